@@ -1,0 +1,111 @@
+"""The contract for callers: what a datapath is to those who fill it and watch it.
+
+Implemented by `datapath.datapath.EntryDatapath`, which checks everything and keeps the books, over
+any engine (`datapath.provider`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
+from hotswitch.model.port import Address, Hook, Meter, Port, PortStatistics, Upcall
+
+
+class DatapathError(HotswitchError):
+    """A change that the datapath refuses, or an engine that can't carry it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutEntry:
+    """Add the entry, or give the one with the same key these actions; its statistics go on."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEntry:
+    """Delete the entry with this key."""
+
+    key: EntryKey
+
+
+Change: TypeAlias = PutEntry | DeleteEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the whole datapath has counted."""
+
+    missed: int = 0
+    expired: int = 0
+    limited: int = 0
+    errors: int = 0
+    malformed: int = 0
+    lost: int = 0
+    not_learned: int = 0
+
+
+class Datapath(Protocol):
+    """Ports, tables of entries, an address table, meters."""
+
+    name: str
+
+    def add_port(self, name: str, *, number: int = 0, ifindex: int = 0, hook: Hook) -> Port:
+        """Add a port; number 0 takes the lowest free one. Raises DatapathError."""
+
+    def set_port(self, port: Port) -> None:
+        """Change a port's link or hook; its number and statistics stay. Raises DatapathError."""
+
+    def delete_port(self, number: int) -> PortStatistics:
+        """Delete a port, forget the addresses learned there, and return its last statistics."""
+
+    def ports(self) -> Mapping[int, Port]:
+        """The ports by number."""
+
+    def port_statistics(self) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, by number."""
+
+    def change(self, changes: Sequence[Change]) -> Mapping[EntryKey, EntryStatistics]:
+        """Carry out all changes or, if any is wrong, none.
+
+        Returns when the changes are in force: every packet that comes in later sees them
+        all. The result holds the last statistics of each deleted entry, and every packet that
+        it handled is in them. Raises DatapathError.
+        """
+
+    def entries(self) -> Mapping[EntryKey, Entry]:
+        """All entries."""
+
+    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
+        """All entries' statistics."""
+
+    def addresses(self) -> list[Address]:
+        """The address table."""
+
+    def put_address(self, address: Address) -> None:
+        """Add or replace a row of the address table."""
+
+    def delete_addresses(self, addresses: Iterable[Address]) -> int:
+        """Delete those rows whose VLAN, address and port are still these; return how many."""
+
+    def put_meter(self, meter: Meter) -> None:
+        """Add or change a meter."""
+
+    def delete_meter(self, number: int) -> None:
+        """Delete a meter; what it limited is limited no more."""
+
+    def counters(self) -> Counters:
+        """What has been counted for the datapath as a whole."""
+
+    def upcalls(self) -> list[Upcall]:
+        """The packets copied to user space since the last call."""
+
+    def close(self) -> None:
+        """Let go of it; the forwarding goes on."""
+
+    def destroy(self) -> None:
+        """End the forwarding and remove everything."""

@@ -1,0 +1,1 @@
+"""Frozen values: what the rooms of the house hand to each other."""

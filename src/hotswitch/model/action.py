@@ -1,0 +1,167 @@
+"""Actions: what an entry does with a packet, one after another.
+
+Field names are as in a match. A header that is absent is neither changed nor read: setting
+one of its fields does nothing, copying from it gives zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+IN_PORT = 0xFFFFFFF8
+"""The port that the packet came in by, as an output (OpenFlow 1.3, OFPP_IN_PORT)."""
+
+MAXIMUM_PORT = 0xFEFF
+"""The highest number that a port may have; the lowest is 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Send the packet, as it is now, to a port. To its ingress port only as `IN_PORT`."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputList:
+    """Send the packet, as it is now, to each of these ports but its ingress port."""
+
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """End here. (A packet for which no table has an entry is dropped too.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ToHost:
+    """End here and let the host's stack have the frame as it came in, unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetField:
+    """Set the bits of `mask` in `field` to those of `value`; the header's checksums follow."""
+
+    field: str
+    value: int
+    mask: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CopyField:
+    """Copy `width` bits (0: all of the source) of one field into another.
+
+    Bit offsets count from the least significant bit, as in OpenFlow's copy-field.
+    """
+
+    source: str
+    target: str
+    source_bit: int = 0
+    target_bit: int = 0
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PushVlan:
+    """Put a new outermost tag on, with the outermost tag's TCI if there is one, else zero.
+
+    `ethertype` is 0x8100 or 0x88a8. With as many tags as are recorded (2) already there,
+    the packet is dropped and counted as an error.
+    """
+
+    ethertype: int = 0x8100
+
+
+@dataclass(frozen=True, slots=True)
+class PopVlan:
+    """Take the outermost tag off, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushMpls:
+    """Put a new outermost label after the tags, and `ethertype` (0x8847, 0x8848) before it.
+
+    Label, class and TTL are those of the outermost label if there is one; else label and class
+    are zero and the TTL is the IP header's, or 64. Headers behind the labels are no longer
+    visible to later tables.
+    """
+
+    ethertype: int = 0x8847
+
+
+@dataclass(frozen=True, slots=True)
+class PopMpls:
+    """Take the outermost label off, if there is one; `ethertype` says what follows the tags now."""
+
+    ethertype: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecrementTtl:
+    """Decrement `field`; if it was 0 or 1 the packet is dropped and counted as expired."""
+
+    field: str = "ipv4.ttl"
+
+
+@dataclass(frozen=True, slots=True)
+class GotoTable:
+    """Go on in a table with a higher number. Only as the last action."""
+
+    table: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyToUser:
+    """Give user space a copy of the packet as it is now, at most `length` bytes of it."""
+
+    reason: int = 0
+    length: int = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Learn:
+    """Note in the address table that `ethernet.src` in the VLAN of `vlan` is at the ingress port.
+
+    vlan: a field, of which the low 12 bits count. Group and all-zero addresses are not
+    learned, static addresses not moved, and a full table learns nothing new.
+    """
+
+    vlan: str = "reg0"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Put the port of `ethernet.dst` in the VLAN of `vlan` into `target`, or 0 if unknown."""
+
+    vlan: str = "reg0"
+    target: str = "reg1"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Drop the packet, and count it as limited, if `meter` is spent."""
+
+    meter: int
+
+
+Action: TypeAlias = (
+    Output
+    | OutputList
+    | Drop
+    | ToHost
+    | SetField
+    | CopyField
+    | PushVlan
+    | PopVlan
+    | PushMpls
+    | PopMpls
+    | DecrementTtl
+    | GotoTable
+    | CopyToUser
+    | Learn
+    | Lookup
+    | Limit
+)
+Actions: TypeAlias = tuple[Action, ...]
