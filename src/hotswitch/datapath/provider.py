@@ -1,0 +1,90 @@
+"""The contract for implementers: what an engine does for a datapath.
+
+Everything that arrives here has been checked by `datapath.check`: fields exist, masks have
+the field's width, gotos go forward, keys are unique. So an engine raises `DatapathError` only for
+what it alone can know: no room left, no privilege, a kernel that lacks something. Then nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hotswitch.datapath.contract import Counters
+from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
+from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What an engine found of an earlier life of the same datapath, still forwarding."""
+
+    ports: tuple[Port, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    meters: tuple[Meter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramReport:
+    """What runs, for people: one dictionary of text and numbers a program."""
+
+    engine: str
+    programs: tuple[Mapping[str, object], ...] = ()
+
+
+class Engine(Protocol):
+    """Runs a pipeline."""
+
+    def restore(self) -> Restored:
+        """Take over what an earlier life left. Called once, before anything else."""
+
+    def put_port(self, port: Port) -> None:
+        """Add the port, or change its link or hook."""
+
+    def delete_port(self, number: int) -> PortStatistics:
+        """Detach the port and return its last statistics."""
+
+    def port_statistics(self) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, by number."""
+
+    def change(
+        self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        """Delete and put entries, in force on return; the deleted ones' last statistics."""
+
+    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
+        """All entries' statistics."""
+
+    def addresses(self) -> list[Address]:
+        """The address table."""
+
+    def put_address(self, address: Address) -> None:
+        """Add or replace a row."""
+
+    def delete_addresses(self, addresses: Iterable[Address]) -> int:
+        """Delete rows that still have this port; how many."""
+
+    def put_meter(self, meter: Meter) -> None:
+        """Add or change a meter."""
+
+    def delete_meter(self, number: int) -> None:
+        """Delete a meter."""
+
+    def counters(self) -> Counters:
+        """The whole datapath's counters."""
+
+    def upcalls(self) -> list[Upcall]:
+        """Copies to user space since the last call."""
+
+    def upcall_descriptor(self) -> int:
+        """A descriptor that is readable when there are upcalls, or -1."""
+
+    def report(self) -> ProgramReport:
+        """What runs."""
+
+    def close(self) -> None:
+        """Let go; the forwarding goes on."""
+
+    def destroy(self) -> None:
+        """End the forwarding and remove everything."""

@@ -1,0 +1,62 @@
+"""What a person wants: bridges and ports, as values. Nothing here has happened yet."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from hotswitch.model.port import Hook
+
+
+class VlanMode(enum.StrEnum):
+    """How a port treats tags (Open vSwitch, ovs-vswitchd.conf.db(5), Port: vlan_mode)."""
+
+    ACCESS = "access"
+    TRUNK = "trunk"
+    NATIVE_TAGGED = "native-tagged"
+    NATIVE_UNTAGGED = "native-untagged"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPort:
+    """A port of a bridge.
+
+    name: also the name of its link, at most 15 bytes.
+    tag: the access or native VLAN, 0–4095, or None.
+    trunks: the VLANs that a trunk carries; none given means all.
+    mode: None means access if there is a tag, else trunk.
+    storm_limit: flooded packets a second that may come in here; 0 is no limit.
+    number: the port number asked for, 0 for any.
+    """
+
+    name: str
+    tag: int | None = None
+    trunks: tuple[int, ...] = ()
+    mode: VlanMode | None = None
+    hook: Hook = Hook.AUTO
+    storm_limit: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredBridge:
+    """A bridge; its local port is a link of the same name that the switch makes.
+
+    ageing_time: seconds until a silent address is forgotten; 0: never.
+    address_limit: rows in the address table; at the limit nothing new is learned.
+    """
+
+    name: str
+    ports: Mapping[str, DesiredPort] = field(default_factory=lambda: MappingProxyType({}))
+    ageing_time: int = 300
+    address_limit: int = 8192
+    forward_reserved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All of it."""
+
+    bridges: Mapping[str, DesiredBridge] = field(default_factory=lambda: MappingProxyType({}))
