@@ -1,0 +1,34 @@
+"""For all tests: a skip in CI is a failure, unless tests/allowed_skips.txt names it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
+
+settings.register_profile("hotswitch", deadline=None, print_blob=True)
+settings.load_profile("hotswitch")
+
+
+def _allowed(node_id: str) -> bool:
+    lines = (line.split("#")[0].split() for line in ALLOWED_SKIPS.read_text().splitlines())
+    return any(words and words[0] in node_id for words in lines)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    if skipped and os.environ.get("CI") == "true" and not _allowed(item.nodeid):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"skipped in CI, which tests/allowed_skips.txt does not allow: {report.longrepr}"
+        )
+    return report
