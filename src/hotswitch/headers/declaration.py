@@ -59,13 +59,15 @@ class Select:
     unless: fields that must all be zero for anything to follow (an IPv4 fragment's
         offset: later fragments have no upper layer).
     shown_as: the name of the readable field that holds the last key selected in this
-        space ("ethertype", "ip_protocol"), or empty.
+        space ("ethertype", "ip_protocol"), or empty. Its width and text form are those of `by`.
+    oxm: the OXM code of the `shown_as` field.
     """
 
     space: str
     by: str = ""
     unless: tuple[str, ...] = ()
     shown_as: str = ""
+    oxm: Oxm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,18 @@ class Length:
     field: str
     unit: int
     base: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TotalLength:
+    """`field` says how many bytes there are from here to the frame's end (without padding).
+
+    includes_header: this header's own bytes count too. Only builders need it; parsing
+    does not look at it.
+    """
+
+    field: str
+    includes_header: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,9 @@ class Header:
     chain: where the header can follow itself, directly or through others, how many
         headers of that cycle are walked in one frame; all headers of one cycle say the same.
     addresses: the fields that a pseudo-header checksum further in covers.
+    total_length: the field that says how long everything from here on is.
+    optional: it is normal that something else, or nothing, stands in its place: if it is not
+        recognised, parsing stops there, but the frame does not count as malformed.
     """
 
     name: str
@@ -126,6 +143,8 @@ class Header:
     repeat: int = 1
     chain: int = 1
     addresses: tuple[str, ...] = ()
+    total_length: TotalLength | None = None
+    optional: bool = False
     source: str = ""
 
     @cached_property

@@ -37,7 +37,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class ToHost:
-    """End here and let the host's stack have the frame as it came in, unchanged."""
+    """End here and let the host's stack have the frame as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
