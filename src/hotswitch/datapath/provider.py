@@ -1,8 +1,8 @@
 """The contract for implementers: what an engine does for a datapath.
 
 Everything that arrives here has been checked by `datapath.check`: fields exist, masks have
-the field's width, gotos go forward, keys are unique. So an engine raises `DatapathError` only for
-what it alone can know: no room left, no privilege, a kernel that lacks something. Then nothing has changed.
+the field's width, gotos go forward, keys are unique. So an engine raises `DatapathError` only for what it
+alone can know: no room left, no privilege, a kernel that lacks something. Then nothing has changed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,234 @@
+"""Are these actions ones that every engine understands? One small function an action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hotswitch.datapath.contract import DatapathError
+from hotswitch.datapath.limits import Limits
+from hotswitch.headers.registry import FieldInfo, HeaderError, Registry
+from hotswitch.model.action import (
+    IN_PORT,
+    MAXIMUM_PORT,
+    Action,
+    Actions,
+    CopyField,
+    CopyToUser,
+    DecrementTtl,
+    Drop,
+    GotoTable,
+    Learn,
+    Limit,
+    Lookup,
+    Output,
+    OutputList,
+    PopMpls,
+    PopVlan,
+    PushMpls,
+    PushVlan,
+    SetField,
+    ToHost,
+)
+
+PORT_BITS = 16
+"""What a field needs to hold any port's number."""
+
+_LAST = frozenset({Drop, ToHost, GotoTable})
+_VLAN_TYPES = (0x8100, 0x88A8)  # IEEE 802.1Q, table 9-1
+_MPLS_TYPES = (0x8847, 0x8848)  # RFC 5332, 3
+
+
+class ActionCheck:
+    """Checks actions against one registry."""
+
+    def __init__(self, registry: Registry, limits: Limits) -> None:
+        self._registry = registry
+        self._limits = limits
+        self._set_masks: dict[tuple[str, int], int] = {}
+        self._checks: Mapping[type, Callable[[Any], Action]] = {
+            Output: self._output,
+            OutputList: self._output_list,
+            Drop: _as_is,
+            ToHost: _as_is,
+            SetField: self._set_field,
+            CopyField: self._copy_field,
+            PushVlan: self._push_vlan,
+            PopVlan: self._pop_vlan,
+            PushMpls: self._push_mpls,
+            PopMpls: self._pop_mpls,
+            DecrementTtl: self._decrement_ttl,
+            GotoTable: self._goto,
+            CopyToUser: self._copy_to_user,
+            Learn: self._learn,
+            Lookup: self._lookup,
+            Limit: self._limit,
+        }
+
+    def actions(self, table: int, actions: Actions) -> Actions:
+        """The actions in normal form: the same tuple, if they are. Raises DatapathError."""
+        if len(actions) > self._limits.actions:
+            raise DatapathError(
+                f"{len(actions)} actions are too many", remedy=f"at most {self._limits.actions}"
+            )
+        last = len(actions) - 1
+        changed = False
+        result = []
+        for position, action in enumerate(actions):
+            kind = type(action)
+            check = self._checks.get(kind)
+            if check is None:
+                raise DatapathError(f"{action!r} is not an action")
+            normal = check(action)
+            changed |= normal is not action
+            result.append(normal)
+            if kind in _LAST and position != last:
+                raise DatapathError(f"an action after {kind.__name__}", remedy="put it last")
+            if kind is GotoTable and action.table <= table:  # type: ignore[union-attr]
+                raise DatapathError(
+                    f"GotoTable from table {table} to {action.table}",  # type: ignore[union-attr]
+                    remedy="a packet only goes to tables with higher numbers",
+                )
+        return tuple(result) if changed else actions
+
+    def _field(self, name: str) -> FieldInfo:
+        try:
+            return self._registry.field(name)
+        except HeaderError as error:
+            raise DatapathError(error.message, remedy=error.remedy) from None
+
+    def _settable(self, name: str) -> FieldInfo:
+        info = self._field(name)
+        if not info.settable:
+            raise DatapathError(f"{name} cannot be set")
+        return info
+
+    def _layer(self, name: str) -> None:
+        if name not in self._registry.layers:
+            raise DatapathError(f"there is no header {name} here")
+
+    def _output(self, action: Output) -> Action:
+        if not (1 <= action.port <= MAXIMUM_PORT or action.port == IN_PORT):
+            _refuse_port(action.port)
+        return action
+
+    def _output_list(self, action: OutputList) -> Action:
+        ports = action.ports
+        if len(ports) > self._limits.ports:
+            raise DatapathError(
+                f"an OutputList of {len(ports)} ports", remedy=f"at most {self._limits.ports}"
+            )
+        if ports and not (min(ports) >= 1 and max(ports) <= MAXIMUM_PORT):
+            _refuse_port(min(ports) if min(ports) < 1 else max(ports))
+        if len(set(ports)) != len(ports):
+            twice = next(port for port in ports if ports.count(port) > 1)
+            raise DatapathError(f"port {twice} is in an OutputList twice")
+        return action
+
+    def _set_field(self, action: SetField) -> Action:
+        name = action.field
+        mask = self._set_masks.get((name, action.mask)) or self._set_mask(name, action.mask)
+        if action.value & ~mask:
+            raise DatapathError(
+                f"setting {name} to {action.value:#x} under mask {mask:#x}",
+                remedy="the value's bits lie within the mask, and the mask's within the field",
+            )
+        return action if action.mask == mask else SetField(name, action.value, mask)
+
+    def _set_mask(self, name: str, mask: int) -> int:
+        info = self._settable(name)
+        full = info.mask if mask == -1 else mask
+        if full & ~info.mask:
+            raise DatapathError(
+                f"mask {mask:#x} is too wide for {name}", remedy=f"{name} has {info.width} bits"
+            )
+        if not full:
+            raise DatapathError(f"setting {name} under mask 0", remedy="leave the action out")
+        self._set_masks[name, mask] = full
+        return full
+
+    def _copy_field(self, action: CopyField) -> Action:
+        source, target = self._field(action.source), self._settable(action.target)
+        width = action.width or source.width - action.source_bit
+        ends = ((source, action.source_bit), (target, action.target_bit))
+        for info, bit in ends:
+            if bit < 0 or width < 1 or bit + width > info.width:
+                raise DatapathError(
+                    f"CopyField from {action.source} to {action.target}: bits {bit} to "
+                    f"{bit + width - 1} are not in {info.name}",
+                    remedy=f"{info.name} has bits 0 to {info.width - 1}",
+                )
+        if width == action.width:
+            return action
+        return CopyField(action.source, action.target, action.source_bit, action.target_bit, width)
+
+    def _push_vlan(self, action: PushVlan) -> Action:
+        self._layer("vlan")
+        _one_of("PushVlan", action.ethertype, _VLAN_TYPES)
+        return action
+
+    def _pop_vlan(self, action: PopVlan) -> Action:
+        self._layer("vlan")
+        return action
+
+    def _push_mpls(self, action: PushMpls) -> Action:
+        self._layer("mpls")
+        _one_of("PushMpls", action.ethertype, _MPLS_TYPES)
+        return action
+
+    def _pop_mpls(self, action: PopMpls) -> Action:
+        self._layer("mpls")
+        _within("PopMpls's EtherType", action.ethertype, 0, 0xFFFF)
+        return action
+
+    def _decrement_ttl(self, action: DecrementTtl) -> Action:
+        self._settable(action.field)
+        return action
+
+    def _goto(self, action: GotoTable) -> Action:
+        _within("GotoTable's table", action.table, 0, self._limits.tables - 1)
+        return action
+
+    def _copy_to_user(self, action: CopyToUser) -> Action:
+        _within("CopyToUser's length", action.length, 1, 0xFFFF)
+        _within("CopyToUser's reason", action.reason, 0, 0xFFFFFFFF)
+        return action
+
+    def _learn(self, action: Learn) -> Action:
+        self._field(action.vlan)
+        return action
+
+    def _lookup(self, action: Lookup) -> Action:
+        self._field(action.vlan)
+        target = self._settable(action.target)
+        if target.width < PORT_BITS:
+            raise DatapathError(
+                f"Lookup into {action.target}, which has {target.width} bits",
+                remedy=f"a port's number needs {PORT_BITS}",
+            )
+        return action
+
+    def _limit(self, action: Limit) -> Action:
+        _within("Limit's meter", action.meter, 0, self._limits.meter)
+        return action
+
+
+def _as_is(action: Action) -> Action:
+    return action
+
+
+def _refuse_port(port: int) -> None:
+    raise DatapathError(
+        f"port {port} cannot be", remedy=f"ports are 1 to {MAXIMUM_PORT}, or IN_PORT in an Output"
+    )
+
+
+def _one_of(what: str, value: int, allowed: tuple[int, ...]) -> None:
+    if value not in allowed:
+        choices = " or ".join(f"{each:#06x}" for each in allowed)
+        raise DatapathError(f"{what} with EtherType {value:#06x}", remedy=f"it can be {choices}")
+
+
+def _within(what: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise DatapathError(f"{what} is {value}", remedy=f"it is {low} to {high}")
