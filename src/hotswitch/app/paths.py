@@ -1,0 +1,31 @@
+"""The files in a run directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT = Path("/run/hotswitch")
+VARIABLE = "HOTSWITCH_RUN_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """One daemon's folder."""
+
+    path: Path
+
+    @property
+    def desired(self) -> Path:
+        """The desired state (`store.JsonStore`)."""
+        return self.path / "desired.json"
+
+    @property
+    def control(self) -> Path:
+        """The control socket."""
+        return self.path / "ctl.sock"
+
+    @property
+    def lock(self) -> Path:
+        """Locked while a daemon runs; holds its process id."""
+        return self.path / "hotswitchd.lock"
