@@ -1,0 +1,261 @@
+"""From a compiled object to instructions that the kernel can load.
+
+`link` is pure: it lays one program and the functions that it reaches out in one run of instructions
+and lists where maps are named. `resolve` puts maps' descriptors there, so one compiled object
+can be loaded with other maps. The kernel's rules: Documentation/bpf/llvm_reloc.rst and
+Documentation/bpf/standardization/instruction-set.rst.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.relocation import RelocationSection
+from elftools.elf.sections import SymbolTableSection
+
+from hotswitch.kernel.error import LinkError
+from hotswitch.kernel.maps import Map
+
+_R_BPF_64_64 = 1
+_R_BPF_64_32 = 10
+
+_CALL = 0x85
+_LOAD_IMMEDIATE = 0x18
+_PSEUDO_MAP = 1
+_PSEUDO_CALL = 1
+_PSEUDO_FUNCTION = 4
+
+_EXECUTABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """The `ld_imm64` at instruction `index` loads the address of the map `name`."""
+
+    index: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """Instructions `start` to `start + length` come from `offset` bytes into a section."""
+
+    name: str
+    section: int
+    offset: int
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """One program, complete but for its maps' descriptors."""
+
+    instructions: bytes
+    relocations: tuple[Relocation, ...]
+    functions: tuple[Function, ...]
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The names of the maps it uses, each once, in order of first use."""
+        return tuple(dict.fromkeys(each.name for each in self.relocations))
+
+
+def link(compiled: bytes, entry: str = "") -> Linked:
+    """Link the program that starts with the function `entry` of an ELF object for BPF.
+
+    entry: may be empty if the object has only one function that is visible outside it.
+    Raises LinkError.
+    """
+    return _Linker(_Object(compiled)).link(entry)
+
+
+def resolve(linked: Linked, maps: Mapping[str, Map | int]) -> bytes:
+    """Return the instructions with the maps' descriptors in place. Raises LinkError."""
+    code = bytearray(linked.instructions)
+    for each in linked.relocations:
+        found = maps.get(each.name)
+        if found is None:
+            raise LinkError(f"the program names the map {each.name}, which is not there")
+        fd = found.fd if isinstance(found, Map) else found
+        _set(code, each.index, source=_PSEUDO_MAP, immediate=fd)
+    return bytes(code)
+
+
+def programs(compiled: bytes) -> list[str]:
+    """The names of an object's functions that are visible outside it. Raises LinkError."""
+    return _Object(compiled).visible
+
+
+@dataclass(frozen=True, slots=True)
+class _Symbol:
+    name: str
+    section: int
+    """The section's number, or 0 if undefined."""
+    value: int
+    size: int
+    kind: str
+    """STT_FUNC, STT_SECTION, STT_NOTYPE, STT_OBJECT."""
+    binding: str
+
+
+class _Object:
+    """What linking needs of an ELF object."""
+
+    def __init__(self, compiled: bytes) -> None:
+        try:
+            elf = ELFFile(BytesIO(compiled))
+            if elf["e_machine"] != "EM_BPF" or not elf.little_endian:
+                raise LinkError("the object is not for little-endian BPF")
+            self.sections: list[str] = [section.name for section in elf.iter_sections()]
+            self.code: dict[int, bytes] = {
+                number: section.data()
+                for number, section in enumerate(elf.iter_sections())
+                if section["sh_type"] == "SHT_PROGBITS" and section["sh_flags"] & _EXECUTABLE
+            }
+            table = next(s for s in elf.iter_sections() if isinstance(s, SymbolTableSection))
+            self.symbols = [_symbol(each) for each in table.iter_symbols()]
+            self.relocations: dict[int, dict[int, tuple[int, _Symbol]]] = {}
+            for section in elf.iter_sections():
+                if isinstance(section, RelocationSection):
+                    self.relocations[section["sh_info"]] = {
+                        each["r_offset"]: (each["r_info_type"], self.symbols[each["r_info_sym"]])
+                        for each in section.iter_relocations()
+                    }
+        except (ELFError, StopIteration, IndexError, KeyError, AttributeError) as error:
+            raise LinkError(f"the object can't be read: {error or 'no symbols'}") from None
+        self.functions = {
+            (each.section, each.value): each for each in self.symbols if each.kind == "STT_FUNC"
+        }
+
+    @property
+    def visible(self) -> list[str]:
+        return [
+            each.name
+            for each in self.functions.values()
+            if each.binding == "STB_GLOBAL" and each.section in self.code
+        ]
+
+
+def _symbol(entry: Any) -> _Symbol:
+    number = entry["st_shndx"]
+    return _Symbol(
+        entry.name,
+        number if isinstance(number, int) else 0,
+        entry["st_value"],
+        entry["st_size"],
+        entry["st_info"]["type"],
+        entry["st_info"]["bind"],
+    )
+
+
+class _Linker:
+    """Lays functions out as they are reached, then points calls at them."""
+
+    def __init__(self, source: _Object) -> None:
+        self.source = source
+        self.code = bytearray()
+        self.relocations: list[Relocation] = []
+        self.functions: dict[tuple[int, int], Function] = {}
+        self.references: list[tuple[int, tuple[int, int], int]] = []
+        """(instruction, the function that it refers to, pseudo source register)."""
+
+    def link(self, entry: str) -> Linked:
+        self._place(self._entry(entry))
+        done = 0
+        while done < len(self.references):
+            _, target, _ = self.references[done]
+            if target not in self.functions:
+                self._place(self.source.functions[target])
+            done += 1
+        for index, target, source in self.references:
+            distance = self.functions[target].start - index - 1
+            _set(self.code, index, source=source, immediate=distance)
+        return Linked(bytes(self.code), tuple(self.relocations), tuple(self.functions.values()))
+
+    def _entry(self, name: str) -> _Symbol:
+        visible = self.source.visible
+        if not name and len(visible) != 1:
+            raise LinkError(f"the object has {len(visible)} programs, so one must be named")
+        wanted = name or visible[0]
+        for symbol in self.source.functions.values():
+            if symbol.name == wanted and symbol.section in self.source.code:
+                return symbol
+        raise LinkError(f"the object has no function {wanted}")
+
+    def _place(self, symbol: _Symbol) -> None:
+        start = len(self.code) // 8
+        body = self.source.code[symbol.section][symbol.value : symbol.value + symbol.size]
+        self.code += body
+        place = symbol.section, symbol.value
+        self.functions[place] = Function(symbol.name, *place, start, len(body) // 8)
+        relocations = self.source.relocations.get(symbol.section, {})
+        position = 0
+        while position < len(body):
+            opcode, registers, _, immediate = struct.unpack_from("<BBhi", body, position)
+            offset = symbol.value + position
+            index = start + position // 8
+            relocation = relocations.get(offset)
+            if opcode == _LOAD_IMMEDIATE:
+                if relocation:
+                    self._address(index, relocation, immediate)
+                position += 16
+                continue
+            if opcode == _CALL and (relocation or registers >> 4 == _PSEUDO_CALL):
+                self._call(index, symbol, offset, relocation, immediate)
+            elif relocation:
+                raise LinkError(
+                    f"{symbol.name} refers to {self._name(relocation[1])} in an odd way"
+                )
+            position += 8
+
+    def _address(self, index: int, relocation: tuple[int, _Symbol], addend: int) -> None:
+        kind, target = relocation
+        if kind != _R_BPF_64_64:
+            raise LinkError(f"relocation of kind {kind} against {self._name(target)}")
+        if not target.section:
+            self.relocations.append(Relocation(index, target.name))
+        elif target.section in self.source.code:
+            self._refer(index, target.section, target.value + addend, _PSEUDO_FUNCTION)
+        else:
+            raise LinkError(
+                f"the program uses data of its own ({self._name(target)}): only maps can hold data"
+            )
+
+    def _call(
+        self,
+        index: int,
+        caller: _Symbol,
+        offset: int,
+        relocation: tuple[int, _Symbol] | None,
+        immediate: int,
+    ) -> None:
+        if relocation is None:  # within the section, already relative
+            self._refer(index, caller.section, offset + (immediate + 1) * 8, _PSEUDO_CALL)
+            return
+        kind, target = relocation
+        if kind != _R_BPF_64_32 or target.section not in self.source.code:
+            raise LinkError(f"{caller.name} calls {self._name(target)}, which is not there")
+        self._refer(index, target.section, target.value + (immediate + 1) * 8, _PSEUDO_CALL)
+
+    def _refer(self, index: int, section: int, offset: int, source: int) -> None:
+        if (section, offset) not in self.source.functions:
+            raise LinkError(f"no function starts at {self.source.sections[section]}+{offset}")
+        self.references.append((index, (section, offset), source))
+
+    def _name(self, symbol: _Symbol) -> str:
+        return symbol.name or self.source.sections[symbol.section]
+
+
+def _set(code: bytearray, index: int, *, source: int, immediate: int) -> None:
+    position = index * 8
+    code[position + 1] = code[position + 1] & 0x0F | source << 4
+    struct.pack_into("<i", code, position + 4, immediate)
+    if code[position] == _LOAD_IMMEDIATE:
+        struct.pack_into("<i", code, position + 12, 0)

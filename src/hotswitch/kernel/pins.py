@@ -1,0 +1,132 @@
+"""Where pinned objects live: a bpffs, which is found, or mounted.
+
+A pin is a name in a bpffs; what is pinned lives as long as its name, whatever becomes of processes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import os
+from pathlib import Path
+
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.syscall import get
+
+__all__ = ["directory", "get", "listing", "remove", "root"]
+
+_BPF_FS_MAGIC = 0xCAFE4A11
+_MOUNT_POINT = Path("/sys/fs/bpf")
+_OF_INIT = Path("/proc/1/root/sys/fs/bpf")
+_CLONE_NEWNS = 0x00020000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_log = logging.getLogger(__name__)
+
+
+def root() -> Path:
+    """Return the path of a bpffs, mounting one if there is none. Raises KernelError.
+
+    `ip netns exec` gives its command a private /sys without one; then the one of process 1 is used,
+    which outlives the command.
+    """
+    for path in (_MOUNT_POINT, _OF_INIT):
+        if is_bpffs(path):
+            return path
+    if _shares_mounts_with_init():
+        result = _mount()
+        if result:
+            raise KernelError(f"mount a bpffs at {_MOUNT_POINT}", result)
+        _log.warning("no bpffs was mounted: mounted one at %s", _MOUNT_POINT)
+        return _MOUNT_POINT
+    if _mount_for_init() and is_bpffs(_OF_INIT):
+        _log.warning("no bpffs was mounted: mounted one at process 1's %s", _MOUNT_POINT)
+        return _OF_INIT
+    result = _mount()
+    if result:
+        raise KernelError(f"mount a bpffs at {_MOUNT_POINT}", result)
+    _log.warning(
+        "mounted a bpffs at %s in a private mount namespace: pins go when the namespace does",
+        _MOUNT_POINT,
+    )
+    return _MOUNT_POINT
+
+
+def directory(*names: str) -> Path:
+    """Return the directory of these names in the bpffs, made if need be. Raises KernelError.
+
+    A name in a bpffs may not have dots.
+    """
+    for name in names:
+        if not name or "/" in name or "." in name or "\0" in name:
+            raise KernelError(f"{name!r} can't be the name of a pin: no dots, no slashes")
+    path = root().joinpath(*names)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KernelError(f"make {path}", error.errno or 0) from None
+    return path
+
+
+def listing(path: Path) -> list[Path]:
+    """Return what is pinned directly in a directory, sorted; nothing if it is not there."""
+    try:
+        return sorted(each for each in path.iterdir() if not each.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise KernelError(f"list {path}", error.errno or 0) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a pin, or a directory with all that is in it; it may be missing. Raises KernelError.
+
+    Removing an unused link's pin detaches it.
+    """
+    try:
+        if path.is_dir():
+            for each in path.iterdir():
+                remove(each)
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise KernelError(f"remove {path}", error.errno or 0) from None
+
+
+def is_bpffs(path: Path) -> bool:
+    """Whether a bpffs is mounted there (statfs(2))."""
+    # struct statfs starts with f_type, a word; 256 bytes are more than all of it.
+    answer = (ctypes.c_ulong * 32)()
+    return _libc.statfs(bytes(path), ctypes.byref(answer)) == 0 and answer[0] == _BPF_FS_MAGIC
+
+
+def _mount() -> int:
+    """Mount a bpffs; return 0 or the errno."""
+    if _libc.mount(b"bpf", bytes(_MOUNT_POINT), b"bpf", 0, b"mode=0700"):
+        return ctypes.get_errno() or errno.EINVAL
+    return 0
+
+
+def _shares_mounts_with_init() -> bool:
+    try:
+        return Path("/proc/1/ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
+    except OSError:
+        return False
+
+
+def _mount_for_init() -> bool:
+    """Mount in process 1's mount namespace, from a child that enters it."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            namespace = os.open("/proc/1/ns/mnt", os.O_RDONLY)
+            if _libc.setns(namespace, _CLONE_NEWNS) == 0 and _mount() == 0:
+                status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,0 +1,327 @@
+"""BPF programs: load, ask about, run once for a test."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hotswitch.kernel import syscall
+from hotswitch.kernel.error import KernelError, VerifierError
+from hotswitch.kernel.syscall import Command, bpf, call
+
+
+class ProgramType(enum.IntEnum):
+    """`enum bpf_prog_type`, those that are used."""
+
+    SCHED_CLS = 3
+    XDP = 6
+
+
+class AttachType(enum.IntEnum):
+    """`enum bpf_attach_type`, those that are used."""
+
+    NONE = 0
+    XDP = 37
+    TCX_INGRESS = 46
+    TCX_EGRESS = 47
+
+
+XDP_LIVE_FRAMES = 2
+"""Flag of a test run: really transmit and redirect (BPF_F_TEST_XDP_LIVE_FRAMES)."""
+
+_LOG_SIZE = 16 << 20
+_LOAD_ATTEMPTS = 5
+
+
+class _LoadAttributes(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("instruction_count", ctypes.c_uint32),
+        ("instructions", ctypes.c_char_p),
+        ("license", ctypes.c_char_p),
+        ("log_level", ctypes.c_uint32),
+        ("log_size", ctypes.c_uint32),
+        ("log", ctypes.c_uint64),
+        ("kernel_version", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("name", ctypes.c_char * 16),
+        ("ifindex", ctypes.c_uint32),
+        ("expected_attach_type", ctypes.c_uint32),
+    )
+
+
+class _TestAttributes(ctypes.Structure):
+    _fields_ = (
+        ("fd", ctypes.c_uint32),
+        ("result", ctypes.c_uint32),
+        ("data_size_in", ctypes.c_uint32),
+        ("data_size_out", ctypes.c_uint32),
+        ("data_in", ctypes.c_char_p),
+        ("data_out", ctypes.c_uint64),
+        ("repeat", ctypes.c_uint32),
+        ("duration", ctypes.c_uint32),
+        ("context_size_in", ctypes.c_uint32),
+        ("context_size_out", ctypes.c_uint32),
+        ("context_in", ctypes.c_char_p),
+        ("context_out", ctypes.c_uint64),
+        ("flags", ctypes.c_uint32),
+        ("cpu", ctypes.c_uint32),
+        ("batch_size", ctypes.c_uint32),
+    )
+
+
+class _Info(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("tag", ctypes.c_ubyte * 8),
+        ("jited_length", ctypes.c_uint32),
+        ("translated_length", ctypes.c_uint32),
+        ("jited", ctypes.c_uint64),
+        ("translated", ctypes.c_uint64),
+        ("load_time", ctypes.c_uint64),
+        ("created_by", ctypes.c_uint32),
+        ("map_count", ctypes.c_uint32),
+        ("map_ids", ctypes.c_uint64),
+        ("name", ctypes.c_char * 16),
+        ("ifindex", ctypes.c_uint32),
+        ("gpl_compatible", ctypes.c_uint32),
+        ("network_device", ctypes.c_uint64),
+        ("network_inode", ctypes.c_uint64),
+        ("ksym_count", ctypes.c_uint32),
+        ("function_length_count", ctypes.c_uint32),
+        ("ksyms", ctypes.c_uint64),
+        ("function_lengths", ctypes.c_uint64),
+        ("btf_id", ctypes.c_uint32),
+        ("function_record_size", ctypes.c_uint32),
+        ("functions", ctypes.c_uint64),
+        ("function_count", ctypes.c_uint32),
+        ("line_count", ctypes.c_uint32),
+        ("lines", ctypes.c_uint64),
+        ("jited_lines", ctypes.c_uint64),
+        ("jited_line_count", ctypes.c_uint32),
+        ("line_record_size", ctypes.c_uint32),
+        ("jited_line_record_size", ctypes.c_uint32),
+        ("tag_count", ctypes.c_uint32),
+        ("tags", ctypes.c_uint64),
+        ("run_time", ctypes.c_uint64),
+        ("run_count", ctypes.c_uint64),
+        ("recursion_misses", ctypes.c_uint64),
+        ("verified_instructions", ctypes.c_uint32),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramInfo:
+    """What the kernel says about a program (`struct bpf_prog_info`).
+
+    tag: a hash of the instructions, as hexadecimal digits.
+    jited_length, translated_length: bytes of machine code and of instructions as run.
+    verified_instructions: how many the verifier walked; 0 before Linux 5.16.
+    run_count, run_time: runs and nanoseconds, while statistics were enabled.
+    """
+
+    id: int
+    type: int
+    name: str
+    tag: str
+    jited_length: int
+    translated_length: int
+    verified_instructions: int
+    run_count: int
+    run_time: int
+    map_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """What a test run gave; `duration` is nanoseconds a run, on average."""
+
+    __test__ = False
+
+    result: int
+    data: bytes
+    context: bytes
+    duration: int
+
+
+class Program:
+    """A loaded program. Closing it does not unload what is attached, pinned or in an array."""
+
+    def __init__(self, fd: int, *, log: str = "") -> None:
+        self.fd = fd
+        self.log = log
+
+    @classmethod
+    def load(
+        cls,
+        type_: ProgramType,
+        instructions: bytes,
+        *,
+        name: str = "",
+        license_: str = "Dual MIT/GPL",
+        expected_attach_type: int = AttachType.NONE,
+        log_level: int = 0,
+    ) -> Self:
+        """Verify and load; `log_level` 1 or 2 keeps the verifier's log, 4 its statistics.
+
+        Raises VerifierError with the log if the verifier refuses, else KernelError.
+        """
+        attempt = f"load the program {name or type_.name.lower()}"
+
+        def attributes(level: int) -> tuple[_LoadAttributes, ctypes.Array[ctypes.c_char]]:
+            log = ctypes.create_string_buffer(_LOG_SIZE if level else 1)
+            return _LoadAttributes(
+                type_, len(instructions) // 8, instructions, license_.encode(), level,
+                _LOG_SIZE if level else 0, ctypes.addressof(log) if level else 0, 0, 0,
+                syscall.object_name(name), 0, expected_attach_type,
+            ), log  # fmt: skip
+
+        arguments, log = attributes(log_level)
+        result = _load(arguments)
+        if result >= 0:
+            return cls(result, log=_text(log))
+        if result == -errno.EPERM:
+            raise KernelError(attempt, -result)
+        if not log_level:
+            # A second try, this time to be told why. Where there is more to say than fits, the
+            # kernel says ENOSPC in place of the reason, so the first errno stands.
+            arguments, log = attributes(1)
+            again = _load(arguments)
+            if again >= 0:
+                return cls(again, log=_text(log))
+        raise VerifierError(attempt, -result, _text(log))
+
+    @classmethod
+    def from_id(cls, identity: int) -> Self:
+        """Open the program with this id. Raises KernelError."""
+        attempt = f"open the program {identity}"
+        return cls(syscall.open_id(Command.PROGRAM_FD_BY_ID, identity, attempt))
+
+    @classmethod
+    def from_pin(cls, path: Path) -> Self:
+        """Open the program pinned at `path`. Raises KernelError."""
+        fd = syscall.get(path)
+        syscall.check_kind(fd, "bpf-prog")
+        return cls(fd)
+
+    def info(self) -> ProgramInfo:
+        """Ask the kernel about it. Raises KernelError."""
+        return read_info(self.fd)
+
+    def instructions(self) -> bytes:
+        """The instructions as the kernel rewrote and runs them. Raises KernelError."""
+        length = self._raw_info().translated_length
+        code = ctypes.create_string_buffer(max(1, length))
+        info = _Info(translated_length=length, translated=ctypes.addressof(code))
+        syscall.read_info(self.fd, info, "read a program")
+        return code.raw[: info.translated_length]
+
+    def _raw_info(self) -> _Info:
+        info = _Info()
+        syscall.read_info(self.fd, info, "read about a program")
+        return info
+
+    def test_run(
+        self,
+        data: bytes,
+        *,
+        context: bytes | None = None,
+        repeat: int = 1,
+        flags: int = 0,
+        batch_size: int = 0,
+        room: int | None = None,
+    ) -> TestRun:
+        """Run it on `data` (a frame) and return what came of it (BPF_PROG_TEST_RUN).
+
+        context: `struct __sk_buff` or `struct xdp_md` as bytes, or None.
+        room: bytes for the frame that comes out; None leaves some for it to grow.
+        Raises KernelError: EINVAL for a frame shorter than 14 bytes, ENOSPC for too little room.
+        """
+        live = bool(flags & XDP_LIVE_FRAMES)
+        size = 0 if live else len(data) + 512 if room is None else room
+        data_out = ctypes.create_string_buffer(max(1, size))
+        context_size = 0 if context is None or live else len(context)
+        context_out = ctypes.create_string_buffer(max(1, context_size))
+        attributes = _TestAttributes(
+            self.fd, 0, len(data), size, data, ctypes.addressof(data_out) if size else 0,
+            repeat, 0, 0 if context is None else len(context), context_size, context,
+            ctypes.addressof(context_out) if context_size else 0, flags, 0, batch_size,
+        )  # fmt: skip
+        bpf(Command.TEST_RUN, attributes, f"run a program on a frame of {len(data)} bytes")
+        return TestRun(
+            attributes.result,
+            ctypes.string_at(data_out, attributes.data_size_out) if size else b"",
+            ctypes.string_at(context_out, attributes.context_size_out) if context_size else b"",
+            attributes.duration,
+        )
+
+    def pin(self, path: Path) -> None:
+        """Give it a name in a bpffs. Raises KernelError."""
+        syscall.pin(self.fd, path)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_info(fd: int) -> ProgramInfo:
+    """Ask about the program behind a descriptor. Raises KernelError."""
+    info = _Info()
+    syscall.read_info(fd, info, "read about a program")
+    maps = (ctypes.c_uint32 * max(1, info.map_count))()
+    again = _Info(map_count=info.map_count, map_ids=ctypes.addressof(maps))
+    syscall.read_info(fd, again, "read about a program's maps")
+    return ProgramInfo(
+        id=info.id,
+        type=info.type,
+        name=info.name.decode(errors="replace"),
+        tag=bytes(info.tag).hex(),
+        jited_length=info.jited_length,
+        translated_length=info.translated_length,
+        verified_instructions=info.verified_instructions,
+        run_count=info.run_count,
+        run_time=info.run_time,
+        map_ids=tuple(maps)[: again.map_count],
+    )
+
+
+class _StatisticsAttributes(ctypes.Structure):
+    _fields_ = (("type", ctypes.c_uint32),)
+
+
+def enable_statistics() -> int:
+    """Count all programs' runs and time while the returned descriptor is open."""
+    return bpf(Command.ENABLE_STATISTICS, _StatisticsAttributes(0), "count programs' runs")
+
+
+def _load(attributes: _LoadAttributes) -> int:
+    # EAGAIN: a signal was pending during verification.
+    for _ in range(_LOAD_ATTEMPTS):
+        result = call(Command.PROGRAM_LOAD, attributes)
+        if result != -errno.EAGAIN:
+            break
+    return result
+
+
+def _text(log: ctypes.Array[ctypes.c_char]) -> str:
+    return log.value.decode(errors="replace")
