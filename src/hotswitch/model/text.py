@@ -1,0 +1,262 @@
+"""Matches and actions as text: what people type and read.
+
+A match is terms with commas between them, or `any`:
+
+    in_port=1,vlan.vid=10,ipv4.src=10.0.0.0/8,tcp,!vlan2
+
+    FIELD=VALUE        the field has the value
+    FIELD=VALUE/MASK   in the bits of the mask, or of a prefix: 10.0.0.0/8, 0x10/0xf0
+    LAYER, !LAYER      the header is present, is absent
+
+Actions are in the order in which they are carried out, with commas between them, or `none`:
+
+    output:3                           output:in_port (back where it came from)
+    outputs:1+2+3                      a port list, without the ingress port
+    set:ipv4.src=10.0.0.1              set:reg0=0x10/0xf0 (these bits only)
+    copy:vlan.vid->reg0                copy:reg0[4..15]->vlan.vid, copy:reg0->metadata[32]
+    push_vlan:0x88a8, pop_vlan         push_mpls:0x8847, pop_mpls:0x800
+    decrement_ttl:ipv6.hop_limit       goto:5
+    learn:reg0, lookup:reg0->reg1      limit:7
+    copy_to_user:reason=1:length=128   drop, host
+
+Bits in brackets count from the least significant one. What an action has a default for may be
+left out. `read_*` raises TextError, one line that names the culprit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from hotswitch.headers.registry import FieldInfo, FieldKind, HeaderError, Registry
+from hotswitch.headers.text import TextError, read_number, read_value, show_value
+from hotswitch.model import action as act
+from hotswitch.model.action import Action, Actions
+from hotswitch.model.match import Match
+
+_BITS = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<first>\d{1,3})(?P<dots>\.\.(?P<last>\d{1,3})?)?\])?")
+
+
+def show_match(registry: Registry, match: Match) -> str:
+    """The text of a match. Raises HeaderError for a field that does not exist."""
+    terms = []
+    for term in match:
+        info = registry.field(term.field)
+        if info.kind is FieldKind.PRESENCE:
+            terms.append(info.name if term.value else f"!{info.name}")
+        else:
+            terms.append(f"{info.name}={show_value(info, term.value, term.mask)}")
+    return ",".join(terms) or "any"
+
+
+def read_match(registry: Registry, text: str) -> Match:
+    """The match that a text stands for. Every mask has the width of its field, none is -1."""
+    found: dict[str, tuple[int, int]] = {}
+    for part in _parts(text, "any"):
+        name, equals, value = (each.strip() for each in part.partition("="))
+        info = _field(registry, name.removeprefix("!") if not equals else name)
+        if info.name in found:
+            raise TextError(f"{info.name} is matched twice")
+        if equals:
+            found[info.name] = read_value(info, value)
+        elif info.kind is FieldKind.PRESENCE:
+            found[info.name] = (0 if name.startswith("!") else 1, 1)
+        else:
+            raise TextError(f"{info.name}: a value is missing")
+    return Match.of(found)
+
+
+def show_actions(registry: Registry, actions: Actions) -> str:
+    """The text of actions. Raises HeaderError for a field that does not exist."""
+    return ",".join(show_action(registry, each) for each in actions) or "none"
+
+
+def show_action(registry: Registry, action: Action) -> str:
+    """The text of one action. Raises HeaderError for a field that does not exist."""
+    match action:
+        case act.Output(port):
+            return f"output:{'in_port' if port == act.IN_PORT else port}"
+        case act.OutputList(ports):
+            return f"outputs:{'+'.join(map(str, ports))}"
+        case act.Drop():
+            return "drop"
+        case act.ToHost():
+            return "host"
+        case act.SetField(field, value, mask):
+            return f"set:{field}={show_value(registry.field(field), value, mask)}"
+        case act.CopyField():
+            return f"copy:{_show_source(action)}->{_show_target(action)}"
+        case act.PushVlan(ethertype):
+            return f"push_vlan:{ethertype:#x}"
+        case act.PopVlan():
+            return "pop_vlan"
+        case act.PushMpls(ethertype):
+            return f"push_mpls:{ethertype:#x}"
+        case act.PopMpls(ethertype):
+            return f"pop_mpls:{ethertype:#x}"
+        case act.DecrementTtl(field):
+            return f"decrement_ttl:{field}"
+        case act.GotoTable(table):
+            return f"goto:{table}"
+        case act.CopyToUser(reason, length):
+            return f"copy_to_user:reason={reason}:length={length}"
+        case act.Learn(vlan):
+            return f"learn:{vlan}"
+        case act.Lookup(vlan, target):
+            return f"lookup:{vlan}->{target}"
+        case act.Limit(meter):
+            return f"limit:{meter}"
+
+
+def read_actions(registry: Registry, text: str) -> Actions:
+    """The actions that a text stands for. Every mask has the width of its field."""
+    return tuple(_read_action(registry, part) for part in _parts(text, "none"))
+
+
+def _read_action(registry: Registry, text: str) -> Action:
+    name, colon, argument = (each.strip() for each in text.partition(":"))
+    if colon and not argument and name != "outputs":
+        raise TextError(f"{text}: something is missing after the colon")
+    if name in _PLAIN:
+        if colon:
+            raise TextError(f"{name} stands alone, without {argument[:60]!r}")
+        return _PLAIN[name]
+    if name not in _READERS:
+        raise TextError(f"no action {name[:60]!r}; actions are {', '.join(ACTION_NAMES)}")
+    if not colon:
+        if name not in _DEFAULTS:
+            raise TextError(f"{name}: write {name}:…")
+        return _DEFAULTS[name]
+    return _READERS[name](registry, argument)
+
+
+def _read_output(_registry: Registry, text: str) -> Action:
+    return act.Output(act.IN_PORT if text == "in_port" else _number("output", text))
+
+
+def _read_outputs(_registry: Registry, text: str) -> Action:
+    ports = text.split("+") if text else []
+    return act.OutputList(tuple(_number("outputs", each.strip()) for each in ports))
+
+
+def _read_set(registry: Registry, text: str) -> Action:
+    name, equals, value = (each.strip() for each in text.partition("="))
+    info = _field(registry, name)
+    if not equals:
+        raise TextError(f"set:{info.name}: a value is missing")
+    return act.SetField(info.name, *read_value(info, value))
+
+
+def _read_copy(registry: Registry, text: str) -> Action:
+    source, target = _arrow("copy", text)
+    from_name, first, last = _bits(registry, source)
+    to_name, to_first, to_last = _bits(registry, target)
+    if first is not None and last is None:
+        raise TextError(f"copy: {source} needs the last bit too, as in reg0[4..15]")
+    width = 0 if first is None or last is None or last < 0 else last - first + 1
+    if width < 0 or (width == 0 and last is not None and last >= 0):
+        raise TextError(f"copy: in {source} the last bit is before the first")
+    if to_last is not None:
+        raise TextError(f"copy: {target} needs the first bit only, as in reg0[4]")
+    return act.CopyField(from_name, to_name, first or 0, to_first or 0, width)
+
+
+def _read_lookup(registry: Registry, text: str) -> Action:
+    vlan, target = _arrow("lookup", text)
+    return act.Lookup(_field(registry, vlan).name, _field(registry, target).name)
+
+
+def _read_copy_to_user(_registry: Registry, text: str) -> Action:
+    given: dict[str, int] = {}
+    for part in text.split(":"):
+        key, _, value = (each.strip() for each in part.partition("="))
+        if key not in ("reason", "length") or key in given:
+            raise TextError(f"copy_to_user: {part[:60]!r}; write reason=NUMBER:length=NUMBER")
+        given[key] = _number(f"copy_to_user: {key}", value)
+    return act.CopyToUser(**given)
+
+
+_Reader = Callable[[Registry, str], Action]
+
+_PLAIN: Mapping[str, Action] = {"drop": act.Drop(), "host": act.ToHost(), "pop_vlan": act.PopVlan()}
+
+_DEFAULTS: Mapping[str, Action] = {
+    "push_vlan": act.PushVlan(),
+    "push_mpls": act.PushMpls(),
+    "decrement_ttl": act.DecrementTtl(),
+    "copy_to_user": act.CopyToUser(),
+    "learn": act.Learn(),
+    "lookup": act.Lookup(),
+}
+
+_READERS: Mapping[str, _Reader] = {
+    "output": _read_output,
+    "outputs": _read_outputs,
+    "set": _read_set,
+    "copy": _read_copy,
+    "push_vlan": lambda _, text: act.PushVlan(_number("push_vlan", text)),
+    "push_mpls": lambda _, text: act.PushMpls(_number("push_mpls", text)),
+    "pop_mpls": lambda _, text: act.PopMpls(_number("pop_mpls", text)),
+    "decrement_ttl": lambda registry, text: act.DecrementTtl(_field(registry, text).name),
+    "goto": lambda _, text: act.GotoTable(_number("goto", text)),
+    "copy_to_user": _read_copy_to_user,
+    "learn": lambda registry, text: act.Learn(_field(registry, text).name),
+    "lookup": _read_lookup,
+    "limit": lambda _, text: act.Limit(_number("limit", text)),
+}
+
+ACTION_NAMES: tuple[str, ...] = (*_READERS, *_PLAIN)
+"""The words that actions begin with."""
+
+
+def _parts(text: str, nothing: str) -> list[str]:
+    if text.strip() in ("", nothing):
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if "" in parts:
+        raise TextError(f"{text[:60]!r}: nothing between two commas, or before or after one")
+    return parts
+
+
+def _field(registry: Registry, name: str) -> FieldInfo:
+    try:
+        return registry.field(name)
+    except HeaderError as error:
+        raise TextError(error.message) from None
+
+
+def _number(what: str, text: str) -> int:
+    try:
+        return read_number(text)
+    except ValueError:
+        raise TextError(f"{what}: {text[:60]!r} is not a number") from None
+
+
+def _arrow(what: str, text: str) -> tuple[str, str]:
+    source, arrow, target = (each.strip() for each in text.partition("->"))
+    if not arrow:
+        raise TextError(f"{what}: {text[:60]!r} is not of the form SOURCE->TARGET")
+    return source, target
+
+
+def _bits(registry: Registry, text: str) -> tuple[str, int | None, int | None]:
+    """Name, first and last bit; the last is -1 where it is left open: reg0[4..]."""
+    found = _BITS.fullmatch(text)
+    if not found:
+        raise TextError(f"copy: {text[:60]!r} is neither FIELD nor FIELD[FIRST..LAST]")
+    name = _field(registry, found["name"]).name
+    if found["first"] is None:
+        return name, None, None
+    if not found["dots"]:
+        return name, int(found["first"]), None
+    return name, int(found["first"]), int(found["last"]) if found["last"] else -1
+
+
+def _show_source(copy: act.CopyField) -> str:
+    if copy.width:
+        return f"{copy.source}[{copy.source_bit}..{copy.source_bit + copy.width - 1}]"
+    return f"{copy.source}[{copy.source_bit}..]" if copy.source_bit else copy.source
+
+
+def _show_target(copy: act.CopyField) -> str:
+    return f"{copy.target}[{copy.target_bit}]" if copy.target_bit else copy.target
