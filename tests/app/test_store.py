@@ -107,7 +107,13 @@ def _port(**changes: Any) -> dict[str, Any]:
         (_port(mode="hybrid"), "$.bridges[0].ports[0].mode"),
         (_port(hook="clsact"), "$.bridges[0].ports[0].hook"),
         (_port(number=0xFFFF), "$.bridges[0].ports[0].number"),
-        (_port(name="br0"), "br0 is a bridge"),
+        (
+            {
+                "version": 1,
+                "bridges": [{"name": "br0", "ports": [{"name": "br1"}]}, {"name": "br1"}],
+            },
+            "br1 is a bridge",
+        ),
         (_bridge(ports=[{"name": "tap0"}, {"name": "tap0"}]), "more than once"),
         (_bridge(ports=[{"name": "a", "number": 3}, {"name": "b", "number": 3}]), "port number"),
         (

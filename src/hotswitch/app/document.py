@@ -94,8 +94,10 @@ def check(desired: Desired) -> None:
         check_name("bridge", bridge.name)
         for port in bridge.ports.values():
             check_name("port", port.name)
-            if port.name in desired.bridges:
-                raise DocumentError(f"{port.name} is a bridge, so it can't be a port of a bridge")
+            if port.name in desired.bridges and port.name != bridge.name:
+                raise DocumentError(
+                    f"{port.name} is a bridge, so it can't be a port of {bridge.name}"
+                )
         _refuse_twins(
             f"port number in bridge {bridge.name}",
             (str(port.number) for port in bridge.ports.values() if port.number),

@@ -1,0 +1,69 @@
+"""A blocking client of the control socket, for the command line."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from hotswitch.app.control.codec import CodecError, Framer, Request, decode_reply, encode
+from hotswitch.base.errors import HotswitchError
+
+MAXIMUM_REPLY = 1 << 30
+_CHUNK = 1 << 16
+
+
+class ControlError(HotswitchError):
+    """The daemon can't be reached, or has refused a request."""
+
+
+class ControlClient:
+    """One connection; use it as a context manager.
+
+    timeout: seconds to wait for each part of a reply.
+    """
+
+    def __init__(self, path: Path, timeout: float = 60.0) -> None:
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout)
+        self._framer = Framer(MAXIMUM_REPLY)
+        try:
+            self._socket.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            self._socket.close()
+            raise ControlError(
+                f"no daemon is running in {path.parent}",
+                remedy=f"start it: hotswitchd --run-dir {path.parent}",
+            ) from error
+        except OSError as error:
+            self._socket.close()
+            raise ControlError(f"can't connect to {path}: {error.strerror or error}") from error
+
+    def __enter__(self) -> ControlClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        """Ask and wait for the answer. Raises ControlError."""
+        try:
+            self._socket.sendall(encode(Request(method, [parameters], 0)))
+            reply = decode_reply(self._receive())
+        except TimeoutError as error:
+            raise ControlError(f"the daemon at {self._path} does not answer") from error
+        except (OSError, CodecError) as error:
+            raise ControlError(f"lost the daemon at {self._path}: {error}") from error
+        if reply.error is not None:
+            raise ControlError(str(reply.error))
+        return reply.result
+
+    def _receive(self) -> bytes:
+        while True:
+            data = self._socket.recv(_CHUNK)
+            if not data:
+                raise ConnectionResetError("it closed the connection")
+            complete = self._framer.feed(data)
+            if complete:
+                return complete[0]
