@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
-from code_for_bpf import compile_ir
 
 from hotswitch.kernel.error import LinkError
-from hotswitch.kernel.loader import link, programs, resolve
+from hotswitch.kernel.loader import Linked, link, load, programs, resolve
 from hotswitch.kernel.maps import Map, MapType
-from hotswitch.kernel.programs import Program, ProgramType
+from hotswitch.kernel.programs import ProgramType
+from tests.kernel.code_for_bpf import compile_ir
 
 FRAME = bytes(64)
 
@@ -67,8 +69,8 @@ define i32 @main(ptr %context) section "tc" {
 """
 
 
-def run(code: bytes) -> int:
-    with Program.load(ProgramType.SCHED_CLS, code, name="test") as program:
+def run(linked: Linked, maps: Mapping[str, Map | int] = MappingProxyType({})) -> int:
+    with load(linked, maps, ProgramType.SCHED_CLS, name="test") as program:
         return program.test_run(FRAME).result
 
 
@@ -80,9 +82,9 @@ def test_one_object_is_loaded_with_other_maps() -> None:
         Map.create(MapType.ARRAY, key_size=4, value_size=8, max_entries=1) as first,
         Map.create(MapType.ARRAY, key_size=4, value_size=8, max_entries=1) as second,
     ):
-        assert run(resolve(linked, {"counts": first})) == 7
-        assert run(resolve(linked, {"counts": second.fd})) == 7
-        assert run(resolve(linked, {"counts": second.fd})) == 7
+        assert run(linked, {"counts": first}) == 7
+        assert run(linked, {"counts": second.fd}) == 7
+        assert run(linked, {"counts": second.fd}) == 7
         assert first.lookup(key) == struct.pack("<Q", 1)
         assert second.lookup(key) == struct.pack("<Q", 2)
 
@@ -90,18 +92,18 @@ def test_one_object_is_loaded_with_other_maps() -> None:
 def test_calls_of_functions_in_another_section() -> None:
     linked = link(compile_ir(CALLS))
     assert [each.name for each in linked.functions] == ["main", "twice", "next"]
-    assert run(resolve(linked, {})) == (64 ^ 21) + 64
+    assert run(linked) == (64 ^ 21) + 64
 
 
 def test_calls_within_one_section() -> None:
     linked = link(compile_ir(CALLS.replace('section "tc"', "")), "main")
     assert linked.functions[0].name == "main"
     assert linked.functions[0].start == 0
-    assert run(resolve(linked, {})) == (64 ^ 21) + 64
+    assert run(linked) == (64 ^ 21) + 64
 
 
 def test_a_function_pointer_for_bpf_loop() -> None:
-    assert run(resolve(link(compile_ir(LOOP)), {})) == sum(range(10))
+    assert run(link(compile_ir(LOOP))) == sum(range(10))
 
 
 def test_each_program_of_an_object_gets_only_what_it_reaches() -> None:
@@ -114,7 +116,7 @@ def test_each_program_of_an_object_gets_only_what_it_reaches() -> None:
         link(compiled, "third")
     other = link(compiled, "other")
     assert [each.name for each in other.functions] == ["other"]
-    assert run(resolve(other, {})) == 3
+    assert run(other) == 3
 
 
 @pytest.mark.parametrize(

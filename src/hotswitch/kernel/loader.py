@@ -2,14 +2,14 @@
 
 `link` is pure: it lays one program and the functions that it reaches out in one run of instructions
 and lists where maps are named. `resolve` puts maps' descriptors there, so one compiled object
-can be loaded with other maps. The kernel's rules: Documentation/bpf/llvm_reloc.rst and
-Documentation/bpf/standardization/instruction-set.rst.
+can be loaded with other maps; `load` loads it. The kernel's rules: Documentation/bpf/llvm_reloc.rst
+and Documentation/bpf/standardization/instruction-set.rst.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -19,8 +19,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
 
+from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import LinkError
 from hotswitch.kernel.maps import Map
+from hotswitch.kernel.programs import AttachType, Program, ProgramType
 
 _R_BPF_64_64 = 1
 _R_BPF_64_32 = 10
@@ -86,6 +88,29 @@ def resolve(linked: Linked, maps: Mapping[str, Map | int]) -> bytes:
         fd = found.fd if isinstance(found, Map) else found
         _set(code, each.index, source=_PSEUDO_MAP, immediate=fd)
     return bytes(code)
+
+
+def load(
+    linked: Linked,
+    maps: Mapping[str, Map | int],
+    type_: ProgramType,
+    *,
+    name: str = "",
+    expected_attach_type: int = AttachType.NONE,
+    log_level: int = 0,
+    lines: Sequence[SourceLine] = (),
+) -> Program:
+    """Resolve and load, with the functions' names. Raises LinkError, VerifierError, KernelError."""
+    functions = {each.start: each.name for each in linked.functions}
+    return Program.load(
+        type_,
+        resolve(linked, maps),
+        name=name,
+        expected_attach_type=expected_attach_type,
+        log_level=log_level,
+        functions=functions if len(functions) > 1 or lines else {},
+        lines=lines,
+    )
 
 
 def programs(compiled: bytes) -> list[str]:

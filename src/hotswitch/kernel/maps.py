@@ -31,7 +31,6 @@ class MapType(enum.IntEnum):
     ARRAY_OF_MAPS = 12
     HASH_OF_MAPS = 13
     DEVMAP = 14
-    CPUMAP = 16
     XSKMAP = 17
     DEVMAP_HASH = 25
     RINGBUF = 27

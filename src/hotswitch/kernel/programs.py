@@ -6,13 +6,16 @@ import ctypes
 import enum
 import errno
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
-from hotswitch.kernel import syscall
+from hotswitch.kernel import btf, syscall
+from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import KernelError, VerifierError
+from hotswitch.kernel.program_structures import InfoStructure, LoadAttributes, TestAttributes
 from hotswitch.kernel.syscall import Command, bpf, call
 
 
@@ -37,84 +40,6 @@ XDP_LIVE_FRAMES = 2
 
 _LOG_SIZE = 16 << 20
 _LOAD_ATTEMPTS = 5
-
-
-class _LoadAttributes(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_uint32),
-        ("instruction_count", ctypes.c_uint32),
-        ("instructions", ctypes.c_char_p),
-        ("license", ctypes.c_char_p),
-        ("log_level", ctypes.c_uint32),
-        ("log_size", ctypes.c_uint32),
-        ("log", ctypes.c_uint64),
-        ("kernel_version", ctypes.c_uint32),
-        ("flags", ctypes.c_uint32),
-        ("name", ctypes.c_char * 16),
-        ("ifindex", ctypes.c_uint32),
-        ("expected_attach_type", ctypes.c_uint32),
-    )
-
-
-class _TestAttributes(ctypes.Structure):
-    _fields_ = (
-        ("fd", ctypes.c_uint32),
-        ("result", ctypes.c_uint32),
-        ("data_size_in", ctypes.c_uint32),
-        ("data_size_out", ctypes.c_uint32),
-        ("data_in", ctypes.c_char_p),
-        ("data_out", ctypes.c_uint64),
-        ("repeat", ctypes.c_uint32),
-        ("duration", ctypes.c_uint32),
-        ("context_size_in", ctypes.c_uint32),
-        ("context_size_out", ctypes.c_uint32),
-        ("context_in", ctypes.c_char_p),
-        ("context_out", ctypes.c_uint64),
-        ("flags", ctypes.c_uint32),
-        ("cpu", ctypes.c_uint32),
-        ("batch_size", ctypes.c_uint32),
-    )
-
-
-class _Info(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_uint32),
-        ("id", ctypes.c_uint32),
-        ("tag", ctypes.c_ubyte * 8),
-        ("jited_length", ctypes.c_uint32),
-        ("translated_length", ctypes.c_uint32),
-        ("jited", ctypes.c_uint64),
-        ("translated", ctypes.c_uint64),
-        ("load_time", ctypes.c_uint64),
-        ("created_by", ctypes.c_uint32),
-        ("map_count", ctypes.c_uint32),
-        ("map_ids", ctypes.c_uint64),
-        ("name", ctypes.c_char * 16),
-        ("ifindex", ctypes.c_uint32),
-        ("gpl_compatible", ctypes.c_uint32),
-        ("network_device", ctypes.c_uint64),
-        ("network_inode", ctypes.c_uint64),
-        ("ksym_count", ctypes.c_uint32),
-        ("function_length_count", ctypes.c_uint32),
-        ("ksyms", ctypes.c_uint64),
-        ("function_lengths", ctypes.c_uint64),
-        ("btf_id", ctypes.c_uint32),
-        ("function_record_size", ctypes.c_uint32),
-        ("functions", ctypes.c_uint64),
-        ("function_count", ctypes.c_uint32),
-        ("line_count", ctypes.c_uint32),
-        ("lines", ctypes.c_uint64),
-        ("jited_lines", ctypes.c_uint64),
-        ("jited_line_count", ctypes.c_uint32),
-        ("line_record_size", ctypes.c_uint32),
-        ("jited_line_record_size", ctypes.c_uint32),
-        ("tag_count", ctypes.c_uint32),
-        ("tags", ctypes.c_uint64),
-        ("run_time", ctypes.c_uint64),
-        ("run_count", ctypes.c_uint64),
-        ("recursion_misses", ctypes.c_uint64),
-        ("verified_instructions", ctypes.c_uint32),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +79,7 @@ class TestRun:
 class Program:
     """A loaded program. Closing it does not unload what is attached, pinned or in an array."""
 
-    def __init__(self, fd: int, *, log: str = "") -> None:
+    def __init__(self, fd: int, log: str = "") -> None:
         self.fd = fd
         self.log = log
 
@@ -168,35 +93,40 @@ class Program:
         license_: str = "Dual MIT/GPL",
         expected_attach_type: int = AttachType.NONE,
         log_level: int = 0,
+        functions: Mapping[int, str] = MappingProxyType({}),
+        lines: Sequence[SourceLine] = (),
     ) -> Self:
         """Verify and load; `log_level` 1 or 2 keeps the verifier's log, 4 its statistics.
 
+        functions: names by the index of the first instruction, the program itself at 0; needed
+            where a function's address is taken.
+        lines: what the verifier's log quotes; each function's first instruction needs one.
         Raises VerifierError with the log if the verifier refuses, else KernelError.
         """
         attempt = f"load the program {name or type_.name.lower()}"
-
-        def attributes(level: int) -> tuple[_LoadAttributes, ctypes.Array[ctypes.c_char]]:
-            log = ctypes.create_string_buffer(_LOG_SIZE if level else 1)
-            return _LoadAttributes(
-                type_, len(instructions) // 8, instructions, license_.encode(), level,
-                _LOG_SIZE if level else 0, ctypes.addressof(log) if level else 0, 0, 0,
-                syscall.object_name(name), 0, expected_attach_type,
-            ), log  # fmt: skip
-
-        arguments, log = attributes(log_level)
-        result = _load(arguments)
-        if result >= 0:
-            return cls(result, log=_text(log))
-        if result == -errno.EPERM:
-            raise KernelError(attempt, -result)
-        if not log_level:
-            # A second try, this time to be told why. Where there is more to say than fits, the
-            # kernel says ENOSPC in place of the reason, so the first errno stands.
-            arguments, log = attributes(1)
-            again = _load(arguments)
-            if again >= 0:
-                return cls(again, log=_text(log))
-        raise VerifierError(attempt, -result, _text(log))
+        attributes = LoadAttributes(
+            type=type_,
+            instruction_count=len(instructions) // 8,
+            instructions=instructions,
+            license=license_.encode(),
+            name=syscall.object_name(name),
+            expected_attach_type=expected_attach_type,
+        )
+        if not functions:
+            return cls(*_load(attributes, log_level, attempt))
+        types = btf.encode(functions, lines)
+        attributes.functions = types.functions
+        attributes.function_record_size = btf.FUNCTION_RECORD_SIZE
+        attributes.function_count = len(types.functions) // btf.FUNCTION_RECORD_SIZE
+        if lines:
+            attributes.lines = types.lines
+            attributes.line_record_size = btf.LINE_RECORD_SIZE
+            attributes.line_count = len(types.lines) // btf.LINE_RECORD_SIZE
+        attributes.btf_fd = btf.load(types)
+        try:
+            return cls(*_load(attributes, log_level, attempt))
+        finally:
+            os.close(attributes.btf_fd)
 
     @classmethod
     def from_id(cls, identity: int) -> Self:
@@ -219,12 +149,12 @@ class Program:
         """The instructions as the kernel rewrote and runs them. Raises KernelError."""
         length = self._raw_info().translated_length
         code = ctypes.create_string_buffer(max(1, length))
-        info = _Info(translated_length=length, translated=ctypes.addressof(code))
+        info = InfoStructure(translated_length=length, translated=ctypes.addressof(code))
         syscall.read_info(self.fd, info, "read a program")
         return code.raw[: info.translated_length]
 
-    def _raw_info(self) -> _Info:
-        info = _Info()
+    def _raw_info(self) -> InfoStructure:
+        info = InfoStructure()
         syscall.read_info(self.fd, info, "read about a program")
         return info
 
@@ -249,7 +179,7 @@ class Program:
         data_out = ctypes.create_string_buffer(max(1, size))
         context_size = 0 if context is None or live else len(context)
         context_out = ctypes.create_string_buffer(max(1, context_size))
-        attributes = _TestAttributes(
+        attributes = TestAttributes(
             self.fd, 0, len(data), size, data, ctypes.addressof(data_out) if size else 0,
             repeat, 0, 0 if context is None else len(context), context_size, context,
             ctypes.addressof(context_out) if context_size else 0, flags, 0, batch_size,
@@ -286,10 +216,10 @@ class Program:
 
 def read_info(fd: int) -> ProgramInfo:
     """Ask about the program behind a descriptor. Raises KernelError."""
-    info = _Info()
+    info = InfoStructure()
     syscall.read_info(fd, info, "read about a program")
     maps = (ctypes.c_uint32 * max(1, info.map_count))()
-    again = _Info(map_count=info.map_count, map_ids=ctypes.addressof(maps))
+    again = InfoStructure(map_count=info.map_count, map_ids=ctypes.addressof(maps))
     syscall.read_info(fd, again, "read about a program's maps")
     return ProgramInfo(
         id=info.id,
@@ -314,14 +244,29 @@ def enable_statistics() -> int:
     return bpf(Command.ENABLE_STATISTICS, _StatisticsAttributes(0), "count programs' runs")
 
 
-def _load(attributes: _LoadAttributes) -> int:
+def _load(attributes: LoadAttributes, log_level: int, attempt: str) -> tuple[int, str]:
+    """Return a descriptor and the verifier's log."""
+    result, log = _load_once(attributes, log_level)
+    if result >= 0:
+        return result, log
+    if result == -errno.EPERM:
+        raise KernelError(attempt, -result)
+    if not log_level:
+        # Once more, to be told why. The first errno stands: a log that overflows gives ENOSPC.
+        again, log = _load_once(attributes, 1)
+        if again >= 0:
+            return again, log
+    raise VerifierError(attempt, -result, log)
+
+
+def _load_once(attributes: LoadAttributes, log_level: int) -> tuple[int, str]:
+    log = ctypes.create_string_buffer(_LOG_SIZE if log_level else 1)
+    attributes.log_level = log_level
+    attributes.log_size = _LOG_SIZE if log_level else 0
+    attributes.log = ctypes.addressof(log) if log_level else 0
     # EAGAIN: a signal was pending during verification.
     for _ in range(_LOAD_ATTEMPTS):
         result = call(Command.PROGRAM_LOAD, attributes)
         if result != -errno.EAGAIN:
             break
-    return result
-
-
-def _text(log: ctypes.Array[ctypes.c_char]) -> str:
-    return log.value.decode(errors="replace")
+    return result, log.value.decode(errors="replace")

@@ -39,6 +39,7 @@ class Command(enum.IntEnum):
     MAP_FD_BY_ID = 14
     INFO = 15
     QUERY = 16
+    BTF_LOAD = 18
     MAP_LOOKUP_AND_DELETE = 21
     MAP_LOOKUP_BATCH = 24
     MAP_UPDATE_BATCH = 26
