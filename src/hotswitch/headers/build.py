@@ -37,7 +37,8 @@ def build(
     filled in: selectors (the first key under which the next header is), lengths, checksums; all
     else has its default. What is given stays, so malformed frames can be built too. `options`
     are bytes behind the fixed part, padded with zeros to the header's unit. Checksums cover what
-    is there, also in a fragment. Raises HeaderError for what does not exist, does not fit, or can't follow.
+    is there, also in a fragment. Raises HeaderError for what does not exist, does not fit, or
+    can't follow.
     """
     parts = [_part(registry, name, given) for name, given in layers]
     for part, inner in pairwise(parts):

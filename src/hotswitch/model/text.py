@@ -34,7 +34,11 @@ from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.model.match import Match
 
-_BITS = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<first>\d{1,3})(?P<dots>\.\.(?P<last>\d{1,3})?)?\])?")
+_BITS = re.compile(
+    r"(?P<name>[^\[\]]+)(\[(?P<first>[0-9]{1,3})(?P<dots>\.\.(?P<last>[0-9]{1,3})?)?\])?"
+)
+
+_OPEN = -1
 
 
 def show_match(registry: Registry, match: Match) -> str:
@@ -151,11 +155,13 @@ def _read_copy(registry: Registry, text: str) -> Action:
     source, target = _arrow("copy", text)
     from_name, first, last = _bits(registry, source)
     to_name, to_first, to_last = _bits(registry, target)
-    if first is not None and last is None:
-        raise TextError(f"copy: {source} needs the last bit too, as in reg0[4..15]")
-    width = 0 if first is None or last is None or last < 0 else last - first + 1
-    if width < 0 or (width == 0 and last is not None and last >= 0):
-        raise TextError(f"copy: in {source} the last bit is before the first")
+    width = 0
+    if first is not None and last != _OPEN:
+        if last is None:
+            raise TextError(f"copy: {source} needs the last bit too, as in reg0[4..15]")
+        if last < first:
+            raise TextError(f"copy: in {source} the last bit is before the first")
+        width = last - first + 1
     if to_last is not None:
         raise TextError(f"copy: {target} needs the first bit only, as in reg0[4]")
     return act.CopyField(from_name, to_name, first or 0, to_first or 0, width)
@@ -240,7 +246,7 @@ def _arrow(what: str, text: str) -> tuple[str, str]:
 
 
 def _bits(registry: Registry, text: str) -> tuple[str, int | None, int | None]:
-    """Name, first and last bit; the last is -1 where it is left open: reg0[4..]."""
+    """Name, first and last bit; None if not said, _OPEN where it is left open: reg0[4..]."""
     found = _BITS.fullmatch(text)
     if not found:
         raise TextError(f"copy: {text[:60]!r} is neither FIELD nor FIELD[FIRST..LAST]")
@@ -249,7 +255,7 @@ def _bits(registry: Registry, text: str) -> tuple[str, int | None, int | None]:
         return name, None, None
     if not found["dots"]:
         return name, int(found["first"]), None
-    return name, int(found["first"]), int(found["last"]) if found["last"] else -1
+    return name, int(found["first"]), int(found["last"]) if found["last"] else _OPEN
 
 
 def _show_source(copy: act.CopyField) -> str:

@@ -1,0 +1,15 @@
+"""`python -m hotswitch.headers` prints all headers and fields, those of other packages too."""
+
+from __future__ import annotations
+
+import sys
+
+from hotswitch.headers.document import reference
+from hotswitch.headers.errors import HeaderError
+from hotswitch.headers.registry import Registry
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(reference(Registry.standard()))
+    except HeaderError as error:
+        sys.exit(f"hotswitch.headers: {error}")
