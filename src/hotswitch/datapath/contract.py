@@ -98,6 +98,9 @@ class Datapath(Protocol):
     def delete_meter(self, number: int) -> None:
         """Delete a meter; what it limited is limited no more."""
 
+    def meters(self) -> Mapping[int, Meter]:
+        """The meters by number."""
+
     def counters(self) -> Counters:
         """What has been counted for the datapath as a whole."""
 
