@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.model.action import (
     MAXIMUM_PORT,
     Action,
@@ -207,7 +208,8 @@ def _flood(ports: Mapping[int, PortVlans]) -> Iterator[Entry]:
 
 
 def _to(ports: tuple[int, ...]) -> Actions:
-    return (OutputList(ports),) if ports else ()
+    most = STANDARD.ports
+    return tuple(OutputList(ports[at : at + most]) for at in range(0, len(ports), most))
 
 
 def _be_in(vlan: int, form: int) -> Actions:

@@ -1,0 +1,174 @@
+"""Carry out the steps of a plan.
+
+A step that fails ends the work on its port or, if it concerns a bridge as a whole, on its
+bridge; the others go on. Planning again tries what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, assert_never
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel.links import Link
+from hotswitch.switch import steps
+from hotswitch.switch.ageing import astray
+from hotswitch.switch.observed import Observed, ObservedDatapath
+from hotswitch.switch.steps import Step
+
+
+class Links(Protocol):
+    """What is done with the kernel's links. All raise HotswitchError."""
+
+    def list_links(self) -> Sequence[Link]:
+        """All links."""
+
+    def create_veth(self, name: str, peer: str) -> Link:
+        """Make a pair of links; the one called `name`."""
+
+    def add_alternative_name(self, index: int, name: str) -> None:
+        """Give a link one more name."""
+
+    def set_up(self, index: int) -> None:
+        """Set a link administratively up."""
+
+    def set_promiscuous(self, index: int, promiscuous: bool) -> None:
+        """Take frames for all addresses, or no longer."""
+
+    def set_mtu(self, index: int, mtu: int) -> None:
+        """Set a link's MTU, in bytes."""
+
+    def delete(self, index: int) -> None:
+        """Delete a link; a pair's other end goes with it."""
+
+
+@dataclass
+class World:
+    """What a switch acts on.
+
+    new_datapath: makes an empty datapath with this name and room for so many addresses.
+    datapaths: those that are there, by name; at the start, those of an earlier life.
+    owner: what tells this daemon's local links from those of another one; a few letters and digits.
+    """
+
+    links: Links
+    new_datapath: Callable[[str, int], Datapath]
+    datapaths: dict[str, Datapath] = field(default_factory=dict)
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that could not be done, and why."""
+
+    step: Step
+    error: HotswitchError
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.error}"
+
+
+def observe(world: World) -> Observed:
+    """Look at everything that planning depends on. Raises HotswitchError."""
+    return Observed(
+        tuple(world.links.list_links()),
+        {
+            name: ObservedDatapath(each.ports(), each.entries(), each.meters())
+            for name, each in world.datapaths.items()
+        },
+        world.owner,
+    )
+
+
+def apply(planned: Iterable[Step], world: World) -> list[Failure]:
+    """Carry out the steps in order; what failed, in order."""
+    failures: list[Failure] = []
+    broken: set[tuple[str, str]] = set()
+    for step in planned:
+        if (step.bridge, "") in broken or (step.bridge, step.port) in broken:
+            continue
+        try:
+            carry_out(step, world)
+        except HotswitchError as error:
+            failures.append(Failure(step, error))
+            broken.add((step.bridge, step.port))
+    return failures
+
+
+def carry_out(step: Step, world: World) -> None:
+    """Carry out one step. Raises HotswitchError."""
+    match step:
+        case steps.CreateDatapath():
+            world.datapaths[step.bridge] = world.new_datapath(step.bridge, step.address_limit)
+        case steps.DeleteDatapath():
+            world.datapaths[step.bridge].destroy()
+            del world.datapaths[step.bridge]
+        case (
+            steps.CreateLocalLink()
+            | steps.MarkLocalLink()
+            | steps.DeleteLocalLink()
+            | steps.SetLinkUp()
+            | steps.SetPromiscuous()
+            | steps.SetMtu()
+        ):
+            _change_link(step, world.links)
+        case _:
+            _change_datapath(step, world.datapaths[step.bridge])
+
+
+def _change_link(
+    step: steps.CreateLocalLink
+    | steps.MarkLocalLink
+    | steps.DeleteLocalLink
+    | steps.SetLinkUp
+    | steps.SetPromiscuous
+    | steps.SetMtu,
+    links: Links,
+) -> None:
+    match step:
+        case steps.CreateLocalLink():
+            outer = links.create_veth(step.bridge, step.inside)
+            links.add_alternative_name(outer.peer, step.mark)
+        case steps.MarkLocalLink():
+            links.add_alternative_name(step.index, step.mark)
+        case steps.DeleteLocalLink():
+            links.delete(step.index)
+        case steps.SetLinkUp():
+            links.set_up(step.index)
+        case steps.SetPromiscuous():
+            links.set_promiscuous(step.index, step.promiscuous)
+        case steps.SetMtu():
+            links.set_mtu(step.index, step.mtu)
+        case _:
+            assert_never(step)
+
+
+def _change_datapath(
+    step: steps.AddPort
+    | steps.DeletePort
+    | steps.BindPort
+    | steps.ChangeEntries
+    | steps.PutMeter
+    | steps.DeleteMeter
+    | steps.ForgetAddresses,
+    datapath: Datapath,
+) -> None:
+    match step:
+        case steps.AddPort():
+            datapath.add_port(step.port, number=step.number, hook=step.hook)
+        case steps.DeletePort():
+            datapath.delete_port(step.number)
+        case steps.BindPort():
+            datapath.set_port(step.value)
+        case steps.ChangeEntries():
+            datapath.change(step.changes)
+        case steps.PutMeter():
+            datapath.put_meter(step.meter)
+        case steps.DeleteMeter():
+            datapath.delete_meter(step.number)
+        case steps.ForgetAddresses():
+            datapath.delete_addresses(astray(datapath.addresses(), {step.number: step.vlans}))
+        case _:
+            assert_never(step)

@@ -1,0 +1,111 @@
+"""Is what is wanted possible at all? What can be told without looking at the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.limits import STANDARD
+from hotswitch.model.port import Hook
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
+from hotswitch.switch.pipeline import LOCAL_PORT
+from hotswitch.switch.vlans import VLANS
+
+MAXIMUM_ADDRESSES = 1_000_000
+"""The highest `address_limit`."""
+
+MAXIMUM_AGEING_TIME = 1_000_000
+"""The highest `ageing_time`, in seconds."""
+
+
+class SwitchError(HotswitchError):
+    """Something that a switch cannot be or do."""
+
+
+def check(desired: Desired) -> None:
+    """Refuse what cannot be. Raises SwitchError, which says what and how to mend it."""
+    owners: dict[str, str] = {}
+    for key, bridge in desired.bridges.items():
+        _require(key == bridge.name, f"bridge {bridge.name} is given as {key}")
+        check_name("bridge", bridge.name)
+        _check_bridge(bridge)
+        for key, port in bridge.ports.items():
+            _require(key == port.name, f"port {port.name} is given as {key}")
+            check_name("port", port.name)
+            _check_port(bridge.name, port)
+            _require(
+                port.name == bridge.name or port.name not in desired.bridges,
+                f"port {port.name} of bridge {bridge.name}: {port.name} is itself a bridge",
+                "a bridge is no port of another one",
+            )
+            owner = owners.setdefault(port.name, bridge.name)
+            _require(
+                owner == bridge.name,
+                f"port {port.name} is in bridge {owner} and in bridge {bridge.name}",
+                "delete it from one of them",
+            )
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse what is no link's name (Linux, net/core/dev.c, dev_valid_name)."""
+    _require(bool(name), f"a {what} needs a name")
+    _require(
+        len(name.encode(errors="replace")) <= STANDARD.name,
+        f"{what} name {name[:40]!r} is too long",
+        f"a link's name has at most {STANDARD.name} bytes",
+    )
+    _require(
+        name not in (".", "..") and name.isprintable() and not any(each in "/: " for each in name),
+        f"{what} name {name!r} is no link's name",
+        "use printable characters other than /, : and spaces",
+    )
+    _require(name != "lo", f"the loopback device lo cannot be a {what}", "choose another device")
+
+
+def _check_bridge(bridge: DesiredBridge) -> None:
+    where = f"bridge {bridge.name}"
+    _within(f"{where}: ageing time", bridge.ageing_time, 0, MAXIMUM_AGEING_TIME)
+    _within(f"{where}: address limit", bridge.address_limit, 1, MAXIMUM_ADDRESSES)
+    _require(
+        len(bridge.ports) < LOCAL_PORT,
+        f"{where} has {len(bridge.ports)} ports",
+        f"at most {LOCAL_PORT - 1}",
+    )
+    numbers: dict[int, str] = {}
+    for port in bridge.ports.values():
+        if port.number:
+            other = numbers.setdefault(port.number, port.name)
+            _require(
+                other == port.name,
+                f"ports {other} and {port.name} of {where} ask for number {port.number}",
+                "give one of them another number, or none",
+            )
+
+
+def _check_port(bridge: str, port: DesiredPort) -> None:
+    where = f"port {port.name} of bridge {bridge}"
+    for vlan in _vlans(port):
+        _within(f"{where}: VLAN", vlan, 0, VLANS - 1)
+    for what, value, kind in (("mode", port.mode, VlanMode), ("hook", port.hook, Hook)):
+        _require(
+            isinstance(value, kind) or (what == "mode" and value is None),
+            f"{where}: {what} {value!r} is unknown",
+            "it is one of " + ", ".join(kind),
+        )
+    _within(f"{where}: storm limit", port.storm_limit, 0, STANDARD.rate)
+    _within(f"{where}: number", port.number, 0, 0 if port.name == bridge else LOCAL_PORT - 1)
+
+
+def _vlans(port: DesiredPort) -> Iterator[int]:
+    if port.tag is not None:
+        yield port.tag
+    yield from port.trunks
+
+
+def _within(what: str, value: int, low: int, high: int) -> None:
+    _require(low <= value <= high, f"{what} {value} is out of range", f"it is {low} to {high}")
+
+
+def _require(holds: bool, message: str, remedy: str = "") -> None:
+    if not holds:
+        raise SwitchError(message, remedy=remedy)

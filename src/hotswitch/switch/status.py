@@ -1,0 +1,90 @@
+"""How a switch is, for people: bridges and ports as values."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hotswitch.model.port import Hook
+from hotswitch.switch.binding import Binding
+from hotswitch.switch.desired import DesiredPort, VlanMode
+
+
+class PortState(enum.StrEnum):
+    """What a port does just now."""
+
+    FORWARDING = "forwarding"
+    DOWN = "down"
+    """Its link is down, or the other end of its cable is."""
+    WAITING = "waiting"
+    """Its device is not there."""
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatus:
+    """A port: what it is, which link it has (`link` is empty and `ifindex` 0 if none)."""
+
+    name: str
+    number: int
+    state: PortState
+    vlan: str
+    hook: Hook
+    link: str = ""
+    ifindex: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeStatus:
+    """A bridge and its ports by name, the local port first; `error` concerns it as a whole."""
+
+    name: str
+    ports: Mapping[str, PortStatus]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressStatus:
+    """A row of the address table. age: seconds since it was last seen."""
+
+    vlan: int
+    mac: int
+    port: str
+    age: float
+    static: bool
+
+
+def port_status(port: DesiredPort, binding: Binding, error: str) -> PortStatus:
+    """The status of a port; `error` is what went wrong when it was last worked on."""
+    error = binding.error or error
+    link = binding.link
+    if error:
+        state = PortState.ERROR
+    elif link is None:
+        state = PortState.WAITING
+    else:
+        state = PortState.FORWARDING if link.up and link.carrier else PortState.DOWN
+    return PortStatus(
+        port.name,
+        binding.number,
+        state,
+        describe_vlans(port),
+        port.hook,
+        link.name if link else "",
+        binding.ifindex,
+        error,
+    )
+
+
+def describe_vlans(port: DesiredPort) -> str:
+    """The port's VLAN settings in words, as they work: "access 10", "trunk 10,20"."""
+    mode = port.mode or (VlanMode.TRUNK if port.tag is None else VlanMode.ACCESS)
+    words: list[str] = [mode]
+    if mode is not VlanMode.TRUNK:
+        words.append(str(port.tag or 0))
+    if port.trunks and mode is not VlanMode.ACCESS:
+        words += ["trunks"] if mode is not VlanMode.TRUNK else []
+        words.append(",".join(map(str, sorted(set(port.trunks)))))
+    return " ".join(words)

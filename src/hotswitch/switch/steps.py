@@ -1,0 +1,228 @@
+"""What a plan consists of: one small change each, with a line of text for people.
+
+A step belongs to a bridge and, if it concerns one port alone, to that port (`port`, a name).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from hotswitch.datapath.contract import Change, PutEntry
+from hotswitch.model.port import Hook, Meter, Port
+from hotswitch.switch.vlans import PortVlans
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDatapath:
+    """Make an empty datapath whose address table has room for `address_limit` rows."""
+
+    bridge: str
+    address_limit: int
+    port: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: create the datapath, for {self.address_limit} addresses"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDatapath:
+    """End a bridge's forwarding and remove all of it."""
+
+    bridge: str
+    port: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: delete the datapath"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateLocalLink:
+    """Make the veth pair of `bridge` (the outer end's name) and `inside`, and mark the inside."""
+
+    bridge: str
+    inside: str
+    mark: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: create the local link, with {self.inside} as its inner end"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkLocalLink:
+    """Give the inner end its mark."""
+
+    bridge: str
+    index: int
+    mark: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: mark the local link's inner end, link {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteLocalLink:
+    """Delete the veth pair, by its inner end."""
+
+    bridge: str
+    index: int
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: delete the local link, by its inner end, link {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class AddPort:
+    """Add a port that has no link yet."""
+
+    bridge: str
+    port: str
+    number: int
+    hook: Hook
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: add port {self.port} as {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePort:
+    """Delete a port and forget the addresses learned there."""
+
+    bridge: str
+    port: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: delete port {self.port}, {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class BindPort:
+    """Bind a port to a link (ifindex 0: to none), with a hook."""
+
+    bridge: str
+    port: str
+    number: int
+    ifindex: int
+    hook: Hook
+
+    @property
+    def value(self) -> Port:
+        """The port as it will be."""
+        return Port(self.number, self.port, self.ifindex, self.hook)
+
+    def __str__(self) -> str:
+        if not self.ifindex:
+            return f"{self.bridge}: unbind port {self.port}"
+        return f"{self.bridge}: bind port {self.port} to link {self.ifindex}, hook {self.hook}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEntries:
+    """Change the entries, all at once."""
+
+    bridge: str
+    changes: tuple[Change, ...]
+    port: str = ""
+
+    def __str__(self) -> str:
+        puts = sum(isinstance(each, PutEntry) for each in self.changes)
+        return f"{self.bridge}: put {puts} entries, delete {len(self.changes) - puts}"
+
+
+@dataclass(frozen=True, slots=True)
+class PutMeter:
+    """Add or change a meter."""
+
+    bridge: str
+    port: str
+    meter: Meter
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: limit floods of port {self.port} to {self.meter.rate} packets/s"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMeter:
+    """Delete a meter."""
+
+    bridge: str
+    number: int
+    port: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: end the flood limit {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAddresses:
+    """Forget what was learned at a port in VLANs that it does not carry."""
+
+    bridge: str
+    port: str
+    number: int
+    vlans: PortVlans
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: forget addresses of VLANs that port {self.port} no longer carries"
+
+
+@dataclass(frozen=True, slots=True)
+class SetLinkUp:
+    """Set a link administratively up."""
+
+    bridge: str
+    port: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: set the link of port {self.port} up"
+
+
+@dataclass(frozen=True, slots=True)
+class SetPromiscuous:
+    """Let a link take frames for all addresses, or no longer."""
+
+    bridge: str
+    port: str
+    index: int
+    promiscuous: bool
+
+    def __str__(self) -> str:
+        state = "on" if self.promiscuous else "off"
+        return f"{self.bridge}: turn promiscuous mode of port {self.port}'s link {state}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetMtu:
+    """Set the MTU of an end of the local link, in bytes."""
+
+    bridge: str
+    port: str
+    index: int
+    mtu: int
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: set the MTU of local link {self.index} to {self.mtu}"
+
+
+Step: TypeAlias = (
+    CreateDatapath
+    | DeleteDatapath
+    | CreateLocalLink
+    | MarkLocalLink
+    | DeleteLocalLink
+    | AddPort
+    | DeletePort
+    | BindPort
+    | ChangeEntries
+    | PutMeter
+    | DeleteMeter
+    | ForgetAddresses
+    | SetLinkUp
+    | SetPromiscuous
+    | SetMtu
+)

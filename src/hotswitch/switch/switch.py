@@ -1,0 +1,162 @@
+"""The switch: it holds what is wanted and makes it so. Whoever owns it owns the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hotswitch.base.clock import Clock
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import Datapath
+from hotswitch.model.port import PortStatistics
+from hotswitch.switch.ageing import aged, astray
+from hotswitch.switch.apply import Failure, World, apply, observe
+from hotswitch.switch.binding import bindings
+from hotswitch.switch.check import SwitchError, check
+from hotswitch.switch.desired import Desired
+from hotswitch.switch.pipeline import all_ports
+from hotswitch.switch.plan import plan
+from hotswitch.switch.status import AddressStatus, BridgeStatus, port_status
+from hotswitch.switch.steps import CreateLocalLink
+from hotswitch.switch.vlans import port_vlans
+
+_ROUNDS = 3
+_SECOND = 1_000_000_000
+
+
+class Switch:
+    """All bridges of one daemon."""
+
+    def __init__(self, world: World, clock: Clock) -> None:
+        self._world = world
+        self._clock = clock
+        self._desired = Desired()
+        self._failures: list[Failure] = []
+
+    @property
+    def desired(self) -> Desired:
+        """What is wanted."""
+        return self._desired
+
+    def set_desired(self, desired: Desired) -> list[Failure]:
+        """Want this from now on, and make it so as far as possible now; what failed.
+
+        Raises SwitchError, with nothing changed, if it cannot be.
+        """
+        check(desired)
+        self._desired = desired
+        return self.reconcile()
+
+    def links_changed(self) -> list[Failure]:
+        """Something happened to the kernel's links: look again."""
+        return self.reconcile()
+
+    def reconcile(self) -> list[Failure]:
+        """Look, plan, apply; once more if a link was made, whose index only a new look tells.
+
+        What failed is returned, shown in the status and tried again the next time. Raises
+        HotswitchError if it cannot even look.
+        """
+        for _ in range(_ROUNDS):
+            steps = plan(self._desired, observe(self._world))
+            self._failures = apply(steps, self._world)
+            failed = {id(failure.step) for failure in self._failures}
+            if not any(
+                isinstance(each, CreateLocalLink) and id(each) not in failed for each in steps
+            ):
+                break
+        return self._failures
+
+    def age(self, now: int) -> list[HotswitchError]:
+        """Forget addresses not seen for the ageing time; errors, which stop no other bridge.
+
+        Also those in VLANs that their port does not carry, should any be left.
+        """
+        errors: list[HotswitchError] = []
+        for name, bridge in self._desired.bridges.items():
+            datapath = self._world.datapaths.get(name)
+            if datapath is None:
+                continue
+            wanted = {port.name: port_vlans(port) for port in all_ports(bridge)}
+            try:
+                ports = datapath.ports()
+                vlans = {n: wanted[port.name] for n, port in ports.items() if port.name in wanted}
+                rows = datapath.addresses()
+                gone = {*aged(rows, now=now, ageing_time=bridge.ageing_time), *astray(rows, vlans)}
+                if gone:
+                    datapath.delete_addresses(gone)
+            except HotswitchError as error:
+                errors.append(error)
+        return errors
+
+    def status(self) -> dict[str, BridgeStatus]:
+        """All bridges and their ports. Raises HotswitchError if the links can't be listed."""
+        errors = {(each.step.bridge, each.step.port): str(each) for each in self._failures}
+        bound = bindings(self._desired, observe(self._world))
+        return {
+            name: BridgeStatus(
+                name,
+                {
+                    port.name: port_status(
+                        port, bound[name][port.name], errors.get((name, port.name), "")
+                    )
+                    for port in all_ports(bridge)
+                },
+                errors.get((name, ""), ""),
+            )
+            for name, bridge in self._desired.bridges.items()
+        }
+
+    def datapath(self, bridge: str) -> Datapath:
+        """The bridge's datapath. Raises SwitchError if there is no such bridge, or not yet."""
+        if bridge not in self._desired.bridges:
+            raise SwitchError(f"there is no bridge {bridge}", remedy="see `hotswitch bridge list`")
+        if bridge not in self._world.datapaths:
+            raise SwitchError(
+                f"bridge {bridge} could not be made", remedy="its status says what is wrong"
+            )
+        return self._world.datapaths[bridge]
+
+    def addresses(self, bridge: str) -> list[AddressStatus]:
+        """The bridge's address table, sorted by VLAN and address. Raises HotswitchError."""
+        datapath = self.datapath(bridge)
+        names = {number: port.name for number, port in datapath.ports().items()}
+        now = self._clock.now()
+        return [
+            AddressStatus(
+                row.vlan,
+                row.mac,
+                names.get(row.port, str(row.port)),
+                max(0, now - row.last_seen) / _SECOND,
+                row.static,
+            )
+            for row in sorted(datapath.addresses(), key=lambda row: (row.vlan, row.mac))
+        ]
+
+    def flush(self, bridge: str, port: str = "", vlan: int | None = None) -> int:
+        """Forget what was learned, at one port or in one VLAN if given; how many rows.
+
+        Static addresses stay. Raises HotswitchError.
+        """
+        datapath = self.datapath(bridge)
+        numbers = {each.name: number for number, each in datapath.ports().items()}
+        if port and port not in numbers:
+            raise SwitchError(
+                f"bridge {bridge} has no port {port}", remedy="see `hotswitch port list`"
+            )
+        return datapath.delete_addresses(
+            row
+            for row in datapath.addresses()
+            if not row.static
+            and (not port or row.port == numbers[port])
+            and (vlan is None or row.vlan == vlan)
+        )
+
+    def statistics(self, bridge: str) -> Mapping[str, PortStatistics]:
+        """The ports' statistics by name. Raises HotswitchError."""
+        datapath = self.datapath(bridge)
+        ports = datapath.ports()
+        return {
+            ports[number].name: statistics
+            for number, statistics in datapath.port_statistics().items()
+            if number in ports
+        }

@@ -1,0 +1,166 @@
+"""A machine in memory: links that appear, change and go, and datapaths that only keep books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import Counters, Datapath
+from hotswitch.datapath.datapath import EntryDatapath
+from hotswitch.datapath.provider import ProgramReport, Restored
+from hotswitch.headers.registry import Registry
+from hotswitch.kernel.links import Link
+from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
+from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
+from hotswitch.switch.apply import World
+
+
+class FakeError(HotswitchError):
+    """What the fakes raise."""
+
+
+class FakeLinks:
+    """The kernel's links. What is in `broken` can't be changed."""
+
+    def __init__(self) -> None:
+        self.links: dict[int, Link] = {}
+        self.broken: set[str] = set()
+        self._next = 1
+
+    def add(self, name: str, **values: object) -> Link:
+        """A device appears."""
+        if name in {each.name for each in self.links.values()}:
+            raise FakeError(f"{name} exists")
+        made = Link(self._next, name, **({"kind": "dummy", "mtu": 1500} | values))  # type: ignore[arg-type]
+        self.links[made.index] = made
+        self._next += 1
+        return made
+
+    def change(self, index: int, **values: object) -> None:
+        """A device changes. Raises FakeError."""
+        if index not in self.links:
+            raise FakeError(f"there is no link {index}")
+        if self.links[index].name in self.broken:
+            raise FakeError(f"link {self.links[index].name} does not want to")
+        self.links[index] = replace(self.links[index], **values)  # type: ignore[arg-type]
+
+    def named(self, name: str) -> Link:
+        return next(each for each in self.links.values() if each.name == name)
+
+    def list_links(self) -> Sequence[Link]:
+        return list(self.links.values())
+
+    def create_veth(self, name: str, peer: str) -> Link:
+        if name in self.broken:
+            raise FakeError(f"{name} can't be made")
+        outer, inner = self.add(name, kind="veth"), self.add(peer, kind="veth")
+        self.change(outer.index, peer=inner.index)
+        self.change(inner.index, peer=outer.index)
+        return self.links[outer.index]
+
+    def add_alternative_name(self, index: int, name: str) -> None:
+        names = self.links[index].alternative_names
+        self.change(index, alternative_names=(*names, name))
+
+    def set_up(self, index: int) -> None:
+        self.change(index, up=True)
+
+    def set_promiscuous(self, index: int, promiscuous: bool) -> None:
+        self.change(index, promiscuous=promiscuous)
+
+    def set_mtu(self, index: int, mtu: int) -> None:
+        self.change(index, mtu=mtu)
+
+    def delete(self, index: int) -> None:
+        """Delete a link, and the other end of a pair."""
+        self.change(index)
+        gone = self.links.pop(index)
+        if gone.kind == "veth":
+            self.links.pop(gone.peer, None)
+
+
+class FakeEngine:
+    """Forwards nothing; holds an address table."""
+
+    def __init__(self) -> None:
+        self.rows: list[Address] = []
+        self.refuses: HotswitchError | None = None
+
+    def restore(self) -> Restored:
+        return Restored()
+
+    def put_port(self, port: Port) -> None:
+        self._maybe()
+
+    def delete_port(self, number: int) -> PortStatistics:
+        self._maybe()
+        return PortStatistics()
+
+    def port_statistics(self) -> Mapping[int, PortStatistics]:
+        return {}
+
+    def change(
+        self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        self._maybe()
+        return dict.fromkeys(deletes, NOTHING)
+
+    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
+        return {}
+
+    def addresses(self) -> list[Address]:
+        return list(self.rows)
+
+    def put_address(self, address: Address) -> None:
+        self.rows.append(address)
+
+    def delete_addresses(self, addresses: Iterable[Address]) -> int:
+        gone = set(addresses)
+        before = len(self.rows)
+        self.rows = [row for row in self.rows if row not in gone]
+        return before - len(self.rows)
+
+    def put_meter(self, meter: Meter) -> None:
+        self._maybe()
+
+    def delete_meter(self, number: int) -> None:
+        self._maybe()
+
+    def counters(self) -> Counters:
+        return Counters()
+
+    def upcalls(self) -> list[Upcall]:
+        return []
+
+    def upcall_descriptor(self) -> int:
+        return -1
+
+    def report(self) -> ProgramReport:
+        return ProgramReport("fake")
+
+    def close(self) -> None:
+        pass
+
+    def destroy(self) -> None:
+        self._maybe()
+
+    def _maybe(self) -> None:
+        if self.refuses:
+            raise self.refuses
+
+
+class FakeWorld(World):
+    """A world of the two; `engines` by bridge."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.kernel = FakeLinks()
+        self.engines: dict[str, FakeEngine] = {}
+        self.limits: dict[str, int] = {}
+        self._registry = registry
+        super().__init__(self.kernel, self._make, owner="test")
+
+    def _make(self, name: str, address_limit: int) -> Datapath:
+        engine = self.engines[name] = FakeEngine()
+        self.limits[name] = address_limit
+        return EntryDatapath(name, self._registry, engine)
