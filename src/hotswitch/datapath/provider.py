@@ -1,8 +1,9 @@
 """The contract for implementers: what an engine does for a datapath.
 
 Everything that arrives here has been checked by `datapath.check`: fields exist, masks have
-the field's width, gotos go forward, keys are unique. So an engine raises `DatapathError` only for what it
-alone can know: no room left, no privilege, a kernel that lacks something. Then nothing has changed.
+the field's width, gotos go forward, keys are unique. So an engine raises `DatapathError` only
+for what it alone can know: no room left, no privilege, a kernel that lacks something. Then
+nothing has changed.
 """
 
 from __future__ import annotations
@@ -51,7 +52,11 @@ class Engine(Protocol):
     def change(
         self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
     ) -> Mapping[EntryKey, EntryStatistics]:
-        """Delete and put entries, in force on return; the deleted ones' last statistics."""
+        """Delete and put entries, in force on return; the deleted ones' last statistics.
+
+        A key that is in both is a new entry, which counts from zero; one that is only put
+        and known already gets other actions or another cookie, and its statistics go on.
+        """
 
     def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
         """All entries' statistics."""

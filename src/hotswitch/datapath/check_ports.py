@@ -1,0 +1,66 @@
+"""Are these ports, addresses and meters ones that every engine understands?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hotswitch.datapath.contract import DatapathError
+from hotswitch.datapath.limits import Limits
+from hotswitch.model.action import MAXIMUM_PORT
+from hotswitch.model.port import Address, Meter, Port
+
+
+def check_port(port: Port, limits: Limits) -> None:
+    """Raise DatapathError, naming the port, if its number, name or link cannot be."""
+    name = port.name
+    if not name or name in (".", "..") or any(c == "/" or c.isspace() or c < " " for c in name):
+        raise DatapathError(f"{name!r} cannot be a port's name", remedy="no spaces and no slashes")
+    if len(name.encode()) > limits.name:
+        raise DatapathError(
+            f"{name!r} is too long for a port's name", remedy=f"at most {limits.name} bytes"
+        )
+    if not 1 <= port.number <= MAXIMUM_PORT:
+        raise DatapathError(
+            f"port {name}: number {port.number} cannot be", remedy=f"it is 1 to {MAXIMUM_PORT}"
+        )
+    if not 0 <= port.ifindex < 1 << 31:
+        raise DatapathError(f"port {name}: no link has the index {port.ifindex}")
+
+
+def check_unique(port: Port, others: Iterable[Port]) -> None:
+    """Raise DatapathError if a port with another number has this one's name or link."""
+    for other in others:
+        if other.number == port.number:
+            continue
+        if other.name == port.name:
+            raise DatapathError(f"there is a port {port.name} already, number {other.number}")
+        if port.ifindex and other.ifindex == port.ifindex:
+            raise DatapathError(
+                f"port {port.name}: its link {port.ifindex} belongs to port {other.name}"
+            )
+
+
+def check_address(address: Address) -> None:
+    """Raise DatapathError if there is no such VLAN or address."""
+    if not 0 <= address.vlan < 1 << 12:
+        raise DatapathError(f"there is no VLAN {address.vlan}", remedy="VLANs are 0 to 4095")
+    if not 0 < address.mac < 1 << 48:
+        raise DatapathError(
+            f"{address.mac:#x} is not an Ethernet address", remedy="it has 48 bits, not all zero"
+        )
+
+
+def check_meter(meter: Meter, limits: Limits) -> None:
+    """Raise DatapathError if no engine can limit to this rate."""
+    if not 0 <= meter.number <= limits.meter:
+        raise DatapathError(
+            f"meter {meter.number} cannot be", remedy=f"its number is 0 to {limits.meter}"
+        )
+    for what, value, most in (
+        ("rate", meter.rate, limits.rate),
+        ("burst", meter.burst, limits.burst),
+    ):
+        if not 1 <= value <= most:
+            raise DatapathError(
+                f"meter {meter.number}: {what} {value} cannot be", remedy=f"it is 1 to {most}"
+            )

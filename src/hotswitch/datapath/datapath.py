@@ -1,0 +1,201 @@
+"""The datapath as callers see it: it checks what they ask for, keeps the books, and has an engine.
+
+The books (ports, entries, meters) change only after the engine has carried a change out, so an
+engine that raises DatapathError leaves them as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from hotswitch.datapath import check_ports
+from hotswitch.datapath.batch import Batch
+from hotswitch.datapath.check import EntryCheck
+from hotswitch.datapath.contract import Change, Counters, DatapathError
+from hotswitch.datapath.limits import STANDARD, Limits
+from hotswitch.datapath.provider import Engine, ProgramReport
+from hotswitch.headers.registry import Registry
+from hotswitch.model.action import MAXIMUM_PORT
+from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
+from hotswitch.model.port import Address, Hook, Meter, Port, PortStatistics, Upcall
+
+
+class EntryDatapath:
+    """`contract.Datapath` over an engine, from which it first takes over what still forwards.
+
+    The mappings that `ports`, `entries` and `meters` return are live and read-only.
+    """
+
+    def __init__(
+        self, name: str, registry: Registry, engine: Engine, limits: Limits = STANDARD
+    ) -> None:
+        self.name = name
+        self._engine = engine
+        self._limits = limits
+        self._check = EntryCheck(registry, limits)
+        restored = engine.restore()
+        self._ports = {port.number: port for port in restored.ports}
+        self._entries = {entry.key: entry for entry in restored.entries}
+        self._meters = {meter.number: meter for meter in restored.meters}
+
+    # Ports
+
+    def add_port(
+        self, name: str, *, number: int = 0, ifindex: int = 0, hook: Hook = Hook.AUTO
+    ) -> Port:
+        """Add a port; number 0 takes the lowest free one. Raises DatapathError."""
+        port = Port(number or self._free_number(), name, ifindex, hook)
+        if port.number in self._ports:
+            raise DatapathError(
+                f"port {name}: number {number} belongs to port {self._ports[number].name}"
+            )
+        self._put_port(port)
+        return port
+
+    def set_port(self, port: Port) -> None:
+        """Change a port's name, link or hook; its number and statistics stay.
+
+        Raises DatapathError.
+        """
+        self._known_port(port.number)
+        self._put_port(port)
+
+    def delete_port(self, number: int) -> PortStatistics:
+        """Delete a port and its rows in the address table, static ones too.
+
+        Returns its last statistics. Raises DatapathError.
+        """
+        self._known_port(number)
+        statistics = self._engine.delete_port(number)
+        del self._ports[number]
+        # Only now: the port learned until it was detached.
+        stale = [address for address in self._engine.addresses() if address.port == number]
+        if stale:
+            self._engine.delete_addresses(stale)
+        return statistics
+
+    def ports(self) -> Mapping[int, Port]:
+        """The ports by number."""
+        return MappingProxyType(self._ports)
+
+    def port_statistics(self) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, by number."""
+        return self._engine.port_statistics()
+
+    def _free_number(self) -> int:
+        for number in range(1, MAXIMUM_PORT + 1):
+            if number not in self._ports:
+                return number
+        raise DatapathError(f"{self.name} has {MAXIMUM_PORT} ports, and no number is free")
+
+    def _known_port(self, number: int) -> Port:
+        port = self._ports.get(number)
+        if port is None:
+            raise DatapathError(f"{self.name} has no port {number}")
+        return port
+
+    def _put_port(self, port: Port) -> None:
+        check_ports.check_port(port, self._limits)
+        check_ports.check_unique(port, self._ports.values())
+        self._engine.put_port(port)
+        self._ports[port.number] = port
+
+    # Entries
+
+    def change(self, changes: Sequence[Change]) -> Mapping[EntryKey, EntryStatistics]:
+        """Carry out all changes in their order or, if any is wrong, none.
+
+        The outcome is as if each were made after the one before: of two puts with one key the
+        last holds; a put after a delete is a new entry, which counts from zero; deleting
+        what is not there, also because it was deleted before, is an error. Raises DatapathError.
+        """
+        batch = Batch(self._entries, self._check)
+        for each in changes:
+            batch.add(each)
+        puts = [entry for entry in batch.puts.values() if self._is_news(entry, batch)]
+        if not puts and not batch.deletes:
+            return dict.fromkeys(batch.vanished, NOTHING)
+        last = dict.fromkeys(batch.vanished, NOTHING) | dict(
+            self._engine.change(puts, list(batch.deletes))
+        )
+        for key in batch.deletes:
+            del self._entries[key]
+        self._entries.update(batch.puts)
+        return last
+
+    def _is_news(self, entry: Entry, batch: Batch) -> bool:
+        key = entry.key
+        return key in batch.deletes or self._entries.get(key) != entry
+
+    def entries(self) -> Mapping[EntryKey, Entry]:
+        """All entries."""
+        return MappingProxyType(self._entries)
+
+    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
+        """All entries' statistics."""
+        return self._engine.entry_statistics()
+
+    # Addresses
+
+    def addresses(self) -> list[Address]:
+        """The address table."""
+        return self._engine.addresses()
+
+    def put_address(self, address: Address) -> None:
+        """Add or replace a row of the address table. Raises DatapathError."""
+        check_ports.check_address(address)
+        self._known_port(address.port)
+        self._engine.put_address(address)
+
+    def delete_addresses(self, addresses: Iterable[Address]) -> int:
+        """Delete those rows whose VLAN, address and port are still these; return how many."""
+        return self._engine.delete_addresses(addresses)
+
+    # Meters
+
+    def put_meter(self, meter: Meter) -> None:
+        """Add or change a meter. Raises DatapathError."""
+        check_ports.check_meter(meter, self._limits)
+        self._engine.put_meter(meter)
+        self._meters[meter.number] = meter
+
+    def delete_meter(self, number: int) -> None:
+        """Delete a meter; what it limited is limited no more. Raises DatapathError."""
+        if number not in self._meters:
+            raise DatapathError(f"{self.name} has no meter {number}")
+        self._engine.delete_meter(number)
+        del self._meters[number]
+
+    def meters(self) -> Mapping[int, Meter]:
+        """The meters by number."""
+        return MappingProxyType(self._meters)
+
+    # The whole
+
+    def counters(self) -> Counters:
+        """What has been counted for the datapath as a whole."""
+        return self._engine.counters()
+
+    def upcalls(self) -> list[Upcall]:
+        """The packets copied to user space since the last call."""
+        return self._engine.upcalls()
+
+    def upcall_descriptor(self) -> int:
+        """A descriptor that is readable when there are upcalls, or -1."""
+        return self._engine.upcall_descriptor()
+
+    def report(self) -> ProgramReport:
+        """What runs, for people."""
+        return self._engine.report()
+
+    def close(self) -> None:
+        """Let go of it; the forwarding goes on."""
+        self._engine.close()
+
+    def destroy(self) -> None:
+        """End the forwarding and remove everything."""
+        self._engine.destroy()
+        self._ports.clear()
+        self._entries.clear()
+        self._meters.clear()

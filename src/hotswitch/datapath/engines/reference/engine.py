@@ -1,0 +1,125 @@
+"""The reference engine's outside: `provider.Engine`, and a method to run a packet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from hotswitch.base.clock import Clock
+from hotswitch.datapath.contract import Counters
+from hotswitch.datapath.engines.reference.outcome import End, Outcome
+from hotswitch.datapath.engines.reference.packet import Packet
+from hotswitch.datapath.engines.reference.recorder import SILENT, Recorder
+from hotswitch.datapath.engines.reference.run import State, run
+from hotswitch.datapath.engines.reference.state import Addresses
+from hotswitch.datapath.provider import ProgramReport, Restored
+from hotswitch.headers.parse import MINIMUM_FRAME
+from hotswitch.headers.registry import Registry
+from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
+from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
+
+
+class ReferenceEngine:
+    """Runs a pipeline in this process, one packet at a time, with no link behind any port.
+
+    A port whose `ifindex` is not 0 counts as having a link. Copies wait for `upcalls` without
+    a limit, so nothing is ever lost.
+    """
+
+    def __init__(self, registry: Registry, clock: Clock, address_limit: int = 8192) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._state = State(Addresses(address_limit))
+        self._upcalls: list[Upcall] = []
+
+    def process(self, in_port: int, frame: bytes, recorder: Recorder = SILENT) -> Outcome:
+        """A frame comes in by a port, which must exist (else ValueError)."""
+        ports = self._state.ports
+        if not ports.exists(in_port):
+            raise ValueError(f"there is no port {in_port} for a frame to come in by")
+        ports.count(in_port, rx_packets=1, rx_bytes=len(frame))
+        packet = Packet(self._registry, in_port, frame)
+        self._state.counts["malformed"] += packet.malformed
+        for name, section in packet.sections.items():
+            recorder.header(name, section.offset, section.length, section.values)
+        recorder.parsed(packet.payload, packet.malformed)
+        if len(frame) < MINIMUM_FRAME:
+            outcome = Outcome(End.MALFORMED)
+        else:
+            outcome = run(self._state, packet, self._clock.now(), recorder)
+        if outcome.went_nowhere:
+            ports.count(in_port, rx_dropped=1)
+        self._upcalls += outcome.copies
+        recorder.end(outcome.end)
+        return outcome
+
+    def restore(self) -> Restored:
+        """Nothing: an earlier life left nothing."""
+        return Restored()
+
+    def put_port(self, port: Port) -> None:
+        """Add the port, or change its link or hook."""
+        self._state.ports.put(port)
+
+    def delete_port(self, number: int) -> PortStatistics:
+        """Delete the port and return its last statistics."""
+        return self._state.ports.delete(number)
+
+    def port_statistics(self) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, by number."""
+        return self._state.ports.statistics()
+
+    def change(
+        self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        """Delete, then put entries; the deleted ones' last statistics."""
+        last = {key: self._state.entries.delete(key) for key in deletes}
+        for entry in puts:
+            self._state.entries.put(entry)
+        return last
+
+    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
+        """All entries' statistics."""
+        return dict(self._state.entries.statistics)
+
+    def addresses(self) -> list[Address]:
+        """The address table."""
+        return self._state.addresses.all()
+
+    def put_address(self, address: Address) -> None:
+        """Add or replace a row. Raises DatapathError if the table is full."""
+        self._state.addresses.put(address)
+
+    def delete_addresses(self, addresses: Iterable[Address]) -> int:
+        """Delete rows that still have this port; how many."""
+        return self._state.addresses.delete(addresses)
+
+    def put_meter(self, meter: Meter) -> None:
+        """Add or change a meter."""
+        self._state.meters.put(meter)
+
+    def delete_meter(self, number: int) -> None:
+        """Delete a meter."""
+        self._state.meters.delete(number)
+
+    def counters(self) -> Counters:
+        """What has been counted."""
+        return Counters(**self._state.counts)
+
+    def upcalls(self) -> list[Upcall]:
+        """Copies to user space since the last call."""
+        waiting, self._upcalls = self._upcalls, []
+        return waiting
+
+    def upcall_descriptor(self) -> int:
+        """None."""
+        return -1
+
+    def report(self) -> ProgramReport:
+        """No program runs."""
+        return ProgramReport("reference")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def destroy(self) -> None:
+        """Nothing outlives this object."""
