@@ -120,7 +120,7 @@ def read_actions(registry: Registry, text: str) -> Actions:
 def _read_action(registry: Registry, text: str) -> Action:
     name, colon, argument = (each.strip() for each in text.partition(":"))
     if colon and not argument and name != "outputs":
-        raise TextError(f"{text}: something is missing after the colon")
+        raise TextError(f"{name[:60]!r}: something is missing after the colon")
     if name in _PLAIN:
         if colon:
             raise TextError(f"{name} stands alone, without {argument[:60]!r}")
