@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import enum
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from hotswitch.headers import graph
@@ -244,7 +244,10 @@ def _add_shown(fields: dict[str, FieldInfo], header: Header) -> None:
         fields[select.shown_as] = FieldInfo(
             select.shown_as, FieldKind.SPACE, by.width, text=by.text, oxm=select.oxm, doc=doc
         )
-    elif (known.kind, known.width, known.oxm) != (FieldKind.SPACE, by.width, select.oxm):
+    elif (known.kind, known.width, known.oxm) == (FieldKind.SPACE, by.width, select.oxm):
+        if repr(select.space) not in known.doc:
+            fields[known.name] = replace(known, doc=f"{known.doc} or {select.space!r}")
+    else:
         raise HeaderError(
             f"header {header.name!r} shows {select.shown_as!r} with another width or OXM code "
             "than another field of that name",
