@@ -18,23 +18,23 @@ import msgspec
 from msgspec import Meta
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
+from hotswitch.switch.check import MAXIMUM_ADDRESSES, MAXIMUM_AGEING_TIME, SwitchError, check
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
 
 VERSION = 1
 
 Vlan = Annotated[int, Meta(ge=0, le=4095)]
 PortNumber = Annotated[int, Meta(ge=0, le=MAXIMUM_PORT)]
-StormLimit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-AgeingTime = Annotated[int, Meta(ge=0, le=1_000_000)]
-AddressLimit = Annotated[int, Meta(ge=1, le=1_000_000)]
-
-_FORBIDDEN_IN_NAMES = frozenset("/:")
+StormLimit = Annotated[int, Meta(ge=0, le=STANDARD.rate)]
+AgeingTime = Annotated[int, Meta(ge=0, le=MAXIMUM_AGEING_TIME)]
+AddressLimit = Annotated[int, Meta(ge=1, le=MAXIMUM_ADDRESSES)]
 
 
 class DocumentError(HotswitchError):
-    """A document, or a desired state, that can't be."""
+    """A document that is wrong, or describes what can't be."""
 
 
 class PortDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -78,7 +78,10 @@ def decode(data: bytes) -> Desired:
     desired = Desired(
         MappingProxyType({each.name: _bridge_from(each) for each in document.bridges})
     )
-    check(desired)
+    try:
+        check(desired)
+    except SwitchError as error:
+        raise DocumentError(error.message, remedy=error.remedy) from error
     return desired
 
 
@@ -86,45 +89,6 @@ def encode(desired: Desired) -> bytes:
     """Write a document, indented for people, ending in a newline."""
     document = Document(VERSION, tuple(bridge_document(each) for each in desired.bridges.values()))
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-
-
-def check(desired: Desired) -> None:
-    """Refuse names that no link can have and contradictions. Raises DocumentError."""
-    for bridge in desired.bridges.values():
-        check_name("bridge", bridge.name)
-        for port in bridge.ports.values():
-            check_name("port", port.name)
-            if port.name in desired.bridges and port.name != bridge.name:
-                raise DocumentError(
-                    f"{port.name} is a bridge, so it can't be a port of {bridge.name}"
-                )
-        _refuse_twins(
-            f"port number in bridge {bridge.name}",
-            (str(port.number) for port in bridge.ports.values() if port.number),
-        )
-    owners: dict[str, str] = {}
-    for bridge in desired.bridges.values():
-        for name in bridge.ports:
-            if owners.setdefault(name, bridge.name) != bridge.name:
-                raise DocumentError(
-                    f"port {name} belongs to bridge {owners[name]} and to bridge {bridge.name}"
-                )
-
-
-def check_name(what: str, name: str) -> None:
-    """Refuse what is no name of a link (Linux, net/core/dev.c, dev_valid_name; here ASCII only)."""
-    if not name:
-        raise DocumentError(f"a {what} needs a name")
-    if len(name) > 15:
-        raise DocumentError(f"{what} name {name[:40]!r} is longer than 15 characters")
-    if (
-        name in (".", "..")
-        or not (name.isascii() and name.isprintable())
-        or any(each in _FORBIDDEN_IN_NAMES or each.isspace() for each in name)
-    ):
-        raise DocumentError(
-            f"{what} name {name!r} is no name for a link: printable ASCII without /, : and spaces"
-        )
 
 
 def port_from(document: PortDocument) -> DesiredPort:

@@ -42,7 +42,7 @@ class JsonStore:
             return document.decode(data)
         except document.DocumentError as error:
             raise StoreError(
-                f"{self._path}: {error.message}", remedy="correct the file or move it away"
+                f"{self._path}: {error}", remedy="correct the file or move it away"
             ) from error
 
     def save(self, desired: Desired) -> None:

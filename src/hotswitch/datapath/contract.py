@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Hook, Meter, Port, PortStatistics, Upcall
+
+if TYPE_CHECKING:
+    from hotswitch.datapath.provider import ProgramReport  # it needs this module
 
 
 class DatapathError(HotswitchError):
@@ -106,6 +109,12 @@ class Datapath(Protocol):
 
     def upcalls(self) -> list[Upcall]:
         """The packets copied to user space since the last call."""
+
+    def upcall_descriptor(self) -> int:
+        """A descriptor that is readable when there are upcalls, or -1."""
+
+    def report(self) -> ProgramReport:
+        """What runs, for people."""
 
     def close(self) -> None:
         """Let go of it; the forwarding goes on."""

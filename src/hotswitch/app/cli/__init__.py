@@ -1,0 +1,55 @@
+"""The command `hotswitch`: one file a noun, loaded only when it is used.
+
+Exit codes: 0 it is done; 1 it failed; 2 it was not understood. Errors are one line on standard
+error: `hotswitch: MESSAGE (REMEDY)`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from hotswitch.app.cli.root import root
+from hotswitch.base.errors import HotswitchError
+
+PROGRAM = "hotswitch"
+
+_INTERRUPTED = 130
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run with these arguments; the exit code."""
+    try:
+        root.main(arguments, PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else PROGRAM
+        _complain(f"{error.format_message().rstrip('.')} (see: {command} --help)")
+        return 2
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return 1
+    except HotswitchError as error:
+        _complain(str(error))
+        return 1
+    except BrokenPipeError:
+        # The reader has enough; don't let the interpreter's last flush complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        return _INTERRUPTED
+    return 0
+
+
+def _complain(message: str) -> None:
+    click.echo(f"{PROGRAM}: " + " ".join(message.split()), err=True)

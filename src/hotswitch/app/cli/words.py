@@ -1,0 +1,136 @@
+"""iproute2's word order: pairs of a keyword and a value after a command's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A keyword and how its value is read.
+
+    key: what the value is called in a request. read: raises ValueError, whose text says what is
+    expected. choices: what completion offers.
+    """
+
+    name: str
+    key: str
+    read: Callable[[str], Any]
+    choices: tuple[str, ...] = ()
+
+
+def words_argument(*words: Word, required: Sequence[str] = ()) -> Callable[[Any], Any]:
+    """Give a command an argument `words`: a dictionary from keys to values."""
+
+    def read(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+        return _read(words, required, given) if not context.resilient_parsing else {}
+
+    def complete(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
+        given = tuple(context.params.get("words") or ())
+        arguments = [*context.args, *given]
+        keyword = arguments[-1] if len(arguments) % 2 else ""
+        by_name = {word.name: word for word in words}
+        offered = by_name[keyword].choices if keyword in by_name else tuple(by_name)
+        return [CompletionItem(each) for each in offered if each.startswith(start)]
+
+    return click.argument(
+        "words",
+        nargs=-1,
+        callback=read,
+        shell_complete=complete,
+        metavar=" ".join(
+            f"{word.name} {_placeholder(word)}"
+            if word.name in required
+            else f"[{word.name} {_placeholder(word)}]"
+            for word in words
+        ),
+    )
+
+
+def _placeholder(word: Word) -> str:
+    return "|".join(word.choices) if word.choices else word.name.upper()
+
+
+def _read(words: Sequence[Word], required: Sequence[str], given: tuple[str, ...]) -> dict[str, Any]:
+    by_name = {word.name: word for word in words}
+    found: dict[str, Any] = {}
+    for position in range(0, len(given), 2):
+        name = given[position]
+        word = by_name.get(name)
+        if word is None:
+            raise click.UsageError(f"{name!r} is none of: {', '.join(by_name)}")
+        if position + 1 == len(given):
+            raise click.UsageError(f"{name} needs a value")
+        if word.key in found:
+            raise click.UsageError(f"{name} is given twice")
+        try:
+            found[word.key] = word.read(given[position + 1])
+        except ValueError as error:
+            raise click.UsageError(f"{name} {given[position + 1]!r}: {error}") from None
+    for name in required:
+        if by_name[name].key not in found:
+            raise click.UsageError(f"{name} is missing")
+    return found
+
+
+def text(value: str) -> str:
+    """Any word."""
+    return value
+
+
+def number(lowest: int, highest: int) -> Callable[[str], int]:
+    """A whole number within limits."""
+
+    def read(value: str) -> int:
+        try:
+            result = int(value, 10)
+        except ValueError:
+            raise ValueError("a whole number is expected") from None
+        if not lowest <= result <= highest:
+            raise ValueError(f"a number from {lowest} to {highest} is expected")
+        return result
+
+    return read
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One of some words."""
+
+    def read(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is expected")
+        return value
+
+    return read
+
+
+def on_off(value: str) -> bool:
+    """The words on and off."""
+    return one_of("on", "off")(value) == "on"
+
+
+def vlan(value: str) -> int:
+    """A VLAN."""
+    return number(0, 4095)(value)
+
+
+def vlans(value: str) -> list[int]:
+    """VLANs with commas between, and ranges: 10,20-29."""
+    found: set[int] = set()
+    for part in value.split(","):
+        first, dash, last = part.partition("-")
+        start, end = vlan(first), vlan(last if dash else first)
+        if start > end:
+            raise ValueError(f"the range {part} is empty")
+        found.update(range(start, end + 1))
+    return sorted(found)
+
+
+def or_none(read: Callable[[str], Any], nothing: Any = None) -> Callable[[str], Any]:
+    """What `read` takes, or the word none, which takes a setting back."""
+    return lambda value: nothing if value == "none" else read(value)

@@ -1,0 +1,13 @@
+"""The methods of the control socket, a file a noun; each gives its part of the table."""
+
+from __future__ import annotations
+
+from hotswitch.app.control.dispatch import Method
+from hotswitch.app.methods import addresses, bridges, general, ports, programs, tables, traces
+from hotswitch.app.service import Service
+
+
+def all_methods(service: Service) -> tuple[Method, ...]:
+    """The whole table."""
+    rooms = (bridges, ports, addresses, tables, traces, programs, general)
+    return tuple(method for room in rooms for method in room.methods(service))

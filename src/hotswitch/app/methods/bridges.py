@@ -1,0 +1,86 @@
+"""bridge/add, del, set, list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from hotswitch.app.control.dispatch import Method, Nothing, RequestError
+from hotswitch.app.document import AddressLimit, AgeingTime
+from hotswitch.app.service import Service
+from hotswitch.switch.desired import DesiredBridge
+
+
+class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new bridge; fields as in `DesiredBridge`."""
+
+    name: str
+    ageing_time: AgeingTime = 300
+    address_limit: AddressLimit = 8192
+    forward_reserved: bool = False
+
+
+class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is given is changed."""
+
+    name: str
+    ageing_time: AgeingTime | None = None
+    forward_reserved: bool | None = None
+
+
+class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bridge."""
+
+    name: str
+
+
+def methods(service: Service) -> tuple[Method, ...]:
+    """The methods of this noun."""
+
+    def add(asked: Add) -> None:
+        if asked.name in service.desired.bridges:
+            raise RequestError(f"there is already a bridge {asked.name}")
+        service.change(
+            DesiredBridge(
+                asked.name,
+                ageing_time=asked.ageing_time,
+                address_limit=asked.address_limit,
+                forward_reserved=asked.forward_reserved,
+            )
+        )
+
+    def delete(asked: Name) -> None:
+        service.forget(asked.name)
+
+    def change(asked: Set) -> None:
+        given: dict[str, Any] = {
+            name: getattr(asked, name)
+            for name in ("ageing_time", "forward_reserved")
+            if getattr(asked, name) is not None
+        }
+        if not given:
+            raise RequestError("nothing to set", remedy="give ageing or reserved")
+        service.change(replace(service.bridge(asked.name), **given))
+
+    def show(_: Nothing) -> list[dict[str, Any]]:
+        status = service.switch.status()
+        return [
+            {
+                "name": bridge.name,
+                "ports": sorted(set(bridge.ports) - {bridge.name}),
+                "ageing_time": bridge.ageing_time,
+                "address_limit": bridge.address_limit,
+                "forward_reserved": bridge.forward_reserved,
+                "error": status[bridge.name].error,
+            }
+            for bridge in service.bridges()
+        ]
+
+    return (
+        Method("bridge/add", "Make a bridge.", add, Add),
+        Method("bridge/del", "Delete a bridge with its ports.", delete, Name),
+        Method("bridge/set", "Change a bridge.", change, Set),
+        Method("bridge/list", "List the bridges.", show),
+    )

@@ -1,0 +1,39 @@
+"""version, shutdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import msgspec
+
+import hotswitch
+from hotswitch.app.control.dispatch import Method, Nothing
+from hotswitch.app.service import Service
+
+
+class Shutdown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """stop_forwarding: remove programs, pins and local links too; the desired state stays."""
+
+    stop_forwarding: bool = False
+
+
+def methods(service: Service) -> tuple[Method, ...]:
+    """The methods of this noun."""
+
+    def version(_: Nothing) -> dict[str, Any]:
+        return {
+            "hotswitch": hotswitch.__version__,
+            "python": platform.python_version(),
+            "kernel": platform.release(),
+            "pid": os.getpid(),
+        }
+
+    def shutdown(asked: Shutdown) -> None:
+        service.stop(asked.stop_forwarding)
+
+    return (
+        Method("version", "Show the daemon's version.", version),
+        Method("shutdown", "Stop the daemon; the forwarding goes on.", shutdown, Shutdown),
+    )

@@ -1,0 +1,157 @@
+"""port/add, del, set, list, show, and stats/show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from hotswitch.app.control.dispatch import Method, RequestError
+from hotswitch.app.document import PortDocument, PortNumber, StormLimit, Vlan, port_from
+from hotswitch.app.service import Service, with_port, without_port
+from hotswitch.model.port import Hook, PortStatistics
+from hotswitch.switch.desired import DesiredBridge, VlanMode
+
+
+class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new port; fields as in `DesiredPort`.
+
+    absent_ok: the device may come later.
+    """
+
+    name: str
+    bridge: str
+    tag: Vlan | None = None
+    trunks: tuple[Vlan, ...] = ()
+    mode: VlanMode | None = None
+    hook: Hook = Hook.AUTO
+    storm_limit: StormLimit = 0
+    number: PortNumber = 0
+    absent_ok: bool = False
+
+
+class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is given is changed; null takes a tag or a mode back."""
+
+    name: str
+    tag: Vlan | UnsetType | None = UNSET
+    trunks: tuple[Vlan, ...] | UnsetType = UNSET
+    mode: VlanMode | UnsetType | None = UNSET
+    hook: Hook | UnsetType = UNSET
+    storm_limit: StormLimit | UnsetType = UNSET
+    number: PortNumber | UnsetType = UNSET
+
+
+class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A port."""
+
+    name: str
+
+
+class OfBridge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bridge, or all."""
+
+    bridge: str = ""
+
+
+_NONE = PortStatistics()
+
+
+def methods(service: Service) -> tuple[Method, ...]:
+    """The methods of this noun."""
+
+    def add(asked: Add) -> None:
+        bridge = service.bridge(asked.bridge)
+        for other in service.bridges():
+            if asked.name in other.ports or asked.name == other.name:
+                raise RequestError(
+                    f"{asked.name} is already a port of bridge {other.name}",
+                    remedy="change it with `hotswitch port set`, or delete it first",
+                )
+        wanted = {name: getattr(asked, name) for name in PortDocument.__struct_fields__}
+        service.change(
+            with_port(bridge, port_from(PortDocument(**wanted))),
+            asked.name,
+            device_needed=not asked.absent_ok,
+        )
+
+    def delete(asked: Name) -> None:
+        bridge, port = service.port(asked.name)
+        if port.name == bridge.name:
+            raise RequestError(
+                f"{port.name} is the local port of its bridge",
+                remedy=f"`hotswitch bridge del {port.name}` deletes both",
+            )
+        service.change(without_port(bridge, port.name))
+
+    def change(asked: Set) -> None:
+        bridge, port = service.port(asked.name)
+        given = {
+            name: value
+            for name in asked.__struct_fields__
+            if name != "name" and (value := getattr(asked, name)) is not UNSET
+        }
+        if not given:
+            raise RequestError("nothing to set", remedy="give tag, trunks, mode, hook, …")
+        if "trunks" in given:
+            given["trunks"] = tuple(sorted(set(given["trunks"])))
+        service.change(with_port(bridge, replace(port, **given)), port.name)
+
+    def show(asked: Name) -> dict[str, Any]:
+        bridge, port = service.port(asked.name)
+        return next(each for each in _rows(service, bridge) if each["name"] == port.name)
+
+    def listing(asked: OfBridge) -> list[dict[str, Any]]:
+        return [row for bridge in service.bridges(asked.bridge) for row in _rows(service, bridge)]
+
+    def statistics(asked: OfBridge) -> dict[str, Any]:
+        return {
+            "time": service.clock.now(),
+            "bridges": [
+                {
+                    "name": bridge.name,
+                    "counters": service.switch.datapath(bridge.name).counters(),
+                    "ports": [
+                        {"name": name, "statistics": each}
+                        for name, each in service.switch.statistics(bridge.name).items()
+                    ],
+                }
+                for bridge in service.bridges(asked.bridge)
+            ],
+        }
+
+    return (
+        Method("port/add", "Give a device to a bridge.", add, Add),
+        Method("port/del", "Take a device from its bridge.", delete, Name),
+        Method("port/set", "Change a port.", change, Set),
+        Method("port/show", "Show a port with its statistics.", show, Name),
+        Method("port/list", "List the ports, of one bridge or all.", listing, OfBridge),
+        Method("stats/show", "Show ports' and bridges' counters.", statistics, OfBridge),
+    )
+
+
+def _rows(service: Service, bridge: DesiredBridge) -> Iterator[dict[str, Any]]:
+    """The ports of a bridge, the local one first: what is wanted, how it is, what it counted."""
+    status = service.switch.status()[bridge.name]
+    statistics = {} if status.error else service.switch.statistics(bridge.name)
+    for port in status.ports.values():
+        wanted = service.port(port.name)[1]
+        yield {
+            "name": port.name,
+            "bridge": bridge.name,
+            "number": port.number,
+            "state": port.state,
+            "error": port.error,
+            "link": port.link,
+            "ifindex": port.ifindex,
+            "vlan": port.vlan,
+            "tag": wanted.tag,
+            "trunks": wanted.trunks,
+            "mode": wanted.mode,
+            "hook": wanted.hook,
+            "storm_limit": wanted.storm_limit,
+            "statistics": statistics.get(port.name, _NONE),
+        }

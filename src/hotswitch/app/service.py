@@ -1,0 +1,156 @@
+"""The switch with its memory: a change is in force and kept, or nothing has changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from types import MappingProxyType
+
+from hotswitch.app.control.dispatch import RequestError
+from hotswitch.app.store import Store, StoreError
+from hotswitch.base.clock import Clock
+from hotswitch.base.errors import HotswitchError
+from hotswitch.headers.registry import Registry
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
+from hotswitch.switch.status import BridgeStatus, PortState, PortStatus
+from hotswitch.switch.switch import Switch
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """What requests work on.
+
+    stop: ends the daemon; with True the forwarding too.
+    """
+
+    def __init__(
+        self,
+        switch: Switch,
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        stop: Callable[[bool], None],
+    ) -> None:
+        self.switch = switch
+        self.registry = registry
+        self.clock = clock
+        self.stop = stop
+        self._store = store
+
+    @property
+    def desired(self) -> Desired:
+        """What is wanted."""
+        return self.switch.desired
+
+    def start(self) -> None:
+        """Make what was wanted last so. A port that can't be had is logged and tried again later.
+
+        Raises HotswitchError, and changes nothing, if the store can't be read.
+        """
+        for failure in self.switch.set_desired(self._store.load()):
+            _log.error("%s", failure)
+
+    def change(
+        self, bridge: DesiredBridge, port: str | None = None, *, device_needed: bool = False
+    ) -> None:
+        """Want this bridge from now on instead of the one of that name, if any.
+
+        Refused, with nothing changed, if then the bridge (or its port, if one is named) is in
+        error; with `device_needed` also if the port has no device. Raises HotswitchError.
+        """
+        bridges = {**self.desired.bridges, bridge.name: bridge}
+        before = self._problems(bridge.name, port)
+
+        def verify() -> None:
+            new = self._problems(bridge.name, port) - before
+            if new:
+                raise RequestError("; ".join(sorted(new)))
+            if port and device_needed and self._port_status(bridge.name, port).ifindex == 0:
+                raise RequestError(
+                    f"there is no device {port}", remedy="make it first, or add --absent-ok"
+                )
+
+        self._set(Desired(MappingProxyType(bridges)), verify)
+
+    def forget(self, bridge: str) -> None:
+        """Want this bridge no longer. Raises HotswitchError."""
+        self.bridge(bridge)
+        rest = {name: each for name, each in self.desired.bridges.items() if name != bridge}
+        self._set(Desired(MappingProxyType(rest)), lambda: None)
+
+    def bridge(self, name: str) -> DesiredBridge:
+        """The bridge of that name. Raises RequestError."""
+        found = self.desired.bridges.get(name)
+        if found is None:
+            raise RequestError(f"there is no bridge {name}", remedy="see `hotswitch bridge list`")
+        return found
+
+    def bridges(self, name: str = "") -> list[DesiredBridge]:
+        """All bridges by name, or the one. Raises RequestError."""
+        if name:
+            return [self.bridge(name)]
+        return [bridge for _, bridge in sorted(self.desired.bridges.items())]
+
+    def port(self, name: str) -> tuple[DesiredBridge, DesiredPort]:
+        """The port of that name, local ports too, and its bridge. Raises RequestError."""
+        local = self.desired.bridges.get(name)
+        if local:
+            return local, local.ports.get(name, DesiredPort(name))
+        for bridge in self.desired.bridges.values():
+            if name in bridge.ports:
+                return bridge, bridge.ports[name]
+        raise RequestError(f"there is no port {name}", remedy="see `hotswitch port list`")
+
+    def reconcile(self) -> None:
+        """Links have changed: follow. What fails is logged; it is tried again the next time."""
+        try:
+            failures: Iterable[object] = self.switch.links_changed()
+        except HotswitchError as error:
+            failures = [error]
+        for each in failures:
+            _log.error("%s", each)
+
+    def age(self) -> None:
+        """Forget addresses that have been silent for too long."""
+        for error in self.switch.age(self.clock.now()):
+            _log.error("ageing: %s", error)
+
+    def _set(self, desired: Desired, verify: Callable[[], None]) -> None:
+        before = self.desired
+        self.switch.set_desired(desired)
+        try:
+            verify()
+            self._store.save(desired)
+        except (HotswitchError, StoreError):
+            self.switch.set_desired(before)
+            raise
+
+    def _problems(self, bridge: str, port: str | None) -> frozenset[str]:
+        status = self.switch.status().get(bridge)
+        if status is None:
+            return frozenset()
+        errors = {status.error, *(each.error for each in _concerned(status, port))}
+        return frozenset(errors - {""})
+
+    def _port_status(self, bridge: str, port: str) -> PortStatus:
+        return self.switch.status()[bridge].ports[port]
+
+
+def with_port(bridge: DesiredBridge, port: DesiredPort) -> DesiredBridge:
+    """The bridge with this port, in the place of one with that name."""
+    return replace(bridge, ports=MappingProxyType({**bridge.ports, port.name: port}))
+
+
+def without_port(bridge: DesiredBridge, name: str) -> DesiredBridge:
+    """The bridge without the port of that name."""
+    rest = {key: each for key, each in bridge.ports.items() if key != name}
+    return replace(bridge, ports=MappingProxyType(rest))
+
+
+def _concerned(status: BridgeStatus, port: str | None) -> Iterable[PortStatus]:
+    """The named port and the bridge's own."""
+    for each in status.ports.values():
+        if each.name in (status.name, port) and each.state is PortState.ERROR:
+            yield each
