@@ -1,0 +1,155 @@
+"""clsact: a BPF filter at a device's ingress, for kernels without tcx (tc-bpf(8)).
+
+The filter stays on the device until it is taken off, whatever becomes of processes. It is known
+by its priority, handle and name, so it is found again, and others' filters stay as they are. The
+name says whether the queueing discipline was made for it; then it goes with the filter, if
+nothing else is in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from pathlib import Path
+
+from hotswitch.kernel import netlink
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.netlink import NetlinkSocket
+from hotswitch.kernel.programs import Program
+
+_RTM_NEWQDISC, _RTM_DELQDISC = 36, 37
+_RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 44, 45, 46
+_TCA_KIND, _TCA_OPTIONS = 1, 2
+_TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS = 6, 7, 8
+_DIRECT_ACTION = 1
+
+_CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
+_INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
+_PRIORITY = _HANDLE = 0x6873
+_ALL_PROTOCOLS = socket.htons(3)
+_NAME = b"hotswitch"
+_NAME_WITH_QDISC = b"hotswitch, its own clsact"
+
+_message = struct.Struct("=BxxxiIII")
+"""`struct tcmsg`: family, ifindex, handle, parent, info (priority << 16 | protocol)."""
+
+
+class ClsactAttachment:
+    """Our filter on a device."""
+
+    def __init__(self, ifindex: int) -> None:
+        self._ifindex = ifindex
+
+    @property
+    def ifindex(self) -> int:
+        """The device's index, or 0 once the filter or the device has gone."""
+        return self._ifindex if _ours(self._ifindex) else 0
+
+    def replace(self, program: Program) -> None:
+        """Run another program from now on; no packet misses both. Raises KernelError."""
+        name = _ours(self._ifindex)
+        if not name:
+            raise KernelError(f"replace the filter on the device {self._ifindex}", errno.ENOENT)
+        _put(program, self._ifindex, name, netlink.REPLACE)
+
+    def detach(self) -> None:
+        """Take our filter off, and the qdisc if it was made for it. Raises KernelError.
+
+        It is no error if they have gone.
+        """
+        attempt = f"detach from the device {self._ifindex}"
+        name = _ours(self._ifindex)
+        if not name:
+            return
+        _request(_RTM_DELTFILTER, 0, _filter(self._ifindex), attempt, may_be_gone=True)
+        if name == _NAME_WITH_QDISC and not _filters(self._ifindex):
+            _request(_RTM_DELQDISC, 0, _qdisc(self._ifindex), attempt, may_be_gone=True)
+
+    def pin(self, path: Path) -> None:
+        """Nothing: a filter outlives the process anyway. `find` finds it again."""
+
+    def close(self) -> None:
+        """Nothing: the filter stays."""
+
+
+def attach(program: Program, ifindex: int) -> ClsactAttachment:
+    """Attach at the device's ingress. Raises KernelError: EEXIST if ours is there already."""
+    attempt = f"attach to the device {ifindex}"
+    made = True
+    try:
+        _request(_RTM_NEWQDISC, netlink.CREATE | netlink.EXCLUSIVE, _qdisc(ifindex), attempt)
+    except KernelError as error:
+        if error.errno != errno.EEXIST:
+            raise
+        made = False
+    try:
+        name = _NAME_WITH_QDISC if made else _NAME
+        _put(program, ifindex, name, netlink.CREATE | netlink.EXCLUSIVE)
+    except KernelError:
+        if made and not _filters(ifindex):
+            _request(_RTM_DELQDISC, 0, _qdisc(ifindex), attempt, may_be_gone=True)
+        raise
+    return ClsactAttachment(ifindex)
+
+
+def find(ifindex: int) -> ClsactAttachment | None:
+    """Our filter on the device, if an earlier life left one there. Raises KernelError."""
+    return ClsactAttachment(ifindex) if _ours(ifindex) else None
+
+
+def _put(program: Program, ifindex: int, name: bytes, flags: int) -> None:
+    options = netlink.nested(
+        _TCA_OPTIONS,
+        netlink.u32(_TCA_BPF_FD, program.fd),
+        netlink.attribute(_TCA_BPF_NAME, name + b"\0"),
+        netlink.u32(_TCA_BPF_FLAGS, _DIRECT_ACTION),
+    )
+    body = _filter(ifindex) + netlink.text(_TCA_KIND, "bpf") + options
+    _request(_RTM_NEWTFILTER, flags, body, f"attach to the device {ifindex}")
+
+
+def _ours(ifindex: int) -> bytes:
+    """The name of our filter on the device, or nothing."""
+    for handle, priority, name in _filters(ifindex):
+        if (handle, priority) == (_HANDLE, _PRIORITY) and name in (_NAME, _NAME_WITH_QDISC):
+            return name
+    return b""
+
+
+def _filters(ifindex: int) -> list[tuple[int, int, bytes]]:
+    """All filters of the device's clsact: (handle, priority, name)."""
+    found = []
+    for parent in (_INGRESS, _EGRESS):
+        body = _message.pack(socket.AF_UNSPEC, ifindex, 0, parent, 0)
+        attempt = f"list the filters of the device {ifindex}"
+        for message in _request(_RTM_GETTFILTER, netlink.DUMP, body, attempt, may_be_gone=True):
+            _, _, handle, _, info = _message.unpack_from(message.body)
+            options = netlink.attributes(message.body[_message.size :]).get(_TCA_OPTIONS, b"")
+            name = netlink.attributes(options).get(_TCA_BPF_NAME, b"").rstrip(b"\0")
+            if handle:  # the kernel also lists each priority once, as handle 0
+                found.append((handle, info >> 16, name))
+    return found
+
+
+def _filter(ifindex: int) -> bytes:
+    info = _PRIORITY << 16 | _ALL_PROTOCOLS
+    return _message.pack(socket.AF_UNSPEC, ifindex, _HANDLE, _INGRESS, info)
+
+
+def _qdisc(ifindex: int) -> bytes:
+    body = _message.pack(socket.AF_UNSPEC, ifindex, _CLSACT_HANDLE, _CLSACT, 0)
+    return body + netlink.text(_TCA_KIND, "clsact")
+
+
+def _request(
+    kind: int, flags: int, body: bytes, attempt: str, *, may_be_gone: bool = False
+) -> list[netlink.Message]:
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        try:
+            return asker.request(kind, flags, body, attempt)
+        except KernelError as error:
+            # EINVAL: the device has no clsact.
+            if may_be_gone and (netlink.is_gone(error) or error.errno == errno.EINVAL):
+                return []
+            raise

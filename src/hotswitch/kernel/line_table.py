@@ -1,0 +1,78 @@
+"""Which line of source each instruction came from, out of the compiler's DWARF."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from itertools import pairwise
+
+from elftools.common.exceptions import DWARFError, ELFError
+from elftools.elf.elffile import ELFFile
+
+from hotswitch.kernel.loader import Linked
+
+_R_BPF_64_ABS64 = 2
+_SECTION_SHIFT = 32
+
+
+def line_table(compiled: bytes, linked: Linked) -> dict[int, int]:
+    """Return the line number by instruction of `linked`, which came from the object `compiled`.
+
+    Instructions that came from no line are left out; all of them, without debug information.
+    """
+    try:
+        lines = _lines(compiled)
+    except (ELFError, DWARFError, KeyError, IndexError, AttributeError, struct.error):
+        return {}
+    table = {}
+    for function in linked.functions:
+        for number in range(function.length):
+            line = lines.get((function.section, function.offset + number * 8))
+            if line:
+                table[function.start + number] = line
+    return table
+
+
+def _lines(compiled: bytes) -> dict[tuple[int, int], int]:
+    """Line numbers by (section, offset)."""
+    elf = ELFFile(BytesIO(compiled))
+    if not elf.has_dwarf_info():
+        return {}
+    information = elf.get_dwarf_info(relocate_dwarf_sections=False)
+    section = information.debug_line_sec
+    if section is None:
+        return {}
+    section.stream.seek(0)
+    section.stream = BytesIO(_relocated(elf, section.stream.read()))
+    lines: dict[tuple[int, int], int] = {}
+    for unit in information.iter_CUs():
+        program = information.line_program_for_CU(unit)
+        states = [each.state for each in program.get_entries() if each.state] if program else []
+        for state, following in pairwise(states):
+            if state.end_sequence:
+                continue
+            number, first = state.address >> _SECTION_SHIFT, state.address & 0xFFFFFFFF
+            last = following.address & 0xFFFFFFFF
+            for offset in range(first, last, 8):
+                lines[number, offset] = state.line
+    return lines
+
+
+def _relocated(elf: ELFFile, data: bytes) -> bytes:
+    """The line programs with `section << 32 | offset` for addresses.
+
+    As they are, addresses count from the start of a section that only the relocation names.
+    """
+    relocations = elf.get_section_by_name(".rel.debug_line")
+    if relocations is None:
+        return data
+    patched = bytearray(data)
+    symbols = elf.get_section(relocations["sh_link"])
+    for each in relocations.iter_relocations():
+        if each["r_info_type"] != _R_BPF_64_ABS64:
+            continue
+        symbol = symbols.get_symbol(each["r_info_sym"])
+        (addend,) = struct.unpack_from("<Q", patched, each["r_offset"])
+        address = symbol["st_shndx"] << _SECTION_SHIFT | symbol["st_value"] + addend
+        struct.pack_into("<Q", patched, each["r_offset"], address)
+    return bytes(patched)

@@ -1,0 +1,139 @@
+"""What can be done to links. All in this thread's network namespace; all raise KernelError."""
+
+from __future__ import annotations
+
+import socket
+
+from hotswitch.kernel import netlink
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.links import (
+    IFLA_ADDRESS,
+    IFLA_ALT_IFNAME,
+    IFLA_IFNAME,
+    IFLA_INFO_DATA,
+    IFLA_INFO_KIND,
+    IFLA_LINKINFO,
+    IFLA_MASTER,
+    IFLA_MTU,
+    IFLA_PROP_LIST,
+    RTM_DELLINK,
+    RTM_NEWLINK,
+    Link,
+    check_name,
+    get_link,
+    information,
+)
+from hotswitch.kernel.netlink import NetlinkSocket
+
+_RTM_SETLINK = 19
+_RTM_NEWLINKPROP = 108
+_RTM_DELLINKPROP = 109
+_IFLA_NET_NS_FD = 28
+_VETH_INFO_PEER = 1
+_UP = 1
+_PROMISCUOUS = 0x100
+
+
+def create(name: str, kind: str, *, mtu: int = 0, data: bytes = b"") -> Link:
+    """Make a link of a kind ("dummy", "bridge"); `data` is the kind's own attributes."""
+    check_name(name)
+    details = netlink.attribute(IFLA_INFO_KIND, kind.encode())
+    if data:
+        details += netlink.nested(IFLA_INFO_DATA, data)
+    body = (
+        information.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        + netlink.text(IFLA_IFNAME, name)
+        + (netlink.u32(IFLA_MTU, mtu) if mtu else b"")
+        + netlink.nested(IFLA_LINKINFO, details)
+    )
+    flags = netlink.CREATE | netlink.EXCLUSIVE
+    _request(RTM_NEWLINK, body, f"make the {kind} {name}", flags)
+    link = get_link(name)
+    if link is None:
+        raise KernelError(f"make the {kind} {name}: it went at once")
+    return link
+
+
+def create_veth(name: str, peer: str, *, mtu: int = 0, peer_namespace: int | None = None) -> Link:
+    """Make a pair of links; the peer in the namespace of a descriptor (netns.open_namespace)."""
+    check_name(peer)
+    other = information.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + netlink.text(IFLA_IFNAME, peer)
+    if mtu:
+        other += netlink.u32(IFLA_MTU, mtu)
+    if peer_namespace is not None:
+        other += netlink.u32(_IFLA_NET_NS_FD, peer_namespace)
+    return create(name, "veth", mtu=mtu, data=netlink.attribute(_VETH_INFO_PEER, other))
+
+
+def delete(index: int) -> None:
+    """Delete a link; a veth's peer goes with it."""
+    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+    _request(RTM_DELLINK, body, f"delete the link {index}")
+
+
+def set_up(index: int, up: bool = True) -> None:
+    """Set a link up or down."""
+    body = information.pack(socket.AF_UNSPEC, 0, index, _UP if up else 0, _UP)
+    _request(_RTM_SETLINK, body, f"set the link {index} {'up' if up else 'down'}")
+
+
+def set_promiscuous(index: int, promiscuous: bool = True) -> None:
+    """Let a link take frames for all addresses, or no longer."""
+    flags = _PROMISCUOUS if promiscuous else 0
+    body = information.pack(socket.AF_UNSPEC, 0, index, flags, _PROMISCUOUS)
+    state = "on" if promiscuous else "off"
+    _request(_RTM_SETLINK, body, f"turn promiscuous mode of the link {index} {state}")
+
+
+def set_address(index: int, address: int) -> None:
+    """Set the MAC address (48 bits)."""
+    value = address.to_bytes(6, "big")
+    _set(index, netlink.attribute(IFLA_ADDRESS, value), f"set the address of the link {index}")
+
+
+def set_mtu(index: int, mtu: int) -> None:
+    """Set the largest packet's size in bytes, without Ethernet header."""
+    _set(index, netlink.u32(IFLA_MTU, mtu), f"set the MTU of the link {index} to {mtu}")
+
+
+def set_master(index: int, master: int) -> None:
+    """Put a link into a bridge or bond, or with 0 out of it."""
+    _set(index, netlink.u32(IFLA_MASTER, master), f"set the master of the link {index}")
+
+
+def rename(index: int, name: str) -> None:
+    """Rename a link; before Linux 6.3 it must be down."""
+    check_name(name)
+    _set(index, netlink.text(IFLA_IFNAME, name), f"rename the link {index} to {name}")
+
+
+def move(index: int, namespace: int) -> None:
+    """Move a link to the network namespace of a descriptor; its index there may be another."""
+    _set(index, netlink.u32(_IFLA_NET_NS_FD, namespace), f"move the link {index}")
+
+
+def add_alternative_name(index: int, name: str) -> None:
+    """Give a link one more name, of up to 127 bytes."""
+    _alternative_name(_RTM_NEWLINKPROP, index, name, f"give the link {index} the name {name}")
+
+
+def delete_alternative_name(index: int, name: str) -> None:
+    """Take an alternative name away."""
+    _alternative_name(_RTM_DELLINKPROP, index, name, f"take the name {name} from a link")
+
+
+def _alternative_name(kind: int, index: int, name: str, attempt: str) -> None:
+    names = netlink.nested(IFLA_PROP_LIST, netlink.text(IFLA_ALT_IFNAME, name))
+    flags = netlink.CREATE | netlink.EXCLUSIVE if kind == _RTM_NEWLINKPROP else 0
+    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0) + names
+    _request(kind, body, attempt, flags)
+
+
+def _set(index: int, attributes: bytes, attempt: str) -> None:
+    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0) + attributes
+    _request(_RTM_SETLINK, body, attempt)
+
+
+def _request(kind: int, body: bytes, attempt: str, flags: int = 0) -> None:
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        asker.request(kind, flags, body, attempt)

@@ -1,0 +1,178 @@
+"""Links: the kernel's network devices, as values, listed over rtnetlink (rtnetlink(7))."""
+
+from __future__ import annotations
+
+import enum
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+
+from hotswitch.kernel import netlink
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.netlink import NetlinkSocket
+
+RTM_NEWLINK = 16
+RTM_DELLINK = 17
+RTM_GETLINK = 18
+
+IFLA_ADDRESS = 1
+IFLA_IFNAME = 3
+IFLA_MTU = 4
+IFLA_LINK = 5
+IFLA_MASTER = 10
+IFLA_OPERSTATE = 16
+IFLA_LINKINFO = 18
+IFLA_INFO_KIND = 1
+IFLA_INFO_DATA = 2
+IFLA_EXT_MASK = 29
+IFLA_CARRIER = 33
+IFLA_LINK_NETNSID = 37
+IFLA_PROP_LIST = 52
+IFLA_ALT_IFNAME = 53
+
+_UP = 0x1
+_PROMISCUOUS = 0x100
+_SKIP_STATISTICS = 8
+
+information = struct.Struct("=BxHiII")
+"""`struct ifinfomsg`: family, device type (ARPHRD), index, flags, mask of changed flags."""
+
+
+class OperationalState(enum.IntEnum):
+    """RFC 2863's ifOperStatus, as in include/uapi/linux/if.h."""
+
+    UNKNOWN = 0
+    NOT_PRESENT = 1
+    DOWN = 2
+    LOWER_LAYER_DOWN = 3
+    TESTING = 4
+    DORMANT = 5
+    UP = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network device as it was at one moment.
+
+    index: positive; the kernel may give it to another device once this one has gone.
+    kind: "veth", "tun", "bridge"; empty for hardware and loopback.
+    device_type: ARPHRD_*; 1 is Ethernet.
+    address: the MAC address, 48 bits; 0 if it has none of that size.
+    up: set up by a person (IFF_UP). carrier: its lower layer works.
+    master: the index of the bridge or bond that it is in, or 0.
+    peer: the index of the device it is tied to (a veth's other end, a VLAN's base), or 0.
+    promiscuous: asked by a person to take frames for all addresses (IFF_PROMISC).
+    peer_namespace: the id of the network namespace that `peer` is in, or -1 for this one.
+    """
+
+    index: int
+    name: str
+    kind: str = ""
+    device_type: int = 1
+    address: int = 0
+    mtu: int = 0
+    up: bool = False
+    carrier: bool = False
+    state: OperationalState = OperationalState.UNKNOWN
+    master: int = 0
+    peer: int = 0
+    peer_namespace: int = -1
+    alternative_names: tuple[str, ...] = ()
+    promiscuous: bool = False
+
+
+def list_links() -> list[Link]:
+    """All links of this thread's network namespace, by index. Raises KernelError."""
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        answer = asker.request(RTM_GETLINK, netlink.DUMP, _question(0), "list the links")
+    links = (parse(each.body) for each in answer)
+    return sorted((link for link in links if link), key=lambda link: link.index)
+
+
+def get_link(which: int | str) -> Link | None:
+    """The link with this index or name, or None if there is none. Raises KernelError."""
+    if isinstance(which, int):
+        body = _question(which)
+    else:
+        check_name(which)
+        body = _question(0) + netlink.text(IFLA_IFNAME, which)
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        try:
+            answer = asker.request(RTM_GETLINK, 0, body, f"look for the link {which}")
+        except KernelError as error:
+            if netlink.is_gone(error):
+                return None
+            raise
+    return parse(answer[0].body) if answer else None
+
+
+def parse(body: bytes) -> Link | None:
+    """Read the body of an RTM_NEWLINK or RTM_DELLINK message; None if it is about something else.
+
+    A bridge tells of its ports in messages of the same type but of the family AF_BRIDGE, where
+    "deleted" only means that the device has left the bridge.
+    """
+    if len(body) < information.size:
+        return None
+    family, device_type, index, flags, _ = information.unpack_from(body)
+    if family != socket.AF_UNSPEC:
+        return None
+    found = netlink.attributes(body[information.size :])
+    kind = netlink.attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")
+    address = found.get(IFLA_ADDRESS, b"")
+    return Link(
+        index=index,
+        name=_text(found.get(IFLA_IFNAME, b"")),
+        kind=_text(kind),
+        device_type=device_type,
+        address=int.from_bytes(address, "big") if len(address) == 6 else 0,
+        mtu=_number(found, IFLA_MTU),
+        up=bool(flags & _UP),
+        carrier=bool(_number(found, IFLA_CARRIER)),
+        state=_state(_number(found, IFLA_OPERSTATE)),
+        master=_number(found, IFLA_MASTER),
+        peer=_number(found, IFLA_LINK),
+        peer_namespace=_number(found, IFLA_LINK_NETNSID, -1),
+        alternative_names=tuple(
+            _text(name)
+            for key, name in netlink.each_attribute(found.get(IFLA_PROP_LIST, b""))
+            if key == IFLA_ALT_IFNAME
+        ),
+        promiscuous=bool(flags & _PROMISCUOUS),
+    )
+
+
+def check_name(name: str) -> None:
+    """Raise KernelError if a link can't have this name (dev_valid_name in net/core/dev.c)."""
+    size = len(name.encode(errors="replace"))
+    odd = name in (".", "..") or any(each in "/:\0" or each.isspace() for each in name)
+    if odd or not 0 < size <= 15:
+        raise KernelError(
+            f"{name!r} can't be a link's name",
+            remedy="1 to 15 bytes, without slashes, colons and spaces",
+        )
+
+
+def _question(index: int) -> bytes:
+    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+    return body + netlink.u32(IFLA_EXT_MASK, _SKIP_STATISTICS)
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode(errors="replace")
+
+
+def _number(found: dict[int, bytes], kind: int, missing: int = 0) -> int:
+    value = found.get(kind)
+    if value is None:
+        return missing
+    signed = kind == IFLA_LINK_NETNSID
+    return int.from_bytes(value, sys.byteorder, signed=signed)
+
+
+def _state(number: int) -> OperationalState:
+    try:
+        return OperationalState(number)
+    except ValueError:
+        return OperationalState.UNKNOWN

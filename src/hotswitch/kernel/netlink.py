@@ -1,0 +1,217 @@
+"""Netlink: attributes, and a socket that asks and gets its answer.
+
+The source is RFC 3549 and include/uapi/linux/netlink.h. Numbers are in the machine's byte order.
+pyroute2's sockets run an event loop of their own, which can't be used inside a running one; this is
+all that is needed here.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from hotswitch.kernel.error import KernelError
+
+ROUTE = 0
+GENERIC = 16
+
+REQUEST = 0x001
+ACKNOWLEDGE = 0x004
+DUMP = 0x300
+REPLACE = 0x100
+EXCLUSIVE = 0x200
+CREATE = 0x400
+
+_DUMP_INTERRUPTED = 0x010
+_ERROR_CAPPED = 0x100
+_ERROR_HAS_ATTRIBUTES = 0x200
+_ERROR = 2
+_DONE = 3
+_ATTRIBUTE_MESSAGE = 1
+_NESTED = 0x8000
+_TYPE_MASK = 0x3FFF
+
+_SOL_NETLINK = 270
+_ADD_MEMBERSHIP = 1
+_EXTENDED_ACKNOWLEDGE = 11
+_BUFFER = 1 << 18
+_DUMP_ATTEMPTS = 10
+
+_header = struct.Struct("=IHHII")
+_attribute = struct.Struct("=HH")
+
+
+class Message(NamedTuple):
+    """A message without its header."""
+
+    type: int
+    flags: int
+    sequence: int
+    body: bytes
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """An attribute with its padding."""
+    return _attribute.pack(4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
+
+
+def text(kind: int, value: str) -> bytes:
+    """An attribute that is a string that ends with a zero byte."""
+    return attribute(kind, value.encode() + b"\0")
+
+
+def u32(kind: int, value: int) -> bytes:
+    """An attribute that is a 32-bit number."""
+    return attribute(kind, struct.pack("=I", value))
+
+
+def nested(kind: int, *attributes: bytes) -> bytes:
+    """An attribute that holds attributes."""
+    return attribute(kind | _NESTED, b"".join(attributes))
+
+
+def each_attribute(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes in `data`, in order; what is malformed at the end is left out."""
+    position, end = 0, len(data)
+    while position + 4 <= end:
+        length, kind = _attribute.unpack_from(data, position)
+        if length < 4 or position + length > end:
+            return
+        yield kind & _TYPE_MASK, data[position + 4 : position + length]
+        position += length + 3 & ~3
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """The attributes by kind; of several of a kind the last one."""
+    return dict(each_attribute(data))
+
+
+def messages(datagram: bytes) -> Iterator[Message]:
+    """The messages of a datagram."""
+    position, end = 0, len(datagram)
+    while position + 16 <= end:
+        length, kind, flags, sequence, _ = _header.unpack_from(datagram, position)
+        if length < 16 or position + length > end:
+            return
+        yield Message(kind, flags, sequence, datagram[position + 16 : position + length])
+        position += length + 3 & ~3
+
+
+class NetlinkSocket:
+    """A socket in the network namespace of the thread that makes it."""
+
+    def __init__(
+        self, protocol: int, *, groups: tuple[int, ...] = (), receive_buffer: int = 0
+    ) -> None:
+        """Open it, as a member of multicast groups, with a buffer of so many bytes (0: as it is).
+
+        Raises KernelError.
+        """
+        try:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        except OSError as error:
+            raise KernelError("open a netlink socket", error.errno or 0) from None
+        self._sequence = 0
+        try:
+            self._socket.setsockopt(_SOL_NETLINK, _EXTENDED_ACKNOWLEDGE, 1)
+            if receive_buffer:
+                self._set_receive_buffer(receive_buffer)
+            self._socket.bind((0, 0))
+            for group in groups:
+                self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+        except OSError as error:
+            self._socket.close()
+            raise KernelError("set up a netlink socket", error.errno or 0) from None
+
+    def _set_receive_buffer(self, size: int) -> None:
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, 33, size)  # SO_RCVBUFFORCE
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+    def fileno(self) -> int:
+        """The descriptor, readable when a datagram is there."""
+        return self._socket.fileno()
+
+    def receive(self) -> bytes | None:
+        """Return a datagram that is there, or None. Raises KernelError: ENOBUFS if any was lost."""
+        try:
+            return self._socket.recv(_BUFFER, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise KernelError("receive netlink messages", error.errno or 0) from None
+
+    def request(self, kind: int, flags: int, body: bytes, attempt: str) -> list[Message]:
+        """Ask, wait for the answer, and return its messages without the acknowledgement.
+
+        Raises KernelError with the kernel's own words if it says any.
+        """
+        for _ in range(_DUMP_ATTEMPTS):
+            try:
+                answer = self._request(kind, flags, body, attempt)
+            except OSError as error:
+                raise KernelError(attempt, error.errno or 0) from None
+            if not any(each.flags & _DUMP_INTERRUPTED for each in answer):
+                break
+        # Changed all the while: what is there is as good as a snapshot gets.
+        return answer
+
+    def _request(self, kind: int, flags: int, body: bytes, attempt: str) -> list[Message]:
+        self._sequence += 1
+        flags |= REQUEST | (0 if flags & DUMP == DUMP else ACKNOWLEDGE)
+        self._socket.send(_header.pack(16 + len(body), kind, flags, self._sequence, 0) + body)
+        found: list[Message] = []
+        while True:
+            for message in messages(self._socket.recv(_BUFFER)):
+                if message.sequence != self._sequence:
+                    continue  # of a request that was given up
+                if message.type == _ERROR:
+                    _check(message, attempt)
+                    return found
+                if message.type == _DONE:
+                    _check_done(message, attempt)
+                    return found
+                found.append(message)
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _check(message: Message, attempt: str) -> None:
+    (number,) = struct.unpack_from("=i", message.body)
+    if not number:
+        return
+    words = ""
+    if message.flags & _ERROR_HAS_ATTRIBUTES:
+        (length,) = struct.unpack_from("=I", message.body, 4)
+        start = 4 + (16 if message.flags & _ERROR_CAPPED else length + 3 & ~3)
+        words = attributes(message.body[start:]).get(_ATTRIBUTE_MESSAGE, b"").decode().rstrip("\0")
+    raise KernelError(f"{attempt}: {words}" if words else attempt, -number)
+
+
+def _check_done(message: Message, attempt: str) -> None:
+    number = struct.unpack_from("=i", message.body)[0] if len(message.body) >= 4 else 0
+    if number < 0:
+        raise KernelError(attempt, -number)
+
+
+def is_gone(error: KernelError) -> bool:
+    """Whether the kernel says that there is no such thing."""
+    return error.errno in (errno.ENODEV, errno.ENOENT, errno.ENXIO)
