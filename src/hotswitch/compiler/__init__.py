@@ -1,0 +1,1 @@
+"""From the shape of a pipeline to a program that forwards."""

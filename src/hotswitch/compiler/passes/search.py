@@ -1,0 +1,47 @@
+"""Choose a lookup strategy for the subtables of each table, and the order of lookups."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hotswitch.compiler.flow import Flow
+from hotswitch.compiler.ir import Program, TableCode
+from hotswitch.compiler.shape import Subtable, Table
+from hotswitch.compiler.strategies.always import Always
+from hotswitch.compiler.strategies.exact import Exact
+from hotswitch.compiler.strategies.prefix import find_prefixes
+from hotswitch.compiler.strategies.strategy import Search
+
+
+def search(program: Program, flow: Flow) -> Program:
+    """Lookups by falling priority, so that a hit can end the search early."""
+    return replace(
+        program,
+        tables=tuple(replace(code, searches=searches(flow, code.table)) for code in program.tables),
+    )
+
+
+def searches(flow: Flow, table: Table) -> tuple[Search, ...]:
+    """The lookups for a table's subtables."""
+    left = list(table.subtables)
+    found: list[Search] = []
+    while prefixes := find_prefixes(flow, left):
+        found.append(prefixes)
+        left = [each for each in left if each not in prefixes.subtables]
+    for each in left:
+        found.append(_single(flow, table, each))
+    return tuple(sorted(found, key=lambda one: (-highest(one), one.subtables[0].masks)))
+
+
+def _single(flow: Flow, table: Table, subtable: Subtable) -> Search:
+    return Exact(flow, subtable) if subtable.masks else Always(table.number, subtable)
+
+
+def highest(one: Search) -> int:
+    """The highest priority that a lookup can find."""
+    return max(each.highest for each in one.subtables)
+
+
+def lowest(one: Search) -> int:
+    """The lowest priority that a lookup can find."""
+    return min(each.lowest for each in one.subtables)

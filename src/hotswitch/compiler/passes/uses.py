@@ -1,0 +1,110 @@
+"""Find which bits of the flow the program reads and writes: only those are parsed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from hotswitch.compiler.flow import Flow, Word
+from hotswitch.compiler.ir import Program, Uses
+from hotswitch.headers.declaration import Field
+from hotswitch.model.action import (
+    Action,
+    CopyField,
+    DecrementTtl,
+    Learn,
+    Lookup,
+    PopMpls,
+    PopVlan,
+    PushMpls,
+    PushVlan,
+    SetField,
+)
+
+TAGS = ("vlan", "vlan2")
+LABELS = ("mpls", "mpls2", "mpls3")
+
+
+def uses(program: Program, flow: Flow) -> Program:
+    """Collect the words of all masks and actions."""
+    read: Counter[Word] = Counter()
+    written: Counter[Word] = Counter()
+    for code in program.tables:
+        for subtable in code.table.subtables:
+            for word, bits in flow.terms(subtable.masks).items():
+                read[word] |= bits
+    for template in program.templates.values():
+        for action in template:
+            for name, mask in _read(flow, action):
+                for word, bits in flow.terms([(name, mask)]).items():
+                    read[word] |= bits
+            for name, mask in _written(flow, action):
+                for word, bits in flow.terms([(name, mask)]).items():
+                    read[word] |= bits
+                    if word.layer in flow.registry.layers:
+                        written[word] |= bits
+    return replace(program, uses=Uses(dict(sorted(read.items())), dict(sorted(written.items()))))
+
+
+def _all(flow: Flow, *names: str) -> list[tuple[str, int]]:
+    return [(name, flow.field(name).mask) for name in names]
+
+
+def _tags(flow: Flow) -> list[tuple[str, int]]:
+    """The fields that pushing and popping tags moves about."""
+    layers = [name for name in TAGS if name in flow.registry.layers]
+    names = [f"{layer}.{each.name}" for layer in layers for each in _fields(flow, layer)]
+    return _all(flow, "ethernet.type", *names, *layers)
+
+
+def _labels(flow: Flow) -> list[tuple[str, int]]:
+    layers = [name for name in LABELS if name in flow.registry.layers]
+    names = [f"{layer}.{each.name}" for layer in layers for each in _fields(flow, layer)]
+    ttls = [name for name in ("ipv4.ttl", "ipv6.hop_limit") if name.split(".")[0] in layers_of(flow)]
+    return [*_tags(flow), *_all(flow, "ethertype", *names, *layers, *ttls)]
+
+
+def copied_width(flow: Flow, action: CopyField) -> int:
+    """How many bits an action copies."""
+    return action.width or flow.field(action.source).width - action.source_bit
+
+
+def layers_of(flow: Flow) -> frozenset[str]:
+    """The names of all layers."""
+    return frozenset(flow.registry.layers)
+
+
+def _fields(flow: Flow, layer: str) -> tuple[Field, ...]:
+    return flow.registry.layers[layer].header.fields
+
+
+def _read(flow: Flow, action: Action) -> list[tuple[str, int]]:
+    match action:
+        case CopyField(source=source):
+            return _all(flow, source)
+        case PushVlan() | PopVlan():
+            return _tags(flow)
+        case PushMpls() | PopMpls():
+            return _labels(flow)
+        case DecrementTtl(field):
+            return _all(flow, field)
+        case Learn(vlan):
+            return _all(flow, "in_port", "ethernet.src", vlan)
+        case Lookup(vlan):
+            return _all(flow, "ethernet.dst", vlan)
+    return []
+
+
+def _written(flow: Flow, action: Action) -> list[tuple[str, int]]:
+    match action:
+        case SetField(field, _, mask):
+            return [(field, mask & flow.field(field).mask)]
+        case CopyField():
+            width = copied_width(flow, action)
+            return [(action.target, ((1 << width) - 1) << action.target_bit)]
+        case DecrementTtl(field):
+            return _all(flow, field)
+        case Lookup(target=target):
+            return _all(flow, target)
+    return []
+

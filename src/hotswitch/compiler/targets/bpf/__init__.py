@@ -1,0 +1,1 @@
+"""eBPF: the program as LLVM, for the tcx hook and for XDP."""

@@ -1,0 +1,80 @@
+"""The memory that programs share with user space: maps' names, and what lies where in their values.
+
+All numbers are in machine order. Sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+PORTS = "ports"
+"""hash: ifindex (u32) -> port number (u32)."""
+LINKS = "links"
+"""array by port number: ifindex (u32), flags (u32)."""
+LINK = struct.Struct("<II")
+LINK_PEER = 1
+"""The link is a veth whose other end is in another namespace: hand packets straight to it."""
+LINK_XDP = 2
+"""The link takes frames that XDP redirects to it."""
+
+SLOTS = "slots"
+"""array by slot: template (u32), nothing (u32), cookie (u64), operands."""
+SLOT_HEAD = struct.Struct("<IIQ")
+COUNTERS = "counters"
+"""per-CPU array by slot: packets, bytes, last used (u64 each)."""
+COUNTER = struct.Struct("<QQQ")
+DEFAULTS = "defaults"
+"""array by table: the value for every packet (u64), or 0."""
+MEMBERS = "members"
+"""array: port numbers (u64), port lists one after another."""
+
+PORT_COUNTERS = "port_counters"
+"""per-CPU array by port number: rx packets, bytes, dropped, tx packets, bytes, dropped."""
+PORT_COUNTER = struct.Struct("<6Q")
+TOTALS = "totals"
+"""per-CPU array of one: see `Total`."""
+TOTAL = struct.Struct("<7Q")
+
+ADDRESSES = "addresses"
+"""hash: VLAN << 48 | address (u64) -> port (u32), flags (u32), last seen (u64)."""
+ADDRESS_KEY = struct.Struct("<Q")
+ADDRESS = struct.Struct("<IIQ")
+ADDRESS_STATIC = 1
+ADDRESS_REFRESH = 1_000_000_000
+"""ns after which a packet renews `last seen`."""
+
+METERS = "meters"
+"""array by meter: ns a packet, ns of burst, theoretical arrival time in ns (u64 each)."""
+METER = struct.Struct("<QQQ")
+
+SCRATCH = "scratch"
+"""per-CPU array of one: the running program's own."""
+SCRATCH_SIZE = 4096
+
+COPIES = "copies"
+"""ring buffer of copies to user space: head, then the frame's first bytes."""
+COPY_HEAD = struct.Struct("<IIIIQIHHII")
+"""length, captured, in_port, reason, cookie, table, tag TCI, tag present, tag TPID, nothing.
+
+The tag is one that lies beside the frame; it belongs at its byte 12.
+"""
+COPY_SIZES = (256, 2048, 16384, 65536)
+"""Bytes of frame in a record; a record has the smallest that suffices."""
+
+PROGRAMS = "programs"
+"""program array: the pipeline for each hook."""
+SKB_PROGRAM = 0
+XDP_PROGRAM = 1
+
+
+class Total(NamedTuple):
+    """The datapath's counters, in the order of `TOTALS`."""
+
+    missed: int
+    expired: int
+    limited: int
+    errors: int
+    malformed: int
+    lost: int
+    not_learned: int

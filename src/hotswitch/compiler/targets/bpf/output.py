@@ -1,0 +1,138 @@
+"""Sending: one packet to one port, or a copy to each port of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from llvmlite import ir
+
+from hotswitch.compiler.targets.bpf import code as c
+from hotswitch.compiler.targets.bpf import layout as memory
+from hotswitch.compiler.targets.bpf import state as cells
+from hotswitch.compiler.targets.bpf.code import I32, I64, POINTER, Code, Value
+from hotswitch.compiler.targets.bpf.counting import TX_BYTES, TX_DROPPED, TX_PACKETS, Counting
+from hotswitch.compiler.targets.bpf.hook import Packet
+from hotswitch.compiler.targets.bpf.state import State
+
+_FLOOD = "send_to_one"
+# What the function that sends to one port of a list is given: all 8 bytes wide.
+_CONTEXT, _START, _IN_PORT, _LENGTH, _SENT = range(0, 40, 8)
+
+
+class Outputs:
+    """Builds outputs."""
+
+    def __init__(
+        self,
+        code: Code,
+        packet: Packet,
+        state: State,
+        counting: Counting,
+        in_port: Value,
+        verdict: Mapping[str, Value],
+    ) -> None:
+        self.code = code
+        self.packet = packet
+        self.state = state
+        self.counting = counting
+        self.in_port = in_port
+        self.verdict = verdict
+
+    def one(self, port: Value, to_in_port: bool, last: bool, commit: Callable[[], None]) -> None:
+        """To one port; if it is the packet's last action, it is not copied for that.
+
+        commit: builds the write-back of what was set.
+        """
+        code, b = self.code, self.code.b
+        on = self.verdict["finish"] if last else code.block("sent")
+        if not to_in_port:
+            code.jump_if(b.icmp_unsigned("==", port, self.in_port), on)
+        link = code.element(memory.LINKS, port, on)
+        counters = code.element(memory.PORT_COUNTERS, port, on)
+        ifindex = code.load(link, 0, I32)
+        missing = code.block("no_link")
+        code.jump_if(b.icmp_unsigned("==", ifindex, code.number(0)), missing)
+        if self.packet.context.whole_data:
+            # Once written to, the frame can't be left to tcx any more.
+            takes = b.and_(code.load(link, 4, I32), code.number(memory.LINK_XDP))
+            code.jump_if(b.icmp_unsigned("==", takes, code.number(0)), self.verdict["pass_on"])
+            commit()
+            self.counting.certain()
+        else:
+            commit()
+        code.increment(counters, TX_PACKETS)
+        code.increment(counters, TX_BYTES, self.packet.frame_length())
+        if last:
+            self._redirect(link, ifindex)
+        else:
+            self.state.set_cell(cells.ACTED, 1)
+            code.call(
+                c.CLONE_REDIRECT, self.packet.pointer, b.trunc(ifindex, I32), code.number(0)
+            )
+            code.go(on)
+        code.enter(missing)
+        code.increment(counters, TX_DROPPED)
+        code.go(on)
+        if not last:
+            code.enter(on)
+
+    def _redirect(self, link: Value, ifindex: Value) -> None:
+        code, b = self.code, self.code.b
+        narrow = b.trunc(ifindex, I32)
+        if not self.packet.context.whole_data:
+            peer, plain = code.block("to_peer"), code.block("to_link")
+            is_peer = b.and_(code.load(link, 4, I32), code.number(memory.LINK_PEER))
+            b.cbranch(code.is_set(is_peer), peer, plain)
+            code.enter(peer)
+            b.ret(b.trunc(code.call(c.REDIRECT_PEER, narrow, code.number(0)), I32))
+            code.enter(plain)
+        b.ret(b.trunc(code.call(c.REDIRECT, narrow, code.number(0)), I32))
+
+    def all(self, run: Value) -> None:
+        """To each port of a list (start in the low, count in the high 32 bits), as copies."""
+        code, b = self.code, self.code.b
+        given = code.reserve_once("flood", 40)
+        code.b.store(self.packet.pointer, code.at(given, _CONTEXT), align=8)
+        code.store(given, _START, b.and_(run, code.number(0xFFFFFFFF)))
+        code.store(given, _IN_PORT, self.in_port)
+        code.store(given, _LENGTH, self.packet.frame_length())
+        code.store(given, _SENT, code.number(0))
+        count = b.trunc(b.lshr(run, code.number(32)), I32)
+        function = flood_function(code.module)
+        code.call(c.LOOP, count, function, given, code.number(0))
+        sent = b.or_(self.state.cell(cells.ACTED), code.load(given, _SENT))
+        self.state.set_cell(cells.ACTED, sent)
+
+
+def flood_function(module: ir.Module) -> Value:
+    """The function that bpf_loop calls for each port of a list; made when first asked for."""
+    known = module.globals.get(_FLOOD)
+    if known is not None:
+        return known
+    function = ir.Function(module, ir.FunctionType(I64, [I64, POINTER]), _FLOOD)
+    function.linkage = "internal"
+    code = Code(module, function, None)
+    b = code.b
+    index, given = function.args
+    done = code.block("done")
+    member = code.element(memory.MEMBERS, b.add(code.load(given, _START), index), done)
+    port = code.load(member, 0)
+    code.jump_if(b.icmp_unsigned("==", port, code.load(given, _IN_PORT)), done)
+    link = code.element(memory.LINKS, port, done)
+    ifindex = code.load(link, 0, I32)
+    counters = code.element(memory.PORT_COUNTERS, port, done)
+    missing = code.block("no_link")
+    code.jump_if(b.icmp_unsigned("==", ifindex, code.number(0)), missing)
+    code.increment(counters, TX_PACKETS)
+    code.increment(counters, TX_BYTES, code.load(given, _LENGTH))
+    code.store(given, _SENT, code.number(1))
+    context = b.load(code.at(given, _CONTEXT), typ=POINTER, align=8)
+    code.call(c.CLONE_REDIRECT, context, b.trunc(ifindex, I32), code.number(0))
+    code.go(done)
+    code.enter(missing)
+    code.increment(counters, TX_DROPPED)
+    code.go(done)
+    code.enter(done)
+    b.ret(code.number(0))
+    code.finish()
+    return function

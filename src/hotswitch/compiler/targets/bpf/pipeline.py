@@ -1,0 +1,229 @@
+"""A whole program: from the port it came in by, through parser and tables, to where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llvmlite import ir
+
+from hotswitch.compiler.flow import Flow
+from hotswitch.compiler.ir import Program, TableCode, lines
+from hotswitch.compiler.passes.parse import behind_pseudo_header
+from hotswitch.compiler.passes.uses import TAGS
+from hotswitch.compiler.targets.bpf import code as c
+from hotswitch.compiler.targets.bpf import layout as memory
+from hotswitch.compiler.targets.bpf import state as cells
+from hotswitch.compiler.targets.bpf.actions import Actions
+from hotswitch.compiler.targets.bpf.code import I32, I64, POINTER, Code, Value
+from hotswitch.compiler.targets.bpf.counting import Counting, counting
+from hotswitch.compiler.targets.bpf.hook import Context, Packet
+from hotswitch.compiler.targets.bpf.lookup import KEY_SIZE, Lookup, find_best
+from hotswitch.compiler.targets.bpf.parser import PARSE_LIMIT, Parser
+from hotswitch.compiler.targets.bpf.state import State
+
+FUNCTION = "pipeline"
+"""The name of the program's function."""
+
+
+def build(program: Program, flow: Flow, context: Context) -> ir.Module:
+    """The program as an LLVM module for one hook. Raises CompileError."""
+    return _Build(program, flow, context).module
+
+
+class _Build:
+    def __init__(self, program: Program, flow: Flow, context: Context) -> None:
+        self.program = program
+        self.flow = flow
+        self.context = context
+        self.line_of = {key: number for number, (key, _) in enumerate(lines(program), start=1)}
+        self.module = ir.Module("hotswitch")
+        self.module.triple = "bpfel"
+        kind = ir.FunctionType(I32, [POINTER])
+        function = ir.Function(self.module, kind, FUNCTION)
+        function.section = context.section
+        self.code = Code(self.module, function, _scope(self.module, function))
+        self.packet = Packet(self.code, context, function.args[0])
+        self.state = State(self.code, flow, program, tracked_layers(program, flow))
+        self.verdict = {
+            name: self.code.block(name) for name in ("pass_on", "finish", "malformed", "error")
+        }
+        self.tables = {
+            each.table.number: self.code.block(f"table_{each.table.number}")
+            for each in program.tables
+        }
+        with self.code.line(1):
+            self._build()
+        self.code.finish()
+
+    def _build(self) -> None:
+        code = self.code
+        self._begin()
+        parser = Parser(code, self.packet, self.state, self.program, self.verdict["malformed"])
+        parser.build(self._pull, self._line)
+        self._note_tags()
+        code.go(self.tables[self.program.tables[0].table.number])
+        size = max([KEY_SIZE // 4, *(_key_size(name) for name in self.program.maps)])
+        self.lookup = Lookup(code, self.state, size)
+        self.actions = Actions(
+            code, self.packet, self.state, self.flow, self.program, self.counting,
+            self.in_port, self.tables, self.verdict,
+        )  # fmt: skip
+        for table in self.program.tables:
+            code.enter(self.tables[table.table.number])
+            with code.line(self._line(("table", table.table.number))):
+                self._table(table)
+        self._end(parser)
+
+    def _begin(self) -> None:
+        """Find the port; give every cell its first value."""
+        code, state = self.code, self.state
+        key = code.reserve_once("index", 8)
+        code.store(key, 0, code.number(0), I32)
+        state.memory = code.lookup(memory.SCRATCH, key)
+        code.unless_null(state.memory, self.verdict["pass_on"])
+        code.store(key, 0, self.packet.ifindex(), I32)
+        port = code.lookup(memory.PORTS, key)
+        code.unless_null(port, self.verdict["pass_on"])
+        self.in_port = code.load(port, 0, I32)
+        counters = code.element(memory.PORT_COUNTERS, self.in_port, self.verdict["pass_on"])
+        for place in self.program.places.values():
+            code.store(state.memory, place, code.number(0))
+        (piece,) = self.flow.pieces("in_port")
+        if state.has(piece.word):
+            shifted = code.b.shl(self.in_port, code.number(piece.word_shift))
+            state.set_word(piece.word, shifted)
+        state.set_cell(cells.STORED_LENGTH, self.packet.stored_length())
+        state.set_cell(cells.FRAME_LENGTH, self.packet.frame_length())
+        for cell in (cells.TAGS, cells.DIRTY, cells.ACTED):
+            state.set_cell(cell, 0)
+        state.set_cell(cells.NOW, code.call(c.KTIME_COARSE))
+        self.counting: Counting = counting(self.context, code, state, counters)
+        self.counting.received()
+
+    def _pull(self, truncated: Value) -> None:
+        """Bytes that are there but not directly readable are fetched, and all begins anew."""
+        code, b = self.code, self.code.b
+        if self.context.whole_data:
+            code.go(truncated)
+            return
+        readable = b.sub(self.packet.data_end(), self.packet.data())
+        length = self.packet.stored_length()
+        limit = code.number(PARSE_LIMIT)
+        wanted = b.select(b.icmp_unsigned("<", length, limit), length, limit)
+        code.jump_if(b.icmp_unsigned(">=", readable, wanted), truncated)
+        self.packet.must(
+            code.call(c.SKB_PULL_DATA, self.packet.pointer, b.trunc(wanted, I32)), truncated
+        )
+        self.counting.not_received()
+        code.call(
+            c.TAIL_CALL,
+            self.packet.pointer,
+            code.map(memory.PROGRAMS),
+            code.number(self.context.program),
+        )
+        code.go(truncated)
+
+    def _note_tags(self) -> None:
+        """How many of the frame's tags are recorded: what push and pop start from."""
+        if not self.state.has(self.flow.pieces("vlan.vid")[0].word):
+            return
+        if not all(self.state.has(self.flow.presence(layer).word) for layer in TAGS):
+            return
+        tags = self.code.b.add(self.state.presence("vlan"), self.state.presence("vlan2"))
+        self.state.set_cell(cells.TAGS, tags)
+
+    def _table(self, table: TableCode) -> None:
+        code, b = self.code, self.code.b
+        best = find_best(self.lookup, table, self._line)
+        missed = code.block("missed")
+        code.jump_if(b.icmp_unsigned("==", best, code.number(0)), missed)
+        slot = b.and_(best, code.number(0xFFFFFFFF))
+        data = code.element(memory.SLOTS, slot, missed)
+        self.counting.entry(slot, missed)
+        template = code.load(data, 0, I32)
+        switch = b.switch(template, self.verdict["error"])
+        for number in table.table.templates:
+            block = code.block(f"actions_{number}")
+            switch.add_case(code.number(number), block)
+            code.enter(block)
+            self.actions.build(table.table.number, number, data, self._line)
+        code.enter(missed)
+        self.counting.total("missed")
+        code.go(self.verdict["finish"])
+
+    def _end(self, parser: Parser) -> None:
+        code = self.code
+        code.enter(self.verdict["malformed"])
+        self.counting.total("malformed")
+        code.go(parser.done)
+        code.enter(self.verdict["error"])
+        self.counting.total("errors")
+        code.go(self.verdict["finish"])
+        code.enter(self.verdict["finish"])
+        self.counting.finish()
+        code.b.ret(ir.Constant(I32, self.context.drop))
+        code.enter(self.verdict["pass_on"])
+        code.b.ret(ir.Constant(I32, self.context.pass_on))
+
+    def _line(self, key: Any) -> int:
+        return self.line_of.get(key, 1)
+
+
+def tracked_layers(program: Program, flow: Flow) -> tuple[str, ...]:
+    """The layers whose place in the frame must be known: those that are set, and those whose
+    checksums follow; in the order in which they are written back. Tags are not among them."""
+    wanted = set(program.uses.written_layers) - set(TAGS)
+    registry = flow.registry
+    for name in program.uses.written_layers:
+        header = registry.layers[name].header
+        if header.addresses:
+            behind = behind_pseudo_header(registry, header)
+            wanted |= {layer.name for layer in registry.layers.values() if layer.header.name in behind}
+    return tuple(name for name in registry.layers if name in wanted)
+
+
+def _key_size(map_name: str) -> int:
+    _, _, size = map_name.partition("_")
+    return int(size or 0)
+
+
+def _scope(module: ir.Module, function: ir.Function) -> Any:
+    """What debug locations need around them."""
+    file = module.add_debug_info("DIFile", {"filename": "program.ir", "directory": "/"})
+    kind = module.add_debug_info(
+        "DISubroutineType", {"types": module.add_metadata([None])}
+    )
+    unit = module.add_debug_info(
+        "DICompileUnit",
+        {
+            "language": ir.DIToken("DW_LANG_C99"),
+            "file": file,
+            "producer": "hotswitch",
+            "runtimeVersion": 0,
+            "isOptimized": True,
+            "emissionKind": ir.DIToken("LineTablesOnly"),
+        },
+        is_distinct=True,
+    )
+    scope = module.add_debug_info(
+        "DISubprogram",
+        {
+            "name": function.name,
+            "file": file,
+            "line": 1,
+            "type": kind,
+            "isLocal": False,
+            "unit": unit,
+            "spFlags": ir.DIToken("DISPFlagDefinition"),
+        },
+        is_distinct=True,
+    )
+    function.set_metadata("dbg", scope)
+    version = [ir.Constant(I32, 2), "Debug Info Version", ir.Constant(I32, 3)]
+    module.add_named_metadata("llvm.module.flags", version)
+    module.add_named_metadata("llvm.dbg.cu", unit)
+    return scope
+
+
+__all__ = ["FUNCTION", "I64", "Mapping", "build", "tracked_layers"]

@@ -1,0 +1,128 @@
+"""Templates: what the code of an entry's actions depends on, and the operands that it does not.
+
+Two entries with the same template share code; their operands (a port, a value to set) are data in
+the entry's slot. An operand takes 8 bytes, or 8 for each word that a field touches.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from hotswitch.compiler.flow import Flow
+from hotswitch.model.action import (
+    IN_PORT,
+    Action,
+    Actions,
+    CopyToUser,
+    Limit,
+    Output,
+    OutputList,
+    SetField,
+)
+
+Template: TypeAlias = Actions
+"""Actions with every operand set to zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRun:
+    """Where a port list lies in the members array."""
+
+    start: int
+    count: int
+
+
+PlaceList: TypeAlias = Callable[[tuple[int, ...]], ListRun]
+ReadList: TypeAlias = Callable[[ListRun], tuple[int, ...]]
+
+
+def template_of(actions: Actions) -> Template:
+    """The actions without their operands."""
+    return tuple(_template(action) for action in actions)
+
+
+def _template(action: Action) -> Action:
+    match action:
+        case Output(port) if port != IN_PORT:
+            return Output(0)
+        case OutputList():
+            return OutputList(())
+        case SetField():
+            return replace(action, value=0)
+        case CopyToUser():
+            return CopyToUser(0, 0)
+        case Limit():
+            return Limit(0)
+    return action
+
+
+def operand_words(flow: Flow, action: Action) -> int:
+    """How many 8-byte operands an action of a template has."""
+    match action:
+        case Output(port):
+            return 0 if port == IN_PORT else 1
+        case OutputList() | CopyToUser() | Limit():
+            return 1
+        case SetField(name):
+            return len(flow.pieces(name))
+    return 0
+
+
+def operands(flow: Flow, actions: Actions, place_list: PlaceList) -> bytes:
+    """The operands of actions, little-endian 64-bit numbers one after another."""
+    words: list[int] = []
+    for action in actions:
+        match action:
+            case Output(port) if port != IN_PORT:
+                words.append(port)
+            case OutputList(ports):
+                run = place_list(ports)
+                words.append(run.start | run.count << 32)
+            case SetField(name, value):
+                words.extend(piece.place(value) for piece in flow.pieces(name))
+            case CopyToUser(reason, length):
+                words.append(reason | length << 32)
+            case Limit(meter):
+                words.append(meter)
+    return struct.pack(f"<{len(words)}Q", *words)
+
+
+def actions_of(flow: Flow, template: Template, data: bytes, read_list: ReadList) -> Actions:
+    """The actions that `operands` gave these bytes for (more may follow them)."""
+    words = iter(memoryview(data[: len(data) // 8 * 8]).cast("Q"))
+    return tuple(_action(flow, action, words.__next__, read_list) for action in template)
+
+
+def _action(
+    flow: Flow, action: Action, operand: Callable[[], int], read_list: ReadList
+) -> Action:
+    match action:
+        case Output(port) if port != IN_PORT:
+            return Output(operand())
+        case OutputList():
+            run = operand()
+            return OutputList(read_list(ListRun(run & 0xFFFFFFFF, run >> 32)))
+        case SetField(name):
+            value = sum(piece.take(operand()) for piece in flow.pieces(name))
+            return replace(action, value=value)
+        case CopyToUser():
+            both = operand()
+            return CopyToUser(both & 0xFFFFFFFF, both >> 32)
+        case Limit():
+            return Limit(operand())
+    return action
+
+
+def lists_in(flow: Flow, template: Template, data: bytes) -> Sequence[ListRun]:
+    """The list runs that these operands refer to."""
+    runs: list[ListRun] = []
+
+    def note(run: ListRun) -> tuple[int, ...]:
+        runs.append(run)
+        return ()
+
+    actions_of(flow, template, data, note)
+    return runs
