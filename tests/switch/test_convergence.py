@@ -39,7 +39,7 @@ def wishes(draw: st.DrawFn) -> Desired:
     """Bridges that share the devices out, some with a number asked for."""
     homes = {name: draw(st.sampled_from((*BRIDGES, ""))) for name in DEVICES}
     bridges = {}
-    for bridge in draw(st.sets(st.sampled_from(BRIDGES))):
+    for bridge in draw(st.sets(st.sampled_from(BRIDGES), min_size=draw(st.integers(0, 2)))):
         mine = [draw(ports(name)) for name, home in homes.items() if home == bridge]
         if mine and draw(st.booleans()):
             numbered = draw(st.sampled_from(mine))
@@ -90,7 +90,15 @@ class Happening:
 happenings = st.builds(
     Happening, st.sampled_from(Happening.KINDS), st.sampled_from((*DEVICES, *BRIDGES))
 )
-history = st.lists(st.tuples(st.lists(happenings, max_size=4), wishes()), min_size=1, max_size=4)
+history = st.lists(st.tuples(st.lists(happenings, max_size=3), wishes()), min_size=2, max_size=4)
+
+
+def machine() -> FakeWorld:
+    """A machine with all devices but one, each with another MTU."""
+    world = FakeWorld(REGISTRY)
+    for number, name in enumerate(DEVICES[1:]):
+        world.kernel.add(name, mtu=1500 + number)
+    return world
 
 
 def state(world: FakeWorld) -> Mapping[str, object]:
@@ -117,7 +125,7 @@ def state(world: FakeWorld) -> Mapping[str, object]:
 def test_after_reconciling_there_is_nothing_left_to_plan(
     story: list[tuple[list[Happening], Desired]],
 ) -> None:
-    world = FakeWorld(REGISTRY)
+    world = machine()
     switch = Switch(world, ManualClock())
     for happened, wanted in story:
         for each in happened:
@@ -131,7 +139,7 @@ def test_after_reconciling_there_is_nothing_left_to_plan(
 def test_work_that_broke_off_anywhere_is_taken_up(
     story: list[tuple[list[Happening], Desired]], done: int
 ) -> None:
-    smooth, broken = FakeWorld(REGISTRY), FakeWorld(REGISTRY)
+    smooth, broken = machine(), machine()
     for happened, wanted in story:
         for world in (smooth, broken):
             for each in happened:
@@ -147,9 +155,7 @@ def test_work_that_broke_off_anywhere_is_taken_up(
 @given(wishes(), wishes())
 @settings(max_examples=40)
 def test_nothing_wanted_leaves_nothing_behind(first: Desired, second: Desired) -> None:
-    world = FakeWorld(REGISTRY)
-    for name in DEVICES:
-        world.kernel.add(name)
+    world = machine()
     before = {name: (each.promiscuous, each.mtu) for name, each in links(world).items()}
     switch = Switch(world, ManualClock())
     for wanted in (first, second, Desired()):
