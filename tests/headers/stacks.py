@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 
 from hotswitch.headers.declaration import Header
+from hotswitch.headers.graph import reachable
 from hotswitch.headers.registry import Registry
 
 Stack = list[tuple[str, Mapping[str, int | bytes]]]
@@ -39,22 +40,35 @@ def values(draw: st.DrawFn, header: Header) -> dict[str, int | bytes]:
 @st.composite
 def stacks(draw: st.DrawFn, registry: Registry, most: int = 9) -> tuple[Stack, bytes]:
     """Layers from Ethernet inwards, as deep as the chains allow, and a payload."""
-    header = registry.start
-    stack: Stack = []
+    names = draw(_paths(registry, most))
+    stack: Stack = [(name, draw(values(registry.headers[name]))) for name in names]
+    # Where something is always next, a payload could look like it.
+    last = registry.headers[names[-1]]
+    always = last.select is not None and not last.select.by
+    return stack, b"" if always else draw(st.binary(max_size=40))
+
+
+@st.composite
+def _paths(draw: st.DrawFn, registry: Registry, most: int) -> list[str]:
+    """Names of headers that can follow each other, mostly `most` of them or until none can."""
+    name = registry.start.name
+    path = [name]
     walked: dict[frozenset[str], int] = {}
+    length = draw(st.sampled_from([most, most, most, *range(1, most)]))
     while True:
-        stack.append((header.name, draw(values(header))))
-        cycle = registry.cycles.get(header.name, frozenset())
+        cycle = registry.cycles.get(name, frozenset())
         walked[cycle] = walked.get(cycle, 0) + 1
         choices = [
-            name
-            for name in registry.followers[header.name]
-            if name not in registry.cycles
-            or walked.get(registry.cycles[name], 0) < registry.headers[name].chain
+            after
+            for after in registry.followers[name]
+            if after not in registry.cycles
+            or walked.get(registry.cycles[after], 0) < registry.headers[after].chain
         ]
-        if len(stack) == most or not choices or not draw(st.integers(0, 7)):
-            break
-        header = registry.headers[draw(st.sampled_from(choices))]
-    # Where something is always next, a payload could look like it.
-    always = header.select is not None and not header.select.by
-    return stack, b"" if always else draw(st.binary(max_size=40))
+        if len(path) == length or not choices:
+            return path
+        # Weighted by what lies behind, else most frames would be ARP or labels.
+        weighted = [
+            after for after in choices for _ in range(1 + len(reachable(registry.followers, after)))
+        ]
+        name = draw(st.sampled_from(weighted))
+        path.append(name)

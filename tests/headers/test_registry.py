@@ -63,6 +63,8 @@ def test_fields_of_each_kind(registry: Registry) -> None:
         True,
     )
     assert registry.field("vlan2.vid").bit == 4
+    assert registry.field("vlan.vid").oxm == Oxm(6)
+    assert registry.field("vlan2.vid").oxm is None  # OpenFlow speaks of the outermost tag
     assert registry.field("vlan2").kind is FieldKind.PRESENCE
     assert not registry.field("vlan2").settable
     assert registry.field("in_port").kind is FieldKind.META
