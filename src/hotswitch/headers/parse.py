@@ -115,9 +115,11 @@ def _next(
     registry: Registry, header: Header, values: Mapping[str, int], keys: dict[str, int]
 ) -> Header | None:
     select = header.select
-    if select is None or any(values[name] for name in select.unless):
+    if select is None:
         return None
     key = values[select.by] if select.by else 0
     if select.shown_as:
         keys[select.shown_as] = key
+    if any(values[name] for name in select.unless):
+        return None
     return registry.next(select.space, key)

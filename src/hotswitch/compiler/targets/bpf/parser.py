@@ -30,6 +30,7 @@ class Parser:
         self.malformed = malformed
         self.done = code.block("parsed")
         self.truncated = code.block("truncated")
+        self.not_there = code.block("optional_not_there")
         self.blocks = {node.label: code.block(f"parse_{node.label}") for node in program.nodes}
         self.by_label = {node.label: node for node in program.nodes}
 
@@ -48,11 +49,15 @@ class Parser:
                 self._node(node)
         self.code.enter(self.truncated)
         pull(self.malformed)
+        self.code.enter(self.not_there)
+        pull(self.done)
         self.code.enter(self.done)
 
     def _node(self, node: Node) -> None:
         code, b = self.code, self.code.b
         size = node.header.size
+        # An optional header that is not there is no fault.
+        self.otherwise = self.done if node.header.optional else self.malformed
         if node.offset == 0:
             offset = code.number(0)
             first = self.start
@@ -60,13 +65,13 @@ class Parser:
             offset = self.state.cell(OFFSET)
             # Both bounds: the verifier sees the constant, the packet the one that counts the tag.
             beyond = b.icmp_unsigned(">", offset, code.number(PARSE_LIMIT - size))
-            code.jump_if(beyond, self.malformed)
+            code.jump_if(beyond, self.otherwise)
             if self.packet.context.tag_beside:
                 end = b.add(offset, code.number(size))
-                code.jump_if(b.icmp_unsigned(">", end, self.limit), self.malformed)
+                code.jump_if(b.icmp_unsigned(">", end, self.limit), self.otherwise)
             first = code.opaque(b.add(self.start, offset))
         over = b.icmp_unsigned(">", b.add(first, code.number(size)), self.end)
-        code.jump_if(over, self.truncated)
+        code.jump_if(over, self.not_there if node.header.optional else self.truncated)
         pointer = b.inttoptr(first, POINTER)
         words = {
             index: read_word(code, pointer, index, bits, size)
@@ -112,7 +117,7 @@ class Parser:
             wrong = self.code.b.icmp_unsigned(
                 "!=", self._value(header, name, words), self.code.number(wanted)
             )
-            self.code.jump_if(wrong, self.malformed)
+            self.code.jump_if(wrong, self.otherwise)
 
     def _length(self, header: Header, words: Mapping[int, Value], offset: Value) -> Value:
         code, b = self.code, self.code.b
@@ -123,9 +128,9 @@ class Parser:
             b.mul(units, code.number(header.length.unit)), code.number(header.length.base)
         )
         short = b.icmp_unsigned("<", whole, code.number(header.size))
-        code.jump_if(short, self.malformed)
+        code.jump_if(short, self.otherwise)
         beyond = b.icmp_unsigned(">", b.add(offset, whole), self.state.cell(STORED_LENGTH))
-        code.jump_if(beyond, self.malformed)
+        code.jump_if(beyond, self.otherwise)
         return whole
 
     def _record(self, node: Node, words: Mapping[int, Value], offset: Value) -> None:
@@ -171,10 +176,10 @@ class Parser:
         if select is None:
             code.go(self.done)
             return
-        for name in select.unless:
-            code.jump_if(code.is_set(self._value(node.header, name, words)), self.done)
         key = self._value(node.header, select.by, words) if select.by else code.number(0)
         self._show(select.shown_as, key)
+        for name in select.unless:
+            code.jump_if(code.is_set(self._value(node.header, name, words)), self.done)
         if node.next:
             self.state.set_cell(OFFSET, after)
         self._branch(node, key)
