@@ -59,10 +59,8 @@ class Switch:
         for _ in range(_ROUNDS):
             steps = plan(self._desired, observe(self._world))
             self._failures = apply(steps, self._world)
-            failed = {id(failure.step) for failure in self._failures}
-            if not any(
-                isinstance(each, CreateLocalLink) and id(each) not in failed for each in steps
-            ):
+            failed = [failure.step for failure in self._failures]
+            if not any(isinstance(each, CreateLocalLink) and each not in failed for each in steps):
                 break
         return self._failures
 
