@@ -173,7 +173,8 @@ def test_the_socket_serves_many_and_survives_bad_clients(tmp_path: Path) -> None
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             await asyncio.wait_for(asyncio.to_thread(bad_and_good_clients), 30)
         finally:
-            await server.stop()
+            server.close()
+            await server.hang_up()
 
     asyncio.run(scenario())
     assert not path.exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from types import TracebackType
 
 from hotswitch.base.errors import HotswitchError
 
@@ -15,18 +14,22 @@ class LockError(HotswitchError):
 
 
 class Lock:
-    """Held as a context manager; the file holds the holder's process id."""
+    """Held from `take` to `release`; the file holds the holder's process id."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
 
-    def __enter__(self) -> Lock:
+    def take(self) -> None:
+        """Make the run directory if need be, and lock it. Raises LockError."""
         try:
             self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise LockError(f"can't use {self._path.parent}: {error.strerror}") from error
+            raise LockError(
+                f"can't use {self._path.parent}: {error.strerror}",
+                remedy="run it as root, or give another --run-dir",
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -39,12 +42,9 @@ class Lock:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self._descriptor)
+    def release(self) -> None:
+        """Let it go; no harm if it is not held."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

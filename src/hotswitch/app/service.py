@@ -38,6 +38,7 @@ class Service:
         self.clock = clock
         self.stop = stop
         self._store = store
+        self._failing: frozenset[str] = frozenset()
 
     @property
     def desired(self) -> Desired:
@@ -49,8 +50,7 @@ class Service:
 
         Raises HotswitchError, and changes nothing, if the store can't be read.
         """
-        for failure in self.switch.set_desired(self._store.load()):
-            _log.error("%s", failure)
+        self._note(self.switch.set_desired(self._store.load()))
 
     def change(
         self, bridge: DesiredBridge, port: str | None = None, *, device_needed: bool = False
@@ -104,18 +104,31 @@ class Service:
         raise RequestError(f"there is no port {name}", remedy="see `hotswitch port list`")
 
     def reconcile(self) -> None:
-        """Links have changed: follow. What fails is logged; it is tried again the next time."""
+        """Links have changed: follow."""
         try:
             failures: Iterable[object] = self.switch.links_changed()
         except HotswitchError as error:
             failures = [error]
-        for each in failures:
-            _log.error("%s", each)
+        self._note(failures)
+
+    def retry(self) -> None:
+        """Try again what failed, if anything did."""
+        if self._failing:
+            self.reconcile()
 
     def age(self) -> None:
         """Forget addresses that have been silent for too long."""
         for error in self.switch.age(self.clock.now()):
             _log.error("ageing: %s", error)
+
+    def _note(self, failures: Iterable[object]) -> None:
+        """Log failures when they appear and when they have gone."""
+        failing = frozenset(map(str, failures))
+        for each in sorted(failing - self._failing):
+            _log.error("%s", each)
+        for each in sorted(self._failing - failing):
+            _log.info("no longer so: %s", each)
+        self._failing = failing
 
     def _set(self, desired: Desired, verify: Callable[[], None]) -> None:
         before = self.desired

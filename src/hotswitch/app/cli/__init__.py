@@ -30,6 +30,9 @@ def run(arguments: list[str]) -> int:
     try:
         root.main(arguments, PROGRAM, standalone_mode=False)
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the help
+        return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else PROGRAM
         _complain(f"{error.format_message().rstrip('.')} (see: {command} --help)")

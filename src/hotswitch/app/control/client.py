@@ -59,6 +59,14 @@ class ControlClient:
             raise ControlError(str(reply.error))
         return reply.result
 
+    def wait_for_end(self) -> None:
+        """Wait until the daemon ends the connection, as it does last of all."""
+        try:
+            while self._socket.recv(_CHUNK):
+                pass
+        except OSError as error:
+            raise ControlError(f"the daemon at {self._path} does not end") from error
+
     def _receive(self) -> bytes:
         while True:
             data = self._socket.recv(_CHUNK)

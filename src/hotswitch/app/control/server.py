@@ -41,14 +41,18 @@ class ControlServer:
             os.umask(mask)
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
-    async def stop(self) -> None:
-        """Close all connections and the socket."""
+    def close(self) -> None:
+        """Stop to listen; connections stay."""
         if self._server is not None:
             self._server.close()
+            self._server = None
+            self._path.unlink(missing_ok=True)
+
+    async def hang_up(self) -> None:
+        """End all connections."""
         for each in self._clients:
             each.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
-        self._path.unlink(missing_ok=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -1,0 +1,113 @@
+"""hotswitch bridge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hotswitch.app.cli import render
+from hotswitch.app.cli.context import call, done, shared_options, show
+from hotswitch.app.cli.words import Word, number, on_off, words_argument
+
+_AGEING = Word("ageing", "ageing_time", number(0, 1_000_000))
+_LIMIT = Word("address-limit", "address_limit", number(1, 1_000_000))
+_RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
+
+
+@click.group(name="bridge")
+def command() -> None:
+    """Make, change and list bridges.
+
+    A bridge learns which port an address is at, keeps VLANs apart, and has a
+    link of its own name, so that the host can have an address on it.
+
+    \b
+    Examples:
+      hotswitch bridge add br0
+      hotswitch bridge add br1 ageing 60 address-limit 100000
+      hotswitch bridge set br0 ageing 600
+      hotswitch bridge list
+      hotswitch bridge del br0
+    """
+
+
+@command.command()
+@click.argument("name")
+@words_argument(_AGEING, _LIMIT, _RESERVED)
+@shared_options
+def add(name: str, words: dict[str, Any]) -> None:
+    """Make the bridge NAME.
+
+    \b
+    Keywords:
+      ageing SECONDS       forget an address that is silent for so long; 0: never (300)
+      address-limit COUNT  learn at most so many addresses (8192)
+      reserved on|off      pass frames to reserved addresses on, 01:80:c2:00:00:0X (off)
+
+    \b
+    Examples:
+      hotswitch bridge add br0
+      hotswitch bridge add br1 ageing 60 address-limit 100000
+    """
+    done(call("bridge/add", name=name, **words))
+
+
+@command.command("del")
+@click.argument("name")
+@shared_options
+def delete(name: str) -> None:
+    """Delete the bridge NAME with its ports; their devices stay.
+
+    \b
+    Example:
+      hotswitch bridge del br0
+    """
+    done(call("bridge/del", name=name))
+
+
+@command.command("set")
+@click.argument("name")
+@words_argument(_AGEING, _RESERVED)
+@shared_options
+def change(name: str, words: dict[str, Any]) -> None:
+    """Change the bridge NAME. Keywords as with add.
+
+    \b
+    Example:
+      hotswitch bridge set br0 ageing 600
+    """
+    if not words:
+        raise click.UsageError("nothing to set: give ageing or reserved")
+    done(call("bridge/set", name=name, **words))
+
+
+@command.command("list")
+@shared_options
+def listing() -> None:
+    """List the bridges.
+
+    \b
+    Examples:
+      hotswitch bridge list
+      hotswitch bridge list --json
+    """
+    show(call("bridge/list"), _table)
+
+
+def _table(bridges: list[dict[str, Any]]) -> None:
+    render.table(
+        ("BRIDGE", "PORTS", "AGEING", "LIMIT", "RESERVED", "ERROR"),
+        (
+            (
+                each["name"],
+                ",".join(each["ports"]) or "-",
+                f"{each['ageing_time']}s",
+                each["address_limit"],
+                "on" if each["forward_reserved"] else "off",
+                each["error"],
+            )
+            for each in bridges
+        ),
+        right="AGEING LIMIT",
+    )

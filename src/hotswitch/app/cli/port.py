@@ -1,0 +1,192 @@
+"""hotswitch port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hotswitch.app.cli import render
+from hotswitch.app.cli.context import call, done, shared_options, show
+from hotswitch.app.cli.words import (
+    Word,
+    number,
+    one_of,
+    or_none,
+    text,
+    vlan,
+    vlans,
+    words_argument,
+)
+
+_MODES = ("access", "trunk", "native-tagged", "native-untagged")
+_HOOKS = ("auto", "tcx", "xdp")
+
+_BRIDGE = Word("bridge", "bridge", text)
+_TAG = Word("tag", "tag", or_none(vlan))
+_TRUNKS = Word("trunks", "trunks", or_none(vlans, ()))
+_MODE = Word("mode", "mode", or_none(one_of(*_MODES)), _MODES)
+_HOOK = Word("hook", "hook", one_of(*_HOOKS), _HOOKS)
+_STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0))
+_NUMBER = Word("number", "number", number(0, 0xFEFF))
+
+
+@click.group(name="port")
+def command() -> None:
+    """Give links to bridges, change and list ports.
+
+    \b
+    Examples:
+      hotswitch port add tap0 bridge br0
+      hotswitch port add tap1 bridge br0 tag 10
+      hotswitch port add tap2 bridge br0 trunks 10,20-29
+      hotswitch port add tap3 bridge br0 tag 10 mode native-tagged
+      hotswitch port set tap1 tag 20 storm-limit 1000
+      hotswitch port list
+      hotswitch port del tap1
+    """
+
+
+@command.command()
+@click.argument("device")
+@words_argument(_BRIDGE, _TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, required=("bridge",))
+@click.option("--absent-ok", is_flag=True, help="The device need not exist yet.")
+@shared_options
+def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
+    """Give DEVICE, a network link, to a bridge as a port.
+
+    \b
+    Keywords:
+      bridge BRIDGE     the bridge
+      tag VLAN          access port in this VLAN (or a trunk's native VLAN)
+      trunks VLANS      carries these VLANs with tags: 10,20-29 (a trunk without: all)
+      mode MODE         access: frames of one VLAN, without tags
+                        trunk: frames of many VLANs, with tags
+                        native-tagged, native-untagged: a trunk on which frames without
+                        a tag are in VLAN `tag`; they leave with or without a tag
+                        (with a tag: access, else trunk)
+      hook HOOK         where the kernel hands packets over: tcx keeps large segments
+                        whole, xdp is faster for many small packets (auto)
+      storm-limit RATE  flooded packets a second that may come in; 0: any number (0)
+      number N          the port's number, 1 to 65278 (the lowest free one)
+
+    \b
+    Examples:
+      hotswitch port add tap0 bridge br0
+      hotswitch port add tap1 bridge br0 tag 10 storm-limit 1000
+      hotswitch port add eth1 bridge br0 trunks 10,20 hook xdp
+      hotswitch port add tap9 bridge br0 --absent-ok
+    """
+    done(call("port/add", name=device, absent_ok=absent_ok, **words))
+
+
+@command.command("del")
+@click.argument("port")
+@shared_options
+def delete(port: str) -> None:
+    """Take PORT from its bridge; the device stays.
+
+    \b
+    Example:
+      hotswitch port del tap0
+    """
+    done(call("port/del", name=port))
+
+
+@command.command("set")
+@click.argument("port")
+@words_argument(_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER)
+@shared_options
+def change(port: str, words: dict[str, Any]) -> None:
+    """Change PORT. Keywords as with add; `none` takes a setting back.
+
+    The port with the bridge's own name is the host's; it can be set too.
+
+    \b
+    Examples:
+      hotswitch port set tap0 tag 20
+      hotswitch port set tap0 tag none trunks 10,20
+      hotswitch port set br0 tag 10
+    """
+    if not words:
+        raise click.UsageError("nothing to set: give tag, trunks, mode, hook, storm-limit, number")
+    done(call("port/set", name=port, **words))
+
+
+@command.command("list")
+@words_argument(_BRIDGE)
+@shared_options
+def listing(words: dict[str, Any]) -> None:
+    """List the ports, of one bridge or of all.
+
+    \b
+    States:
+      forwarding  the port works
+      down        its link is down, or the other end is
+      waiting     its device does not exist
+      error       see `hotswitch port show`
+
+    \b
+    Examples:
+      hotswitch port list
+      hotswitch port list bridge br0 --json
+    """
+    show(call("port/list", **words), _table)
+
+
+@command.command("show")
+@click.argument("port")
+@shared_options
+def show_one(port: str) -> None:
+    """Show all of PORT.
+
+    \b
+    Example:
+      hotswitch port show tap0
+    """
+    show(call("port/show", name=port), _details)
+
+
+def _table(ports: list[dict[str, Any]]) -> None:
+    render.table(
+        ("PORT", "BRIDGE", "NUMBER", "STATE", "VLAN", "HOOK", "RX", "TX", "DROPPED"),
+        (
+            (
+                each["name"],
+                each["bridge"],
+                each["number"],
+                each["state"],
+                each["vlan"],
+                each["hook"],
+                each["statistics"]["rx_packets"],
+                each["statistics"]["tx_packets"],
+                each["statistics"]["rx_dropped"] + each["statistics"]["tx_dropped"],
+            )
+            for each in ports
+        ),
+        right="NUMBER RX TX DROPPED",
+    )
+
+
+def _details(port: dict[str, Any]) -> None:
+    lines = {
+        "port": port["name"],
+        "bridge": port["bridge"],
+        "number": port["number"],
+        "state": port["state"],
+        "error": port["error"],
+        "device": f"{port['link']} (index {port['ifindex']})" if port["ifindex"] else "none",
+        "vlan": port["vlan"],
+        "trunks": render.vlans(port["trunks"]),
+        "hook": port["hook"],
+        "storm limit": port["storm_limit"] and f"{port['storm_limit']} packets/s",
+    }
+    for way, name in (("rx", "received"), ("tx", "sent")):
+        counted = {key[3:]: value for key, value in port["statistics"].items() if key[:2] == way}
+        lines[name] = ", ".join(
+            f"{counted[key]} {unit}"
+            for key, unit in (("packets", "packets"), ("bytes", "bytes"), ("dropped", "dropped"))
+        )
+    for key, value in lines.items():
+        if value or value == 0:
+            click.echo(f"{key + ':':<13}{value}")

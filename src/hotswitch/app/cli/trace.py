@@ -1,0 +1,76 @@
+"""hotswitch trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hotswitch.app.cli.context import call, in_colour, shared_options, show
+
+_COLOURS = {0: "bright_blue", 1: "green", 3: "yellow"}
+
+
+@click.command(name="trace")
+@click.argument("words", nargs=-1, metavar="[bridge BRIDGE] in PORT (FIELD=VALUE... | hex BYTES)")
+@shared_options
+def command(words: tuple[str, ...]) -> None:
+    """Walk a packet through the live pipeline.
+
+    Shows which headers are found where, which table is entered, which entry
+    wins, what its actions change, and what leaves by which port. Nothing is
+    sent, counted or learned.
+
+    A packet is given by fields, as `hotswitch table show` writes them; headers
+    that must be between them are added. Or by its bytes, from the destination
+    address on, in hexadecimal.
+
+    \b
+    Examples:
+      hotswitch trace in tap0 ethernet.dst=ff:ff:ff:ff:ff:ff arp
+      hotswitch trace bridge br0 in tap0 ipv4.src=10.0.0.1 ipv4.dst=10.0.0.2 udp.dst=53
+      hotswitch trace in tap2 vlan.vid=10 icmp
+      hotswitch trace in tap0 hex ffffffffffff0200000000010800
+    """
+    show(call("trace", **_parameters(words)), _render)
+
+
+def _parameters(words: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    fields: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        key = {"bridge": "bridge", "in": "in_port", "hex": "frame"}.get(word)
+        if key is None:
+            fields.append(word.strip(","))
+        elif not rest:
+            raise click.UsageError(f"{word} needs a value")
+        elif key in found:
+            raise click.UsageError(f"{word} is given twice")
+        elif key == "frame":
+            found[key], rest = " ".join(rest), []
+        else:
+            found[key] = rest.pop(0)
+    if "in_port" not in found:
+        raise click.UsageError("in PORT is missing")
+    if fields and "frame" in found:
+        raise click.UsageError("give fields or hex, not both")
+    if "frame" not in found:
+        found["fields"] = ",".join(fields) or "any"
+    return found
+
+
+def _render(result: dict[str, Any]) -> None:
+    colour = in_colour()
+    click.echo(f"a frame of {len(result['frame']) // 2} bytes comes in by {result['in_port']}")
+    for step in result["steps"]:
+        line = "  " * step["depth"] + step["text"]
+        tone = _COLOURS.get(step["depth"])
+        click.echo(click.style(line, fg=tone) if colour and tone else line)
+    for output in result["outputs"]:
+        click.echo(f"sent by {output['port']}: {output['frame']}")
+    if result["host"] is not None:
+        click.echo(f"passed to the host: {result['host']}")
+    if not result["outputs"] and not result["copies"] and result["host"] is None:
+        click.echo("dropped")

@@ -1,0 +1,194 @@
+"""A daemon's life: one asyncio loop from lock to last goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import hotswitch
+from hotswitch.app.control.dispatch import Dispatcher
+from hotswitch.app.control.server import ControlServer
+from hotswitch.app.engines import EngineMaker
+from hotswitch.app.lock import Lock
+from hotswitch.app.methods import all_methods
+from hotswitch.app.paths import RunDirectory
+from hotswitch.app.readiness import notify
+from hotswitch.app.service import Service
+from hotswitch.app.store import JsonStore
+from hotswitch.app.world import Outside
+from hotswitch.base.clock import MonotonicClock
+from hotswitch.base.errors import HotswitchError
+from hotswitch.headers.registry import Registry
+from hotswitch.kernel import netns
+from hotswitch.kernel.link_monitor import LinkMonitor
+from hotswitch.switch.apply import World
+from hotswitch.switch.desired import Desired
+from hotswitch.switch.switch import Switch
+
+_AGEING_PERIOD = 1.0
+_RETRY_PERIOD = 5.0
+_SETTLING_TIME = 0.01
+"""Seconds to wait for more link events, which mostly come in flocks."""
+
+_log = logging.getLogger(__name__)
+
+
+class Life:
+    """One daemon for `run_dir`, in the network namespace `namespace` (None: this one)."""
+
+    def __init__(self, run_dir: Path, namespace: str | None, new_engine: EngineMaker) -> None:
+        self._new_engine = new_engine
+        self._files = RunDirectory(run_dir)
+        self._namespace = namespace
+        self._ending: asyncio.Event | None = None
+        self._stop_forwarding = False
+
+    async def run(self) -> None:
+        """Live until told to stop. Raises HotswitchError if it can't begin."""
+        self._ending = asyncio.Event()
+        with ExitStack() as held:
+            lock = self._begin()
+            held.callback(lock.release)
+            store = JsonStore(self._files.desired)
+            store.load()  # a broken file is refused before anything is touched
+            registry = Registry.standard()
+            outside = Outside(self._files.path, registry, self._new_engine)
+            monitor = held.enter_context(LinkMonitor())
+            world = outside.world()
+            clock = MonotonicClock()
+            switch = Switch(world, clock)
+            service = Service(switch, store, registry, clock, self._stop)
+            service.start()
+            server = ControlServer(self._files.control, Dispatcher(all_methods(service)).answer)
+            await _listen(server)
+            with (
+                _watching(monitor, service),
+                _every(_AGEING_PERIOD, service.age),
+                _every(_RETRY_PERIOD, service.retry),
+            ):
+                self._announce(service)
+                await self._ending.wait()
+            notify("STOPPING=1")
+            self._end(world, switch, outside)
+            server.close()
+            lock.release()
+            # Last: who asked for the end waits for this.
+            await server.hang_up()
+
+    def clean_up(self) -> None:
+        """End what an earlier daemon left. Raises HotswitchError."""
+        lock = self._begin()
+        try:
+            outside = Outside(self._files.path, Registry.standard(), self._new_engine)
+            world = outside.world()
+            switch = Switch(world, MonotonicClock())
+            for failure in switch.set_desired(Desired()):
+                _log.error("%s", failure)
+            outside.remove()
+            _log.info("the forwarding has ended")
+        finally:
+            lock.release()
+
+    def _begin(self) -> Lock:
+        lock = Lock(self._files.lock)
+        lock.take()
+        if self._namespace is not None:
+            netns.enter(self._namespace)
+        return lock
+
+    def _stop(self, stop_forwarding: bool) -> None:
+        self._stop_forwarding = self._stop_forwarding or stop_forwarding
+        assert self._ending is not None
+        self._ending.set()
+
+    def _announce(self, service: Service) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, False)
+        bridges = service.desired.bridges.values()
+        _log.info(
+            "ready",
+            extra={
+                "version": hotswitch.__version__,
+                "pid": os.getpid(),
+                "run_dir": str(self._files.path),
+                "bridges": len(bridges),
+                "ports": sum(len(each.ports) for each in bridges),
+            },
+        )
+        notify("READY=1", f"STATUS=forwarding for {len(bridges)} bridges")
+
+    def _end(self, world: World, switch: Switch, outside: Outside) -> None:
+        if self._stop_forwarding:
+            try:
+                for failure in switch.set_desired(Desired()):
+                    _log.error("%s", failure)
+                outside.remove()
+            except HotswitchError as error:
+                _log.error("the forwarding could not be ended cleanly: %s", error)
+        for datapath in world.datapaths.values():
+            datapath.close()
+        _log.info("ends", extra={"forwarding": "ended" if self._stop_forwarding else "goes on"})
+
+
+class ListenError(HotswitchError):
+    """The control socket can't be made."""
+
+
+async def _listen(server: ControlServer) -> None:
+    try:
+        await server.start()
+    except OSError as error:
+        raise ListenError(
+            f"can't make the control socket: {error.strerror or error}",
+            remedy="give a --run-dir with a shorter path" if "too long" in str(error) else "",
+        ) from error
+
+
+@contextmanager
+def _watching(monitor: LinkMonitor, service: Service) -> Iterator[None]:
+    """Have the service follow the kernel's links; a flock of events is one change."""
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.TimerHandle | None = None
+
+    def settled() -> None:
+        nonlocal waiting
+        waiting = None
+        service.reconcile()
+
+    def ready() -> None:
+        nonlocal waiting
+        if monitor.read() and waiting is None:
+            waiting = loop.call_later(_SETTLING_TIME, settled)
+
+    loop.add_reader(monitor.fileno(), ready)
+    try:
+        yield
+    finally:
+        loop.remove_reader(monitor.fileno())
+        if waiting is not None:
+            waiting.cancel()
+
+
+@contextmanager
+def _every(period: float, work: Callable[[], None]) -> Iterator[None]:
+    """Do something every `period` seconds; what goes wrong in it is logged and forgotten."""
+
+    async def repeat() -> None:
+        while True:
+            await asyncio.sleep(period)
+            try:
+                work()
+            except Exception:
+                _log.exception("a bug in something that is done every %s s", period)
+
+    task = asyncio.get_running_loop().create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()

@@ -1,0 +1,104 @@
+"""The outside of a daemon: links, and datapaths whose pins belong to its run directory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from pathlib import Path
+
+from hotswitch.app.engines import EngineMaker
+from hotswitch.app.links import KernelLinks
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import Datapath
+from hotswitch.datapath.datapath import EntryDatapath
+from hotswitch.datapath.provider import Engine
+from hotswitch.headers.registry import Registry
+from hotswitch.kernel import netns, pins
+from hotswitch.switch.apply import World
+
+_DEFAULT_LIMIT = 8192
+_log = logging.getLogger(__name__)
+
+
+def owner_of(run_dir: Path) -> str:
+    """What tells this daemon from others: its run directory in its network namespace."""
+    namespace = netns.identity()[1]
+    return hashlib.sha256(f"{run_dir.resolve()}\0{namespace}".encode()).hexdigest()[:12]
+
+
+class Outside:
+    """Makes datapaths, and finds those of an earlier life. All methods raise HotswitchError."""
+
+    def __init__(self, run_dir: Path, registry: Registry, new_engine: EngineMaker) -> None:
+        self._registry = registry
+        self._new_engine = new_engine
+        self._owner = owner_of(run_dir)
+        self._pins = pins.directory("hotswitch", self._owner)
+
+    def world(self) -> World:
+        """What a switch acts on, with the datapaths that still forward."""
+        found: dict[str, Datapath] = {}
+        for path in sorted(each for each in self._pins.iterdir() if each.is_dir()):
+            name = _from_pin_name(path.name)
+            try:
+                found[name] = self._datapath(name, _DEFAULT_LIMIT)
+            except HotswitchError as error:
+                _log.error(
+                    "bridge %s is made anew: what forwards can't be taken over: %s", name, error
+                )
+                pins.remove(path)
+        return World(KernelLinks(), self._datapath, found, self._owner)
+
+    def remove(self) -> None:
+        """Remove all pins, whatever they are."""
+        pins.remove(self._pins)
+
+    def _datapath(self, name: str, address_limit: int) -> EntryDatapath:
+        path = self._pins / _pin_name(name)
+        engine = self._new_engine(name, self._registry, path, address_limit)
+        return WatchedDatapath(name, self._registry, engine)
+
+
+class WatchedDatapath(EntryDatapath):
+    """Takes copies to user space as they come, in the running loop if there is one.
+
+    A bridge asks for none yet, so they are only logged.
+    """
+
+    def __init__(self, name: str, registry: Registry, engine: Engine) -> None:
+        super().__init__(name, registry, engine)
+        self._descriptor = engine.upcall_descriptor()
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._descriptor = -1
+        if self._descriptor >= 0:
+            self._loop.add_reader(self._descriptor, self._take_upcalls)
+
+    def close(self) -> None:
+        self._unwatch()
+        super().close()
+
+    def destroy(self) -> None:
+        self._unwatch()
+        super().destroy()
+
+    def _take_upcalls(self) -> None:
+        for upcall in self.upcalls():
+            _log.debug("bridge %s: a copy of a packet: %s", self.name, upcall)
+
+    def _unwatch(self) -> None:
+        # Before the descriptor is closed: a new one may get its number at once.
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            self._descriptor = -1
+
+
+def _pin_name(bridge: str) -> str:
+    """A bpffs takes no dots in names."""
+    return bridge.replace("_", "_u").replace(".", "_d")
+
+
+def _from_pin_name(name: str) -> str:
+    return name.replace("_d", ".").replace("_u", "_")

@@ -1,0 +1,122 @@
+"""A room: a world of its own for a test, which is gone when its one process is.
+
+It has its own network, mount and process namespaces, an empty /run and its own bpffs. Network
+namespaces, devices, pins and daemons in it vanish with it, however the test ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from tests.support import process
+from tests.support.wait import until
+
+_PREPARE = (
+    "mount -t tmpfs none /run && mkdir /run/netns && mount -t bpf none /sys/fs/bpf "
+    "&& ip link set lo up && echo ready && exec sleep infinity"
+)
+
+
+class Room:
+    """Use it as a context manager."""
+
+    def __init__(self) -> None:
+        unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self._holder = process.start(
+            [*unshare, "sh", "-c", _PREPARE],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self._holder.stdout and self._holder.stderr
+        if self._holder.stdout.readline() != "ready\n":
+            raise RuntimeError(f"no room: {self._holder.stderr.read()}")
+        children = f"/proc/{self._holder.pid}/task/{self._holder.pid}/children"
+        with open(children) as file:
+            self._inside = int(file.read().split()[0])
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        process.stop(self._holder)
+
+    def command(self, *command: str, host: str = "") -> list[str]:
+        """The command that runs `command` in the room, in its network namespace `host`."""
+        enter = ["nsenter", f"--target={self._inside}", "--mount", "--net", "--pid"]
+        if host:
+            return [*enter, "ip", "netns", "exec", host, *command]
+        return [*enter, *command]
+
+    def start(self, *command: str, host: str = "", **options: Any) -> subprocess.Popen[str]:
+        """Start a command in the room."""
+        return process.start(self.command(*command, host=host), **options)
+
+    def run(
+        self, *command: str, host: str = "", check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the room and wait for it."""
+        done = subprocess.run(
+            self.command(*command, host=host),
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)}: {done.returncode}: {done.stderr}")
+        return done
+
+    def add_host(self, name: str, device: str, address: str, vlan: int = 0) -> None:
+        """A network namespace with one link, eth0, whose other end is `device` in the room.
+
+        With `vlan` the address is on a VLAN device on top.
+        """
+        self.run("ip", "netns", "add", name)
+        self.run("ip", "link", "add", device, "type", "veth", "peer", "eth0", "netns", name)
+        self.run("ip", "link", "set", device, "up")
+        commands = [["link", "set", "lo", "up"], ["link", "set", "eth0", "up"]]
+        top = "eth0"
+        if vlan:
+            top = f"eth0.{vlan}"
+            commands.append(
+                ["link", "add", "link", "eth0", "name", top, "type", "vlan", "id", str(vlan)]
+            )
+            commands.append(["link", "set", top, "up"])
+        commands.append(["address", "add", address, "dev", top])
+        for words in commands:
+            self.run("ip", *words, host=name)
+
+
+def wait_for_pid(pid: int) -> None:
+    """Wait until a process is gone."""
+
+    def gone() -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    until(gone, f"process {pid} is gone")
+
+
+def terminate(running: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
+    """Send a signal and wait; the exit code."""
+    running.send_signal(number)
+    return running.wait(20)
+
+
+def words(command: str) -> Sequence[str]:
+    """A command line's words."""
+    return command.split()
