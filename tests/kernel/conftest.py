@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from hotswitch.kernel import pins
+from hotswitch.kernel import link_actions, links, netns, pins
 
 _numbers = itertools.count()
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -40,3 +44,38 @@ def pin_directory(unique: Callable[[str], str]) -> Iterator[Path]:
         yield path
     finally:
         pins.remove(path)
+
+
+@pytest.fixture
+def inside(namespace: str) -> Iterator[str]:
+    """Run the test inside an own network namespace; its name."""
+    with netns.inside(namespace):
+        yield namespace
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two ends of a veth pair, both up, in one own namespace."""
+
+    near: int
+    far: int
+
+
+@pytest.fixture
+def pair(inside: str) -> Pair:
+    """A veth pair in the test's own namespace, which the test runs in."""
+    near = link_actions.create_veth("near", "far").index
+    far = links.get_link("far")
+    assert far is not None
+    for index in (near, far.index):
+        link_actions.set_up(index)
+    return Pair(near, far.index)
+
+
+def wait_for(condition: Callable[[], T | None], seconds: float = 5) -> T:
+    """Poll until the condition gives something, which is returned."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
+    return found

@@ -84,7 +84,7 @@ class BpfLink:
     def from_pin(cls, path: Path) -> Self:
         """Open the link pinned at `path`. Raises KernelError."""
         fd = syscall.get(path)
-        syscall.check_kind(fd, "bpf_link")
+        syscall.check_kind(fd, "bpf-link")
         return cls(fd)
 
     @classmethod

@@ -123,6 +123,7 @@ def get(path: Path) -> int:
 def check_kind(fd: int, kind: str) -> None:
     """Raise KernelError, and close it, if a descriptor is not of this kind ("bpf-map")."""
     actual = str(Path(f"/proc/self/fd/{fd}").readlink()).removeprefix("anon_inode:")
+    actual = actual.replace("_", "-")  # links are called either way
     if actual != kind:
         os.close(fd)
         raise KernelError(f"{kind} expected, found {actual}")

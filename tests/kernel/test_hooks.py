@@ -1,0 +1,258 @@
+"""Programs on real devices: frames are sent and the program counts them, or drops them."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hotswitch.kernel import bpf_link, link_actions
+from hotswitch.kernel.af_packet import PacketSocket
+from hotswitch.kernel.bpf_link import BpfLink
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.hooks import clsact, tcx, xdp
+from hotswitch.kernel.loader import link, load
+from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.programs import Program, ProgramType
+from tests.kernel.code_for_bpf import compile_ir, returning
+from tests.kernel.conftest import Pair, wait_for
+
+COUNTER = """
+@counts = external global i8
+define i32 @main(ptr %context) section "hook" {
+  %key = alloca i32
+  store i32 0, ptr %key
+  %value = call ptr inttoptr (i64 1 to ptr)(ptr @counts, ptr %key)
+  %missing = icmp eq ptr %value, null
+  br i1 %missing, label %out, label %count
+count:
+  %old = atomicrmw add ptr %value, i64 1 monotonic
+  br label %out
+out:
+  ret i32 VERDICT
+}
+"""
+NEXT, DROP, XDP_PASS = -1, 2, 2
+FRAME = bytes.fromhex("0200000000010200000000028888") + bytes(50)
+LINKED = {
+    verdict: link(compile_ir(COUNTER.replace("VERDICT", str(verdict)))) for verdict in (-1, 2)
+}
+
+HOOKS: list[tuple[ModuleType, ProgramType, int]] = [
+    (tcx, ProgramType.SCHED_CLS, NEXT),
+    (clsact, ProgramType.SCHED_CLS, NEXT),
+    (xdp, ProgramType.XDP, XDP_PASS),
+]
+
+
+@pytest.fixture
+def counts() -> Iterator[Map]:
+    with Map.create(MapType.ARRAY, key_size=4, value_size=8, max_entries=1) as map_:
+        yield map_
+
+
+def counted(counts: Map) -> int:
+    value = counts.lookup(bytes(4))
+    assert value is not None
+    return int(struct.unpack("<Q", value)[0])
+
+
+def send(ifindex: int, frames: int = 1) -> None:
+    with PacketSocket(ifindex) as sender:
+        for _ in range(frames):
+            sender.send(FRAME)
+
+
+def quiet(pair: Pair) -> None:
+    """No IPv6, so that nothing but the test's frames is on the wire."""
+    for name in ("near", "far"):
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+
+
+@pytest.mark.parametrize(("hook", "type_", "verdict"), HOOKS, ids=["tcx", "clsact", "xdp"])
+def test_attach_replace_detach(
+    hook: ModuleType, type_: ProgramType, verdict: int, pair: Pair, counts: Map
+) -> None:
+    quiet(pair)
+    with (
+        load(LINKED[verdict], {"counts": counts}, type_) as program,
+        Program.load(type_, returning(verdict)) as other,
+    ):
+        before = counted(counts)
+        attached = hook.attach(program, pair.near)
+        assert attached.ifindex == pair.near
+        send(pair.far, 3)
+        wait_for(lambda: counted(counts) >= before + 3)
+        attached.replace(other)
+        after = counted(counts)
+        with PacketSocket(pair.near) as receiver:
+            send(pair.far, 2)
+            assert wait_for(receiver.receive).data == FRAME
+        assert counted(counts) == after
+        attached.replace(program)
+        attached.detach()
+        send(pair.far)
+        assert counted(counts) == after
+
+
+@pytest.mark.parametrize("hook", [tcx, clsact, xdp], ids=lambda each: each.__name__[-6:])
+def test_no_such_device(hook: ModuleType, inside: str) -> None:
+    type_ = ProgramType.XDP if hook is xdp else ProgramType.SCHED_CLS
+    with Program.load(type_, returning(0)) as program, pytest.raises(KernelError, match="attach"):
+        hook.attach(program, 12345)
+
+
+def test_an_attachment_knows_that_its_device_has_gone(inside: str) -> None:
+    with (
+        Program.load(ProgramType.SCHED_CLS, returning(-1)) as program,
+        Program.load(ProgramType.XDP, returning(2)) as express,
+    ):
+        index = link_actions.create_veth("a", "b").index
+        first, second, third = (
+            tcx.attach(program, index),
+            xdp.attach(express, index),
+            tcx.attach_egress(program, index),
+        )
+        assert [each.ifindex for each in (first, second, third)] == [index] * 3
+        link_actions.delete(index)
+        assert [each.ifindex for each in (first, second, third)] == [0] * 3
+        filtered = link_actions.create_veth("c", "d").index
+        fourth = clsact.attach(program, filtered)
+        link_actions.delete(filtered)
+        assert fourth.ifindex == 0
+        fourth.detach()  # no error
+        for each in (first, second, third):
+            each.close()
+
+
+def test_a_pinned_link_survives_its_process(pair: Pair, pin_directory: Path, inside: str) -> None:
+    path = pin_directory / "link"
+    script = f"""
+from pathlib import Path
+from hotswitch.kernel.hooks import tcx
+from hotswitch.kernel.programs import Program, ProgramType
+program = Program.load(ProgramType.SCHED_CLS, bytes.fromhex({returning(DROP).hex()!r}))
+tcx.attach(program, {pair.near}).pin(Path({str(path)!r}))
+tcx.attach(program, {pair.far})
+"""
+    subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+    )
+    with BpfLink.from_pin(path) as again:
+        info = again.info()
+        assert info.ifindex == pair.near
+        with Program.from_id(info.program_id) as program:
+            assert program.test_run(FRAME).result == DROP
+        again.detach()
+    with BpfLink.from_pin(path) as again:
+        assert again.ifindex == 0
+
+
+def test_an_unpinned_link_goes_with_its_descriptor(pair: Pair) -> None:
+    with Program.load(ProgramType.SCHED_CLS, returning(NEXT)) as program:
+        attached = tcx.attach(program, pair.near)
+        identity = attached.info().id
+        attached.close()
+    assert identity not in {each.id for each in bpf_link.all_links()}
+
+
+def test_programs_of_others_go_on_beside_ours(pair: Pair, counts: Map) -> None:
+    with (
+        load(LINKED[NEXT], {"counts": counts}, ProgramType.SCHED_CLS) as one,
+        load(LINKED[NEXT], {"counts": counts}, ProgramType.SCHED_CLS) as another,
+    ):
+        quiet(pair)
+        first, second = tcx.attach(one, pair.near), tcx.attach(another, pair.near)
+        before = counted(counts)
+        send(pair.far)
+        wait_for(lambda: counted(counts) >= before + 2)
+        first.detach()
+        with pytest.raises(KernelError, match="exists"):
+            tcx.attach(another, pair.near)  # the same program twice
+        second.detach()
+
+
+def test_generic_xdp(pair: Pair, counts: Map) -> None:
+    with load(LINKED[XDP_PASS], {"counts": counts}, ProgramType.XDP) as program:
+        attached = xdp.attach_generic(program, pair.near)
+        with pytest.raises(KernelError, match="attach"):
+            xdp.attach(program, pair.near)
+        send(pair.far)
+        wait_for(lambda: counted(counts) > 0)
+        attached.detach()
+
+
+def tc(*words: str) -> str:
+    return subprocess.run(["tc", *words], check=True, capture_output=True, text=True).stdout
+
+
+class TestClsactLeavesOthersAlone:
+    """tc(8) plays the others."""
+
+    @pytest.fixture
+    def program(self) -> Iterator[Program]:
+        with Program.load(ProgramType.SCHED_CLS, returning(NEXT)) as program:
+            yield program
+
+    def test_its_own_qdisc_goes_with_it(self, pair: Pair, program: Program) -> None:
+        clsact.attach(program, pair.near).detach()
+        assert "clsact" not in tc("qdisc", "show", "dev", "near")
+
+    def test_another_ones_qdisc_stays(self, pair: Pair, program: Program) -> None:
+        tc("qdisc", "add", "dev", "near", "clsact")
+        attached = clsact.attach(program, pair.near)
+        assert "hotswitch" in tc("filter", "show", "dev", "near", "ingress")
+        attached.detach()
+        assert "clsact" in tc("qdisc", "show", "dev", "near")
+        assert tc("filter", "show", "dev", "near", "ingress") == ""
+
+    @pytest.mark.parametrize("side", ["ingress", "egress"])
+    def test_its_own_qdisc_stays_while_others_use_it(
+        self, side: str, pair: Pair, program: Program
+    ) -> None:
+        attached = clsact.attach(program, pair.near)
+        other = f"filter add dev near {side} prio 7 protocol all u32 match u32 0 0 classid 1:1"
+        tc(*other.split())
+        attached.detach()
+        shown = tc("filter", "show", "dev", "near", side)
+        assert "u32" in shown
+        assert "hotswitch" not in shown
+
+    def test_found_again_by_the_next_life(self, pair: Pair, program: Program) -> None:
+        assert clsact.find(pair.near) is None
+        clsact.attach(program, pair.near).close()
+        with pytest.raises(KernelError, match="exists"):
+            clsact.attach(program, pair.near)
+        found = clsact.find(pair.near)
+        assert found is not None
+        found.replace(program)
+        found.detach()
+        assert clsact.find(pair.near) is None
+        assert "clsact" not in tc("qdisc", "show", "dev", "near")
+        with pytest.raises(KernelError, match="replace the filter"):
+            found.replace(program)
+
+    def test_a_program_of_the_wrong_type_changes_nothing(self, pair: Pair) -> None:
+        with (
+            Program.load(ProgramType.XDP, returning(2)) as express,
+            pytest.raises(KernelError, match="attach"),
+        ):
+            clsact.attach(express, pair.near)
+        assert "clsact" not in tc("qdisc", "show", "dev", "near")
+
+
+def test_another_kind_of_pin_is_refused(
+    pin_directory: Path, counts: Map, unique: Callable[[str], str]
+) -> None:
+    path = pin_directory / unique("m")
+    counts.pin(path)
+    with pytest.raises(KernelError, match="bpf-link expected, found bpf-map"):
+        BpfLink.from_pin(path)
