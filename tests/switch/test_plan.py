@@ -7,7 +7,7 @@ import pytest
 from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.model.port import Address, Hook
-from hotswitch.switch.apply import observe
+from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.observed import inside_name
 from hotswitch.switch.pipeline import LOCAL_PORT
@@ -31,7 +31,7 @@ def switch(world: FakeWorld) -> Switch:
     return Switch(world, ManualClock())
 
 
-def texts(wanted: Desired, world: FakeWorld) -> list[str]:
+def texts(wanted: Desired, world: World) -> list[str]:
     return [str(step) for step in plan(wanted, observe(world))]
 
 
@@ -185,8 +185,7 @@ def test_the_local_link_comes_back(world: FakeWorld, switch: Switch) -> None:
 
 def test_the_local_links_of_another_owner_stay(world: FakeWorld, switch: Switch) -> None:
     switch.set_desired(desired(bridge("br0")))
-    other = FakeWorld.__new__(FakeWorld)
-    other.__dict__.update(world.__dict__, owner="other", datapaths={})
+    other = World(world.kernel, world.new_datapath, owner="other")
     assert texts(Desired(), other) == []
 
 
@@ -199,6 +198,9 @@ def test_the_local_links_mtu_is_the_smallest(world: FakeWorld, switch: Switch) -
     world.kernel.delete(eth.index)
     switch.links_changed()
     assert {world.kernel.named(name).mtu for name in ends} == {9000}
+    world.kernel.add("eth0", mtu=1280)
+    switch.links_changed()
+    assert {world.kernel.named(name).mtu for name in ends} == {1280}
 
 
 def test_a_link_that_was_set_down_stays_down(world: FakeWorld, switch: Switch) -> None:
