@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from hotswitch.headers.build import build
+from hotswitch.headers.parse import parse
 from hotswitch.headers.registry import FieldInfo, Registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action
