@@ -61,6 +61,12 @@ class Pair:
     far: int
 
 
+def is_ready(index: int) -> bool:
+    """Whether what is sent on the link goes out."""
+    link = links.get_link(index)
+    return link is not None and link.state == links.OperationalState.UP
+
+
 @pytest.fixture
 def pair(inside: str) -> Pair:
     """A veth pair in the test's own namespace, which the test runs in."""
@@ -69,6 +75,9 @@ def pair(inside: str) -> Pair:
     assert far is not None
     for index in (near, far.index):
         link_actions.set_up(index)
+    # What is sent before is dropped without a word.
+    for index in (near, far.index):
+        wait_for(lambda index=index: is_ready(index))  # type: ignore[misc]
     return Pair(near, far.index)
 
 

@@ -22,7 +22,7 @@ def line_table(compiled: bytes, linked: Linked) -> dict[int, int]:
     """
     try:
         lines = _lines(compiled)
-    except (ELFError, DWARFError, KeyError, IndexError, AttributeError, struct.error):
+    except (ELFError, DWARFError):
         return {}
     table = {}
     for function in linked.functions:
@@ -43,7 +43,8 @@ def _lines(compiled: bytes) -> dict[tuple[int, int], int]:
     if section is None:
         return {}
     section.stream.seek(0)
-    section.stream = BytesIO(_relocated(elf, section.stream.read()))
+    patched = BytesIO(_relocated(elf, section.stream.read()))
+    information.debug_line_sec = section._replace(stream=patched)
     lines: dict[tuple[int, int], int] = {}
     for unit in information.iter_CUs():
         program = information.line_program_for_CU(unit)

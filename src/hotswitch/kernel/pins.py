@@ -9,6 +9,7 @@ import ctypes
 import errno
 import logging
 import os
+from functools import cache
 from pathlib import Path
 
 from hotswitch.kernel.error import KernelError
@@ -18,34 +19,35 @@ __all__ = ["directory", "get", "listing", "remove", "root"]
 
 _BPF_FS_MAGIC = 0xCAFE4A11
 _MOUNT_POINT = Path("/sys/fs/bpf")
-_OF_INIT = Path("/proc/1/root/sys/fs/bpf")
 _CLONE_NEWNS = 0x00020000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _log = logging.getLogger(__name__)
 
 
+@cache
 def root() -> Path:
     """Return the path of a bpffs, mounting one if there is none. Raises KernelError.
 
-    `ip netns exec` gives its command a private /sys without one; then the one of process 1 is used,
-    which outlives the command.
+    `ip netns exec` gives its command a private /sys without one; then that of process 1 is used, or
+    of the nearest process above this one that has one, so that pins outlive the command. What is
+    found stays so for this process's life.
     """
-    for path in (_MOUNT_POINT, _OF_INIT):
-        if is_bpffs(path):
-            return path
-    if _shares_mounts_with_init():
-        result = _mount()
-        if result:
-            raise KernelError(f"mount a bpffs at {_MOUNT_POINT}", result)
+    if is_bpffs(_MOUNT_POINT):
+        return _MOUNT_POINT
+    above = _processes_above()
+    for process in above:
+        if found := _of(process):
+            return found
+    if not _has_own_mounts(above):
+        _mount_here()
         _log.warning("no bpffs was mounted: mounted one at %s", _MOUNT_POINT)
         return _MOUNT_POINT
-    if _mount_for_init() and is_bpffs(_OF_INIT):
-        _log.warning("no bpffs was mounted: mounted one at process 1's %s", _MOUNT_POINT)
-        return _OF_INIT
-    result = _mount()
-    if result:
-        raise KernelError(f"mount a bpffs at {_MOUNT_POINT}", result)
+    for process in above:
+        if _mount_for(process) and (found := _of(process)):
+            _log.warning("no bpffs was mounted: mounted one at %s of process %d", found, process)
+            return found
+    _mount_here()
     _log.warning(
         "mounted a bpffs at %s in a private mount namespace: pins go when the namespace does",
         _MOUNT_POINT,
@@ -111,20 +113,56 @@ def _mount() -> int:
     return 0
 
 
-def _shares_mounts_with_init() -> bool:
+def _mount_here() -> None:
+    if number := _mount():
+        raise KernelError(f"mount a bpffs at {_MOUNT_POINT}", number)
+
+
+def _processes_above() -> list[int]:
+    """Process 1, then this process's parent, its parent and so on."""
+    above = [1]
+    process = os.getppid()
+    while process > 1:
+        above.append(process)
+        try:
+            status = Path(f"/proc/{process}/stat").read_text()
+        except OSError:
+            break
+        process = int(status.rpartition(")")[2].split()[1])
+    return above
+
+
+def _of(process: int) -> Path | None:
+    """The bpffs that a process sees, or None. The path stays good when the process ends."""
+    path = Path(f"/proc/{process}/root{_MOUNT_POINT}")
+    if not is_bpffs(path):
+        return None
+    if process == 1:
+        return path
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
+    return Path(f"/proc/self/fd/{descriptor}")
+
+
+def _mounts(process: int | str) -> Path | None:
+    """What tells mount namespaces apart; None where it may not be seen."""
     try:
-        return Path("/proc/1/ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
+        return Path(f"/proc/{process}/ns/mnt").readlink()
     except OSError:
-        return False
+        return None
 
 
-def _mount_for_init() -> bool:
-    """Mount in process 1's mount namespace, from a child that enters it."""
+def _has_own_mounts(above: list[int]) -> bool:
+    """Whether a process above this one is known to see other mounts."""
+    return bool({_mounts(each) for each in above} - {None, _mounts("self")})
+
+
+def _mount_for(process: int) -> bool:
+    """Mount in the mount namespace of a process, from a child that enters it."""
     child = os.fork()
     if not child:
         status = 1
         try:
-            namespace = os.open("/proc/1/ns/mnt", os.O_RDONLY)
+            namespace = os.open(f"/proc/{process}/ns/mnt", os.O_RDONLY)
             if _libc.setns(namespace, _CLONE_NEWNS) == 0 and _mount() == 0:
                 status = 0
         finally:
