@@ -1,0 +1,79 @@
+"""An engine that runs in the kernel, on real wires."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from hotswitch.datapath.datapath import EntryDatapath
+from hotswitch.datapath.provider import Engine
+from hotswitch.headers.registry import Registry
+from hotswitch.model.port import Hook
+from tests.engines.harness import ADDRESS_LIMIT, NO_LINK, PORTS
+from tests.engines.wires import Capture, Wire, wires
+
+SECONDS = 5.0
+"""Within this, all that was sent has come in and gone out. It never takes so long."""
+
+EngineFactory = Callable[[str, Registry, str, int], Engine]
+"""Name, registry, name of the pin directory, address limit."""
+
+
+def kernel_engine(name: str, registry: Registry, pins: str, address_limit: int) -> Engine:
+    """The kernel engine."""
+    from hotswitch.datapath.engines.kernel import KernelEngine
+
+    engine: Engine = KernelEngine(name, registry, pins, address_limit)
+    return engine
+
+
+class KernelHarness:
+    """`harness.Harness` over wires."""
+
+    def __init__(self, datapath: EntryDatapath, made: Mapping[int, Wire]) -> None:
+        self.datapath = datapath
+        self._wires = made
+
+    def send(self, frames: Sequence[tuple[int, bytes]]) -> Mapping[int, list[bytes]]:
+        capture = Capture(self._wires)
+        capture.take()
+        assert not any(capture.frames.values()), f"frames from nowhere: {capture.frames}"
+        before = self.datapath.port_statistics()
+        for port, frame in frames:
+            self._wires[port].far.send(frame)
+
+        def came_in() -> bool:
+            after = self.datapath.port_statistics()
+            got = sum(after[port].rx_packets - before[port].rx_packets for port in self._wires)
+            return got >= len(frames)
+
+        assert capture.wait(came_in, SECONDS), f"of {len(frames)} frames not all came in"
+        after = self.datapath.port_statistics()
+        counted = {port: after[port].tx_packets - before[port].tx_packets for port in self._wires}
+
+        def went_out() -> bool:
+            return all(len(capture.frames[port]) >= number for port, number in counted.items())
+
+        # If less went out than was counted, the comparison of frames will say so.
+        capture.wait(went_out, SECONDS)
+        return capture.frames
+
+
+@contextmanager
+def kernel_harness(
+    registry: Registry, factory: EngineFactory = kernel_engine, hook: Hook = Hook.AUTO
+) -> Iterator[KernelHarness]:
+    """A datapath with all of `harness.PORTS` on wires; destroyed at the end."""
+    with wires(PORTS, xdp=hook is Hook.XDP) as made:
+        name = f"harness{os.getpid()}"
+        datapath = EntryDatapath(name, registry, factory(name, registry, name, ADDRESS_LIMIT))
+        try:
+            for number in PORTS:
+                datapath.add_port(
+                    f"port{number}", number=number, ifindex=made[number].near, hook=hook
+                )
+            datapath.add_port("unlinked", number=NO_LINK)
+            yield KernelHarness(datapath, made)
+        finally:
+            datapath.destroy()

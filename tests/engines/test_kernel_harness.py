@@ -1,0 +1,79 @@
+"""The harness for the kernel is right if the reference engine, on real wires, passes in it."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+from hypothesis import given, settings
+
+from hotswitch.base.clock import MonotonicClock
+from hotswitch.datapath.engines.reference import ReferenceEngine
+from hotswitch.headers.registry import Registry
+from hotswitch.kernel.af_packet import PacketSocket
+from hotswitch.model.port import Port, PortStatistics
+from tests.engines import strategies
+from tests.engines.agreement import assert_same
+from tests.engines.fixtures import FIXTURES
+from tests.engines.harness import ReferenceHarness, Setup, observe
+from tests.engines.kernel_harness import KernelHarness, kernel_harness
+from tests.engines.wires import fits_wires
+
+REGISTRY = Registry.standard()
+
+
+class WiredReference(ReferenceEngine):
+    """Takes frames from its ports' links whenever someone looks at the ports' statistics."""
+
+    def __init__(self, name: str, registry: Registry, pins: str, address_limit: int) -> None:
+        super().__init__(registry, MonotonicClock(), address_limit)
+        self._sockets: dict[int, PacketSocket] = {}
+
+    def put_port(self, port: Port) -> None:
+        super().put_port(port)
+        if port.ifindex:
+            self._sockets[port.number] = PacketSocket(port.ifindex, receive_buffer=1 << 22)
+
+    def port_statistics(self) -> Mapping[int, PortStatistics]:
+        for number, socket in self._sockets.items():
+            while frame := socket.receive():
+                for port, out in self.process(number, frame.data).outputs:
+                    self._sockets[port].send(out)
+        return super().port_statistics()
+
+    def destroy(self) -> None:
+        for socket in self._sockets.values():
+            socket.close()
+
+
+@pytest.fixture(scope="module")
+def harness() -> Iterator[KernelHarness]:
+    with kernel_harness(REGISTRY, WiredReference) as made:
+        yield made
+
+
+def test_fixtures(harness: KernelHarness) -> None:
+    for fixture in FIXTURES.values():
+        # The ports are looked at one after the other, so only one's frames keep their order.
+        one_port = len({port for port, _ in fixture.frames}) == 1
+        if one_port and fits_wires(fixture):
+            seen = observe(harness, fixture.setup(REGISTRY), fixture.frames)
+            fixture.check(REGISTRY, seen)
+
+
+@settings(max_examples=20)
+@given(scene=strategies.scenes(REGISTRY, on_wires=True))
+def test_wires_change_nothing(
+    harness: KernelHarness, scene: tuple[Setup, list[tuple[int, bytes]]]
+) -> None:
+    setup, traffic = scene
+    frames = [(traffic[0][0], frame) for _, frame in traffic]
+    expected = observe(ReferenceHarness(REGISTRY), setup, frames)
+    assert_same(expected, observe(harness, setup, frames))
+
+
+def test_agreement_can_fail() -> None:
+    plain = ReferenceHarness(REGISTRY)
+    names = ("tables: an entry for all", "tables: drop")
+    frames = FIXTURES[names[0]].frames
+    one, other = (observe(plain, FIXTURES[name].setup(REGISTRY), frames) for name in names)
+    with pytest.raises(AssertionError, match="port 2"):
+        assert_same(one, other)
