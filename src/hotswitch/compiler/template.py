@@ -96,9 +96,7 @@ def actions_of(flow: Flow, template: Template, data: bytes, read_list: ReadList)
     return tuple(_action(flow, action, words.__next__, read_list) for action in template)
 
 
-def _action(
-    flow: Flow, action: Action, operand: Callable[[], int], read_list: ReadList
-) -> Action:
+def _action(flow: Flow, action: Action, operand: Callable[[], int], read_list: ReadList) -> Action:
     match action:
         case Output(port) if port != IN_PORT:
             return Output(operand())

@@ -54,7 +54,7 @@ TABLES: Mapping[int, str] = {
 VLAN, PORT, FORM = "reg0", "reg1", "reg2"
 PLAIN, TAGGED, BARE = range(3)
 
-LOCAL_PORT = MAXIMUM_PORT
+LOCAL_PORT = 255
 """The local port's number: out of the way of those that people ask for."""
 
 _WIDTHS = {"in_port": 32, VLAN: 32, PORT: 32, FORM: 32, "ethernet.dst": 48}

@@ -12,5 +12,7 @@ START = 1024
 
 def layout(program: Program) -> Program:
     """One place of 8 bytes after another, beside the packet first."""
-    words = sorted(program.uses.bits, key=lambda word: (word.layer not in ("meta", "present"), word))
+    words = sorted(
+        program.uses.bits, key=lambda word: (word.layer not in ("meta", "present"), word)
+    )
     return replace(program, places={word: START + 8 * index for index, word in enumerate(words)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hotswitch.compiler.flow import Flow
-from hotswitch.compiler.ir import Program, TableCode
+from hotswitch.compiler.ir import Program
 from hotswitch.compiler.shape import Subtable, Table
 from hotswitch.compiler.strategies.always import Always
 from hotswitch.compiler.strategies.exact import Exact

@@ -60,7 +60,9 @@ def _tags(flow: Flow) -> list[tuple[str, int]]:
 def _labels(flow: Flow) -> list[tuple[str, int]]:
     layers = [name for name in LABELS if name in flow.registry.layers]
     names = [f"{layer}.{each.name}" for layer in layers for each in _fields(flow, layer)]
-    ttls = [name for name in ("ipv4.ttl", "ipv6.hop_limit") if name.split(".")[0] in layers_of(flow)]
+    ttls = [
+        name for name in ("ipv4.ttl", "ipv6.hop_limit") if name.split(".")[0] in layers_of(flow)
+    ]
     return [*_tags(flow), *_all(flow, "ethertype", *names, *layers, *ttls)]
 
 
@@ -107,4 +109,3 @@ def _written(flow: Flow, action: Action) -> list[tuple[str, int]]:
         case Lookup(target=target):
             return _all(flow, target)
     return []
-

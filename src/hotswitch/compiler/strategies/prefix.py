@@ -145,7 +145,11 @@ def find_prefixes(flow: Flow, subtables: Sequence[Subtable]) -> Prefix | None:
                 longer.lowest > shorter.highest
                 for (_, longer), (_, shorter) in zip(group, group[1:], strict=False)
             )
-            if len(group) >= FEWEST and ordered and (best is None or len(group) > len(best.lengths)):
+            if (
+                len(group) >= FEWEST
+                and ordered
+                and (best is None or len(group) > len(best.lengths))
+            ):
                 best = Prefix(
                     flow,
                     tuple(each for _, each in group),

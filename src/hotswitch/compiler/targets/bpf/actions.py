@@ -71,9 +71,7 @@ class Actions:
         self.commit = Commit(code, packet, state, flow, program, verdict["error"])
         self.outputs = Outputs(code, packet, state, counting, in_port, verdict)
 
-    def build(
-        self, table: int, number: int, data: Value, line: Callable[[Any], int]
-    ) -> None:
+    def build(self, table: int, number: int, data: Value, line: Callable[[Any], int]) -> None:
         """Build template `number` for a table; `data` is the slot. Control ends in a verdict or
         in another table."""
         template = self.program.templates[number]
@@ -103,7 +101,12 @@ class Actions:
         return True
 
     def _action(
-        self, action: Action, operands: list[Callable[[], Value]], table: int, data: Value, last: bool
+        self,
+        action: Action,
+        operands: list[Callable[[], Value]],
+        table: int,
+        data: Value,
+        last: bool,
     ) -> None:
         match action:
             case Output(port):
@@ -148,11 +151,17 @@ class Actions:
                     self.code.load(data, 8), operands[0](),
                 )  # fmt: skip
             case Learn(vlan):
-                learn(self.code, self.packet, self.state, self.counting, self.in_port, vlan, self.verdict)
-            case Lookup(vlan, target):
-                self._if_present(
-                    target, lambda: lookup(self.code, self.state, vlan, target)
+                learn(
+                    self.code,
+                    self.packet,
+                    self.state,
+                    self.counting,
+                    self.in_port,
+                    vlan,
+                    self.verdict,
                 )
+            case Lookup(vlan, target):
+                self._if_present(target, lambda: lookup(self.code, self.state, vlan, target))
             case Limit():
                 limit(self.code, self.state, self.counting, operands[0](), self.verdict["finish"])
 

@@ -171,4 +171,3 @@ class Code:
             yield
         finally:
             self.b.debug_metadata = before
-

@@ -84,7 +84,9 @@ class Commit:
                 set_ = b.and_(state.word(Word(layer, index)), code.number(mask))
                 new[index] = b.or_(kept, set_)
         checksum = header.checksum
-        own = checksum is not None and (not checksum.pseudo_header or self.packet.context.whole_data)
+        own = checksum is not None and (
+            not checksum.pseudo_header or self.packet.context.whole_data
+        )
         if own:
             self._own_checksum(header, old, new)
         for index, value in new.items():
@@ -114,7 +116,7 @@ class Commit:
 
     def _but_checksum(self, header: Header) -> dict[int, int]:
         """All bits of the header, by word, but those of its checksum."""
-        bits = {index: (1 << WORD) - 1 for index in range(-(-header.size // 8))}
+        bits = dict.fromkeys(range(-(-header.size // 8)), (1 << WORD) - 1)
         if header.checksum:
             (piece,) = self.flow.pieces(f"{header.name}.{header.checksum.field}")
             bits[piece.word.index] &= ~piece.mask
@@ -210,7 +212,9 @@ class Commit:
         start = 0
         there = min(8, size - 8 * index)
         while start < there:
-            length = next(each for each in (8, 4, 2, 1) if each <= there - start and start % each == 0)
+            length = next(
+                each for each in (8, 4, 2, 1) if each <= there - start and start % each == 0
+            )
             part = b.lshr(value, code.number(WORD - 8 * (start + length)))
             kind = {8: c.I64, 4: c.I32, 2: c.I16, 1: c.I8}[length]
             part = part if length == 8 else b.trunc(part, kind)

@@ -98,9 +98,7 @@ class Deferred(AtOnce):
     def entry(self, slot: Value, otherwise: Value) -> None:
         code, b = self.code, self.code.b
         length = self.state.cell(cells.PATH_LENGTH)
-        code.jump_if(
-            b.icmp_unsigned(">=", length, code.number(cells.PATH_LIMIT)), otherwise
-        )
+        code.jump_if(b.icmp_unsigned(">=", length, code.number(cells.PATH_LIMIT)), otherwise)
         place = code.at(self.state.memory, b.shl(length, code.number(2)))
         code.store(place, cells.PATH, slot, I32)
         self.state.set_cell(cells.PATH_LENGTH, b.add(length, code.number(1)))

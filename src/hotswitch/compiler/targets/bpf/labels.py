@@ -22,16 +22,12 @@ _LABEL_ONLY = 0xFFFFFE00
 """Label and class of a label stack entry, without bottom and TTL."""
 
 
-def push_label(
-    code: Code, packet: Packet, state: State, error: Value, ethertype: int
-) -> None:
+def push_label(code: Code, packet: Packet, state: State, error: Value, ethertype: int) -> None:
     """Insert a label behind the tags. Everything set has been written back."""
     b, number = code.b, code.number
     code.jump_if(state.present(LABELS[2]), error)
     entry = _new_entry(code, state)
-    packet.must(
-        code.call(c.SKB_CHANGE_HEAD, packet.pointer, number(4, I32), number(0)), error
-    )
+    packet.must(code.call(c.SKB_CHANGE_HEAD, packet.pointer, number(4, I32), number(0)), error)
     beside = packet.tag_present()
     tags = b.sub(b.add(state.presence(TAGS[0]), state.presence(TAGS[1])), beside)
     length = b.add(number(14), b.shl(b.and_(tags, number(3)), number(2)))

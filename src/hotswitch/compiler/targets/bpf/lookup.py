@@ -128,9 +128,7 @@ def _may_tie(search: Search, searches: tuple[Search, ...]) -> bool:
     )
 
 
-def _ranked(
-    lookup: Lookup, search: Search, searches: tuple[Search, ...], found: Value
-) -> Value:
+def _ranked(lookup: Lookup, search: Search, searches: tuple[Search, ...], found: Value) -> Value:
     """Equal priorities: the mask that sorts first wins."""
     order = sorted({search.subtables[0].masks for search in searches}, reverse=True)
     rank = order.index(search.subtables[0].masks)

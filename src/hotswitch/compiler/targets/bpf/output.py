@@ -66,9 +66,7 @@ class Outputs:
             self._redirect(link, ifindex)
         else:
             self.state.set_cell(cells.ACTED, 1)
-            code.call(
-                c.CLONE_REDIRECT, self.packet.pointer, b.trunc(ifindex, I32), code.number(0)
-            )
+            code.call(c.CLONE_REDIRECT, self.packet.pointer, b.trunc(ifindex, I32), code.number(0))
             code.go(on)
         code.enter(missing)
         code.increment(counters, TX_DROPPED)

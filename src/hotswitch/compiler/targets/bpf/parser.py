@@ -195,9 +195,7 @@ class Parser:
         for value, label in node.next.items():
             switch.add_case(self.code.number(value), self.blocks[label])
 
-    def _ethernet(
-        self, node: Node, words: dict[int, Value], offset: Value, whole: Value
-    ) -> None:
+    def _ethernet(self, node: Node, words: dict[int, Value], offset: Value, whole: Value) -> None:
         """Ethernet where the outermost tag may lie beside the frame."""
         code, b = self.code, self.code.b
         beside, inside = code.block("tag_beside"), code.block("no_tag_beside")
@@ -214,13 +212,13 @@ class Parser:
         seen = b.or_(kept, b.shl(tpid, code.number(piece.word_shift)))
         self._record(node, {**words, index: seen}, offset)
         self._show("ethertype", tpid)
-        tagged = next((self.by_label[label] for key, label in node.next.items() if key == 0x8100), None)
+        tagged = next(
+            (self.by_label[label] for key, label in node.next.items() if key == 0x8100), None
+        )
         if tagged is None:
             code.go(self.done)
             return
-        tag = b.or_(
-            b.shl(self.packet.tag(), code.number(48)), b.shl(inner, code.number(32))
-        )
+        tag = b.or_(b.shl(self.packet.tag(), code.number(48)), b.shl(inner, code.number(32)))
         self._record(tagged, {0: tag}, code.number(whole.constant - 4))
         self._select(tagged, {0: tag}, whole)
 
@@ -236,9 +234,7 @@ def read_word(code: Code, pointer: Value, index: int, bits: int, size: int) -> V
     result = None
     b = code.b
     for start, length in _reads(first, last + 1, there):
-        value = b.load(
-            code.at(pointer, 8 * index + start), typ=_SIZES[length], align=length
-        )
+        value = b.load(code.at(pointer, 8 * index + start), typ=_SIZES[length], align=length)
         if length > 1:
             value = b.bswap(value)
         if length < 8:

@@ -179,7 +179,9 @@ def tracked_layers(program: Program, flow: Flow) -> tuple[str, ...]:
         header = registry.layers[name].header
         if header.addresses:
             behind = behind_pseudo_header(registry, header)
-            wanted |= {layer.name for layer in registry.layers.values() if layer.header.name in behind}
+            wanted |= {
+                layer.name for layer in registry.layers.values() if layer.header.name in behind
+            }
     return tuple(name for name in registry.layers if name in wanted)
 
 
@@ -191,9 +193,7 @@ def _key_size(map_name: str) -> int:
 def _scope(module: ir.Module, function: ir.Function) -> Any:
     """What debug locations need around them."""
     file = module.add_debug_info("DIFile", {"filename": "program.ir", "directory": "/"})
-    kind = module.add_debug_info(
-        "DISubroutineType", {"types": module.add_metadata([None])}
-    )
+    kind = module.add_debug_info("DISubroutineType", {"types": module.add_metadata([None])})
     unit = module.add_debug_info(
         "DICompileUnit",
         {

@@ -41,7 +41,9 @@ def _pop_and_push(code: Code, packet: Packet, state: State, error: Value) -> Non
             enough, lambda: packet.must(code.call(c.SKB_VLAN_POP, packet.pointer), error), "pop"
         )
     for layer in reversed(TAGS):
-        code.when(state.present(layer), lambda layer=layer: _push(code, packet, state, layer, error))
+        code.when(
+            state.present(layer), lambda layer=layer: _push(code, packet, state, layer, error)
+        )
 
 
 def _push(code: Code, packet: Packet, state: State, layer: str, error: Value) -> None:

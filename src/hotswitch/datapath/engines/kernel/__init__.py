@@ -1,0 +1,5 @@
+"""The kernel engine: the pipeline as BPF programs at the ports, its entries in maps."""
+
+from hotswitch.datapath.engines.kernel.engine import KernelEngine
+
+__all__ = ["KernelEngine"]

@@ -1,0 +1,147 @@
+"""The entry program at each port's link: one small program that never changes, and jumps into the
+pipeline's."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.kernel import pins
+from hotswitch.kernel.bpf_link import BpfLink
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.hooks import clsact, tcx, xdp
+from hotswitch.kernel.hooks.hook import Attachment
+from hotswitch.kernel.maps import Map
+from hotswitch.kernel.probe import TCX
+from hotswitch.kernel.programs import Program, ProgramType
+
+_TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
+
+
+def entry_instructions(context: Context, programs: Map) -> bytes:
+    """Tail-call the hook's pipeline; without one, let the packet pass."""
+    pass_on = context.pass_on - (1 << 32) if context.pass_on >> 31 else context.pass_on
+    return b"".join(
+        struct.pack("<BBhi", *each)
+        for each in (
+            (0x18, 0x12, 0, programs.fd),  # r2 = the program array
+            (0x00, 0x00, 0, 0),
+            (0xB7, 0x03, 0, context.program),  # r3 = its element
+            (0x85, 0x00, 0, 12),  # bpf_tail_call
+            (0xB4, 0x00, 0, pass_on),  # w0 = pass
+            (0x95, 0x00, 0, 0),
+        )
+    )
+
+
+class Attachments:
+    """What is attached where, by port number and hook."""
+
+    def __init__(self, directory: Path, programs: Map) -> None:
+        self._directory = directory
+        self._programs = programs
+        self._entry: dict[str, Program] = {}
+        self._at: dict[tuple[int, str], tuple[int, Attachment]] = {}
+
+    def restore(self, ports: dict[int, int]) -> dict[int, int]:
+        """Open what an earlier life pinned. ports: number -> ifindex as it was noted.
+
+        Returns number -> ifindex as it is: 0 where the link has gone.
+        """
+        found: dict[int, int] = {}
+        for number, ifindex in ports.items():
+            for context in (SKB, XDP):
+                attachment = self._open(number, context, ifindex)
+                if attachment is None:
+                    continue
+                if attachment.ifindex != ifindex or not ifindex:
+                    self._forget(number, context, attachment)
+                    continue
+                self._at[number, context.name] = (ifindex, attachment)
+                if context is SKB:
+                    found[number] = ifindex
+        for path in pins.listing(self._directory):
+            kind, _, rest = path.name.partition("_")
+            if kind == "link" and int(rest.partition("_")[0]) not in ports:
+                pins.remove(path)
+        return {number: found.get(number, 0) for number in ports}
+
+    def _open(self, number: int, context: Context, ifindex: int) -> Attachment | None:
+        path = self._path(number, context)
+        if path.exists():
+            return BpfLink.from_pin(path)
+        if context is SKB and ifindex and not TCX:
+            return clsact.find(ifindex)
+        return None
+
+    def put(self, number: int, context: Context, ifindex: int) -> None:
+        """Attach a port's hook to a link; 0: to none. Raises KernelError."""
+        known = self._at.get((number, context.name))
+        if known and known[0] == ifindex and known[1].ifindex == ifindex:
+            return
+        if known:
+            self._remove(number, context)
+        if not ifindex:
+            return
+        attachment = self._attach(context, ifindex)
+        pins.remove(self._path(number, context))
+        attachment.pin(self._path(number, context))
+        self._at[number, context.name] = (ifindex, attachment)
+
+    def delete(self, number: int) -> None:
+        """Detach a port from all hooks. Raises KernelError."""
+        for context in (XDP, SKB):
+            if (number, context.name) in self._at:
+                self._remove(number, context)
+
+    def has(self, number: int, context: Context) -> bool:
+        """Whether the port is attached there."""
+        return (number, context.name) in self._at
+
+    def close(self) -> None:
+        """Let go; all stays attached."""
+        for _, attachment in self._at.values():
+            attachment.close()
+        for program in self._entry.values():
+            program.close()
+        self._at.clear()
+        self._entry.clear()
+
+    def _attach(self, context: Context, ifindex: int) -> Attachment:
+        program = self._entry_program(context)
+        if context is XDP:
+            try:
+                return xdp.attach(program, ifindex)
+            except KernelError:
+                return xdp.attach_generic(program, ifindex)
+        if TCX:
+            return tcx.attach(program, ifindex)
+        left = clsact.find(ifindex)
+        if left:
+            left.replace(program)
+            return left
+        return clsact.attach(program, ifindex)
+
+    def _entry_program(self, context: Context) -> Program:
+        if context.name not in self._entry:
+            self._entry[context.name] = Program.load(
+                _TYPES[context.name],
+                entry_instructions(context, self._programs),
+                name="hotswitch_entry",
+            )
+        return self._entry[context.name]
+
+    def _remove(self, number: int, context: Context) -> None:
+        _, attachment = self._at.pop((number, context.name))
+        self._forget(number, context, attachment)
+
+    def _forget(self, number: int, context: Context, attachment: Attachment) -> None:
+        pins.remove(self._path(number, context))
+        if attachment.ifindex:
+            attachment.detach()
+        else:
+            attachment.close()
+
+    def _path(self, number: int, context: Context) -> Path:
+        return self._directory / f"link_{number}_{context.name}"

@@ -1,0 +1,102 @@
+"""Where entries live under one program: from its lookups to maps and keys, and back."""
+
+from __future__ import annotations
+
+from hotswitch.compiler.flow import Flow
+from hotswitch.compiler.passes.search import searches
+from hotswitch.compiler.shape import FieldMasks, Form, Shape, Subtable, Table, fits
+from hotswitch.compiler.strategies.strategy import Search
+from hotswitch.datapath.engines.kernel.record import Home, Record
+from hotswitch.model.match import Match
+
+
+class Homes:
+    """The lookups of a shape, as places for entries."""
+
+    def __init__(self, flow: Flow, shape: Shape) -> None:
+        self.flow = flow
+        self.shape = shape
+        self.searches = {table.number: searches(flow, table) for table in shape.tables}
+        self._tables: dict[int, _TableHomes] = {
+            table.number: _TableHomes(flow, table, self.searches[table.number])
+            for table in shape.tables
+        }
+        self._by_number: dict[tuple[str, int], tuple[int, Search]] = {}
+        for number, found in self.searches.items():
+            for search in found:
+                for subtable in search.subtables:
+                    self._by_number[search.map_name, subtable.number] = (number, search)
+
+    def home(self, record: Record) -> Home | None:
+        """Where the program finds an entry, or None: it can't find it, or not carry it out."""
+        table = self._tables.get(record.entry.table)
+        return table.home(record) if table else None
+
+    def differs(self, other: Homes | None, table: int) -> bool:
+        """Whether entries of a table may live elsewhere than under another shape."""
+        if other is None or table not in other.searches:
+            return True
+        return _places(self.searches.get(table, ())) != _places(other.searches[table])
+
+    def has(self, home: Home, table: int) -> bool:
+        """Whether the program looks at this place."""
+        return any(
+            search.map_name == home.map_name and search.match(home.key) is not None
+            for search in self.searches.get(table, ())
+        )
+
+    def whose(self, home: Home) -> tuple[int, Match] | None:
+        """The table and match of an entry that lives there."""
+        for number, found in self.searches.items():
+            for search in found:
+                if search.map_name == home.map_name:
+                    decoded = search.match(home.key)
+                    if decoded:
+                        return number, decoded[1]
+        return None
+
+
+class _TableHomes:
+    def __init__(self, flow: Flow, table: Table, found: tuple[Search, ...]) -> None:
+        self.flow = flow
+        self.templates = frozenset(table.templates)
+        self.by_masks: dict[FieldMasks, tuple[Subtable, Search]] = {
+            subtable.masks: (subtable, search) for search in found for subtable in search.subtables
+        }
+        self._by_form: dict[Form, tuple[Subtable, Search] | None] = {}
+
+    def home(self, record: Record) -> Home | None:
+        if record.template not in self.templates:
+            return None
+        form = record.form
+        if form not in self._by_form:
+            self._by_form[form] = self._find(form)
+        place = self._by_form[form]
+        if place is None:
+            return None
+        subtable, search = place
+        if not subtable.lowest <= record.entry.priority <= subtable.highest:
+            return None
+        return Home(search.map_name, search.key(subtable, record.entry.match))
+
+    def _find(self, form: Form) -> tuple[Subtable, Search] | None:
+        if form.masks in self.by_masks:
+            return self.by_masks[form.masks]
+        for masks in sorted(self.by_masks, key=len):
+            if not fits(self.flow, form, masks):
+                continue
+            rest = [each for each in self.by_masks if each != masks]
+            if all((form.masks < each) == (masks < each) for each in rest):
+                return self.by_masks[masks]
+        return None
+
+
+def _places(found: tuple[Search, ...]) -> list[tuple[str, str, tuple[tuple[int, FieldMasks], ...]]]:
+    return sorted(
+        (
+            search.name,
+            search.map_name,
+            tuple((each.number, each.masks) for each in search.subtables),
+        )
+        for search in found
+    )

@@ -1,0 +1,108 @@
+"""What a later daemon must know to read the maps: kept in a map of its own, pinned beside them.
+
+JSON behind a 4-byte length. The kernel writes a map's value whole, whatever becomes of the writer.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hotswitch.compiler.shape import Shape, Subtable, Table
+from hotswitch.compiler.template import Template
+from hotswitch.model import action as actions
+from hotswitch.model.action import Action
+from hotswitch.model.port import Hook, Meter, Port
+
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """registry: a digest of the headers that words and keys were laid out with.
+    maps: the generation in use of each map. shapes: those that entries may live under.
+    """
+
+    registry: str
+    maps: dict[str, int]
+    shapes: tuple[Shape, ...]
+    templates: dict[int, Template]
+    ports: tuple[Port, ...]
+    meters: tuple[Meter, ...]
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest as bytes of no particular length."""
+    document = {
+        "registry": manifest.registry,
+        "maps": manifest.maps,
+        "shapes": [_shape(shape) for shape in manifest.shapes],
+        "templates": {
+            str(number): [_action(each) for each in template]
+            for number, template in manifest.templates.items()
+        },
+        "ports": [[each.number, each.name, each.ifindex, each.hook] for each in manifest.ports],
+        "meters": [[each.number, each.rate, each.burst] for each in manifest.meters],
+    }
+    text = json.dumps(document, separators=(",", ":")).encode()
+    return _LENGTH.pack(len(text)) + text
+
+
+def decode(data: bytes) -> Manifest | None:
+    """The manifest in these bytes, or None if nothing was written yet."""
+    (length,) = _LENGTH.unpack_from(data)
+    if not length:
+        return None
+    document = json.loads(data[_LENGTH.size : _LENGTH.size + length])
+    templates = {
+        int(number): tuple(_read_action(each) for each in template)
+        for number, template in document["templates"].items()
+    }
+    return Manifest(
+        document["registry"],
+        document["maps"],
+        tuple(_read_shape(each, templates) for each in document["shapes"]),
+        templates,
+        tuple(Port(n, name, index, Hook(hook)) for n, name, index, hook in document["ports"]),
+        tuple(Meter(*each) for each in document["meters"]),
+    )
+
+
+def _shape(shape: Shape) -> list[Any]:
+    return [
+        [
+            table.number,
+            [[each.number, each.masks, each.lowest, each.highest] for each in table.subtables],
+            table.templates,
+        ]
+        for table in shape.tables
+    ]
+
+
+def _read_shape(document: list[Any], templates: dict[int, Template]) -> Shape:
+    tables = tuple(
+        Table(
+            number,
+            tuple(
+                Subtable(each, tuple((name, mask) for name, mask in masks), lowest, highest)
+                for each, masks, lowest, highest in subtables
+            ),
+            tuple(used),
+        )
+        for number, subtables, used in document
+    )
+    named = {number for table in tables for number in table.templates}
+    return Shape(tables, tuple((number, templates[number]) for number in sorted(named)))
+
+
+def _action(action: Action) -> list[Any]:
+    return [type(action).__name__, *(getattr(action, each.name) for each in fields(action))]
+
+
+def _read_action(document: list[Any]) -> Action:
+    name, *values = document
+    kind = getattr(actions, name)
+    made: Action = kind(*(tuple(each) if isinstance(each, list) else each for each in values))
+    return made

@@ -1,0 +1,137 @@
+"""The shape that the entries ask for, kept up to date entry by entry."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from functools import lru_cache
+
+from hotswitch.compiler.flow import Flow
+from hotswitch.compiler.shape import FieldMasks, Form, Shape, Subtable, Table, fits, form_of
+from hotswitch.compiler.template import Template, template_of
+from hotswitch.datapath.contract import DatapathError
+from hotswitch.datapath.engines.kernel.record import Record
+from hotswitch.model.entry import Entry
+
+_HIGHEST = 0xFFFF
+
+
+class Shaper:
+    """Counts forms, priorities and templates by table, and numbers them for good."""
+
+    def __init__(self, flow: Flow) -> None:
+        self.flow = flow
+        self.templates: dict[Template, int] = {}
+        self.subtables: dict[tuple[int, FieldMasks], int] = {}
+        self._forms: dict[int, dict[Form, Counter[int]]] = defaultdict(dict)
+        self._used: dict[int, Counter[int]] = defaultdict(Counter)
+        self._form = lru_cache(1024)(self._form_of)
+
+    def record(self, entry: Entry) -> Record:
+        """A record for an entry; nothing is counted yet."""
+        match = entry.match
+        absent = tuple(term.field for term in match.terms if not term.value)
+        return Record(entry, self._form(match.mask, absent, entry), self._number(entry))
+
+    def _form_of(self, mask: FieldMasks, absent: tuple[str, ...], entry: Entry) -> Form:
+        return form_of(self.flow, entry.match)
+
+    def _number(self, entry: Entry) -> int:
+        template = template_of(entry.actions)
+        number = self.templates.get(template)
+        if number is None:
+            number = self.templates[template] = max(self.templates.values(), default=0) + 1
+        return number
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        table = record.entry.table
+        priorities = self._forms[table].setdefault(record.form, Counter())
+        priorities[record.entry.priority] += 1
+        self._used[table][record.template] += 1
+
+    def remove(self, record: Record) -> None:
+        """Count it no more."""
+        table = record.entry.table
+        priorities = self._forms[table][record.form]
+        priorities[record.entry.priority] -= 1
+        if not priorities[record.entry.priority]:
+            del priorities[record.entry.priority]
+        if not priorities:
+            del self._forms[table][record.form]
+        self._used[table][record.template] -= 1
+        if not self._used[table][record.template]:
+            del self._used[table][record.template]
+
+    def shape(self) -> Shape:
+        """The shape of all that is counted. Raises DatapathError if there are too many masks."""
+        numbers = sorted({0, *(number for number, forms in self._forms.items() if forms)})
+        tables = tuple(self._table(number) for number in numbers)
+        used = {each for table in tables for each in table.templates}
+        templates = {number: each for each, number in self.templates.items() if number in used}
+        return Shape(tables, tuple(sorted(templates.items())))
+
+    def _table(self, number: int) -> Table:
+        forms = self._forms.get(number, {})
+        bounds: dict[FieldMasks, tuple[int, int]] = {}
+        for masks, members in self._gathered(forms).items():
+            priorities = [each for form in members for each in forms[form]]
+            bounds[masks] = _bounds(min(priorities), max(priorities), len(set(priorities)))
+        subtables = tuple(
+            Subtable(self._subtable(number, masks), masks, *bounds[masks])
+            for masks in sorted(bounds)
+        )
+        return Table(number, subtables, tuple(sorted(self._used.get(number, ()))))
+
+    def _gathered(self, forms: dict[Form, Counter[int]]) -> dict[FieldMasks, list[Form]]:
+        """Forms by the masks that they live under."""
+        all_masks = {form.masks for form in forms}
+        gathered: dict[FieldMasks, list[Form]] = {masks: [] for masks in all_masks}
+        for form in forms:
+            gathered[form.masks].append(form)
+        for masks in sorted(all_masks, key=len):
+            home = self._roomier(masks, gathered)
+            if home is not None:
+                gathered[home] += gathered.pop(masks)
+        return gathered
+
+    def _roomier(
+        self, masks: FieldMasks, gathered: dict[FieldMasks, list[Form]]
+    ) -> FieldMasks | None:
+        """Other masks under which all forms of `masks` can live, without changing who wins a tie."""
+        for other in sorted(gathered, key=len):
+            if other == masks or not all(fits(self.flow, each, other) for each in gathered[masks]):
+                continue
+            rest = [each for each in gathered if each not in (masks, other)]
+            if all((masks < each) == (other < each) for each in rest):
+                return other
+        return None
+
+    def _subtable(self, table: int, masks: FieldMasks) -> int:
+        known = self.subtables.get((table, masks))
+        if known is None:
+            used = set(self.subtables.values())
+            known = next((each for each in range(1, 1 << 16) if each not in used), 0)
+            if not known:
+                raise DatapathError(
+                    "the tables have more than 65,535 masks", remedy="use fewer different masks"
+                )
+            self.subtables[table, masks] = known
+        return known
+
+    def forget(self, shape: Shape) -> None:
+        """Free the numbers of subtables and templates that a shape does not use."""
+        kept = {(table.number, each.masks) for table in shape.tables for each in table.subtables}
+        for key in [each for each in self.subtables if each not in kept]:
+            del self.subtables[key]
+        used = {number for number, _ in shape.templates}
+        used |= {number for counts in self._used.values() for number in counts}
+        for template in [each for each, number in self.templates.items() if number not in used]:
+            del self.templates[template]
+
+
+def _bounds(lowest: int, highest: int, different: int) -> tuple[int, int]:
+    """Bounds of priorities, generous where there are several: the next one needs no new code."""
+    if different == 1:
+        return lowest, highest
+    floor = 1 << lowest.bit_length() - 1 if lowest else 0
+    return floor, min(_HIGHEST, (1 << highest.bit_length()) - 1)

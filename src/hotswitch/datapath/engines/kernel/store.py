@@ -1,0 +1,137 @@
+"""The datapath's maps: made when needed, pinned, grown by doubling, found again by a later daemon.
+
+A map's name in programs ("slots") stays; its pin has a generation's number behind it
+("slots_3"), for a map that grows is a new map. Which one is in use, the manifest says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from hotswitch.compiler.targets.bpf import layout as memory
+from hotswitch.kernel import pins
+from hotswitch.kernel.maps import Map, MapFlag, MapType
+
+
+class Spec(NamedTuple):
+    """How a map is made; `entries` at first."""
+
+    type: MapType
+    key_size: int
+    value_size: int
+    entries: int
+    flags: int = 0
+
+
+SLOT_SIZE = 128
+"""Bytes of a slot at first; more where an entry's operands need it."""
+
+_SPECS = {
+    memory.PORTS: Spec(MapType.HASH, 4, 4, 65536, MapFlag.NO_PREALLOC),
+    memory.LINKS: Spec(MapType.ARRAY, 4, memory.LINK.size, 256, MapFlag.MMAPABLE),
+    memory.SLOTS: Spec(MapType.ARRAY, 4, SLOT_SIZE, 1024, MapFlag.MMAPABLE),
+    memory.COUNTERS: Spec(MapType.PERCPU_ARRAY, 4, memory.COUNTER.size, 1024),
+    memory.DEFAULTS: Spec(MapType.ARRAY, 4, 8, 256, MapFlag.MMAPABLE),
+    memory.MEMBERS: Spec(MapType.ARRAY, 4, 8, 1024, MapFlag.MMAPABLE),
+    memory.PORT_COUNTERS: Spec(MapType.PERCPU_ARRAY, 4, memory.PORT_COUNTER.size, 256),
+    memory.TOTALS: Spec(MapType.PERCPU_ARRAY, 4, memory.TOTAL.size, 1),
+    memory.METERS: Spec(MapType.ARRAY, 4, memory.METER.size, 256),
+    memory.SCRATCH: Spec(MapType.PERCPU_ARRAY, 4, memory.SCRATCH_SIZE, 1),
+    memory.PROGRAMS: Spec(MapType.PROG_ARRAY, 4, 4, 2),
+    "manifest": Spec(MapType.ARRAY, 4, 1 << 16, 1),
+}
+_MATCH_ENTRIES = 1 << 14
+COPIES_SIZE = 1 << 20
+"""Bytes of the ring buffer."""
+
+
+def spec_of(name: str, address_limit: int) -> Spec:
+    """How the map of this name is made."""
+    kind, _, size = name.partition("_")
+    if kind == "hash":
+        return Spec(MapType.HASH, int(size), 8, _MATCH_ENTRIES, MapFlag.NO_PREALLOC)
+    if kind == "trie":
+        return Spec(MapType.LPM_TRIE, int(size), 8, _MATCH_ENTRIES, MapFlag.NO_PREALLOC)
+    if name == memory.ADDRESSES:
+        return Spec(MapType.HASH, 8, memory.ADDRESS.size, address_limit)
+    if name == memory.COPIES:
+        return Spec(MapType.RINGBUF, 0, 0, COPIES_SIZE)
+    return _SPECS[name]
+
+
+class MapStore:
+    """The maps of one datapath, in one directory of a bpffs."""
+
+    def __init__(self, directory: Path, address_limit: int) -> None:
+        self.directory = directory
+        self._address_limit = address_limit
+        self._maps: dict[str, Map] = {}
+        self._generation: dict[str, int] = {}
+
+    def restore(self, generations: dict[str, int]) -> None:
+        """Open the maps of these generations. Raises KernelError if one is missing."""
+        for name, generation in generations.items():
+            self._maps[name] = Map.from_pin(self._path(name, generation))
+            self._generation[name] = generation
+
+    @property
+    def generations(self) -> dict[str, int]:
+        """The generation in use of each map."""
+        return dict(self._generation)
+
+    def get(self, name: str) -> Map:
+        """The map of this name, made if it is not there. Raises KernelError."""
+        return self._maps.get(name) or self._make(name, spec_of(name, self._address_limit))
+
+    def known(self) -> dict[str, Map]:
+        """All maps that exist."""
+        return dict(self._maps)
+
+    def grow(self, name: str, entries: int, value_size: int = 0) -> tuple[Map, Map]:
+        """A new, larger map in the place of one; returns the old and the new one.
+
+        The old one stays pinned until it is dropped. Raises KernelError.
+        """
+        old = self.get(name)
+        size = old.max_entries
+        while size < entries:
+            size *= 2
+        spec = spec_of(name, self._address_limit)._replace(
+            entries=size, value_size=max(old.value_size, value_size)
+        )
+        return old, self._make(name, spec)
+
+    def drop(self, old: Map, name: str) -> None:
+        """Close and unpin a map that has been replaced."""
+        current = self._path(name, self._generation[name])
+        for path in pins.listing(self.directory):
+            if path.name.rpartition("_")[0] == name and path != current:
+                pins.remove(path)
+        old.close()
+
+    def close(self) -> None:
+        """Let go of all maps."""
+        for each in self._maps.values():
+            each.close()
+        self._maps.clear()
+
+    def _make(self, name: str, spec: Spec) -> Map:
+        made = Map.create(
+            spec.type,
+            key_size=spec.key_size,
+            value_size=spec.value_size,
+            max_entries=spec.entries,
+            name=name,
+            flags=spec.flags,
+        )
+        generation = self._generation.get(name, 0) + 1
+        path = self._path(name, generation)
+        pins.remove(path)  # one that an earlier daemon had no time to use
+        made.pin(path)
+        self._maps[name] = made
+        self._generation[name] = generation
+        return made
+
+    def _path(self, name: str, generation: int) -> Path:
+        return self.directory / f"{name}_{generation}"

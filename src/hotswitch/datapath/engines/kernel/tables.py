@@ -1,0 +1,111 @@
+"""The address table, meters, and copies to user space, as the kernel's maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hotswitch.compiler.targets.bpf import layout as memory
+from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.kernel.maps import Map
+from hotswitch.kernel.ring_buffer import RingBuffer
+from hotswitch.model.port import Address, Meter, Upcall
+
+_MAC_BITS = 48
+
+
+class AddressTable:
+    """Rows by VLAN and address."""
+
+    def __init__(self, map_: Map) -> None:
+        self._map = map_
+
+    def rows(self) -> list[Address]:
+        """All rows. Raises KernelError."""
+        return [_address(key, value) for key, value in self._map.items()]
+
+    def put(self, address: Address) -> None:
+        """Add or replace a row. Raises KernelError."""
+        flags = memory.ADDRESS_STATIC if address.static else 0
+        value = memory.ADDRESS.pack(address.port, flags, address.last_seen)
+        self._map.update(_key(address), value)
+
+    def delete(self, addresses: Iterable[Address]) -> int:
+        """Delete rows that still have this port; how many. Raises KernelError."""
+        deleted = 0
+        for address in addresses:
+            value = self._map.lookup(_key(address))
+            if value and memory.ADDRESS.unpack(value)[0] == address.port:
+                deleted += self._map.delete(_key(address))
+        return deleted
+
+
+def _key(address: Address) -> bytes:
+    return memory.ADDRESS_KEY.pack(address.vlan << _MAC_BITS | address.mac)
+
+
+def _address(key: bytes, value: bytes) -> Address:
+    (both,) = memory.ADDRESS_KEY.unpack(key)
+    port, flags, seen = memory.ADDRESS.unpack(value)
+    static = bool(flags & memory.ADDRESS_STATIC)
+    return Address(both >> _MAC_BITS, both & (1 << _MAC_BITS) - 1, port, seen, static)
+
+
+class Meters:
+    """Rate limits by number."""
+
+    def __init__(self, store: MapStore) -> None:
+        self._map = store.get(memory.METERS)
+        self.known: dict[int, Meter] = {}
+
+    def use(self, map_: Map) -> None:
+        """Go on in a larger map."""
+        self._map = map_
+        for meter in self.known.values():
+            self._write(meter)
+
+    def put(self, meter: Meter) -> None:
+        """Add or change a meter, which begins full. Raises KernelError."""
+        self._write(meter)
+        self.known[meter.number] = meter
+
+    def delete(self, number: int) -> None:
+        """Delete a meter. Raises KernelError."""
+        self._map.update(number.to_bytes(4, "little"), bytes(memory.METER.size))
+        self.known.pop(number, None)
+
+    def _write(self, meter: Meter) -> None:
+        period = 10**9 // meter.rate
+        value = memory.METER.pack(period, meter.burst * period, 0)
+        self._map.update(meter.number.to_bytes(4, "little"), value)
+
+
+class Copies:
+    """Copies of packets, as they come out of the ring buffer."""
+
+    def __init__(self, map_: Map) -> None:
+        self._ring = RingBuffer(map_)
+
+    @property
+    def descriptor(self) -> int:
+        """Readable when there are copies."""
+        return self._ring.fileno()
+
+    def read(self, limit: int = 1024) -> list[Upcall]:
+        """The copies since the last call, at most `limit`."""
+        return [_upcall(record) for record in self._ring.read(limit)]
+
+    def close(self) -> None:
+        """Let go."""
+        self._ring.close()
+
+
+def _upcall(record: bytes) -> Upcall:
+    length, captured, in_port, reason, cookie, table, tci, tagged, tpid, _ = (
+        memory.COPY_HEAD.unpack_from(record)
+    )
+    start = memory.COPY_HEAD.size
+    frame = bytes(record[start : start + captured])
+    if tagged:
+        tag = tpid.to_bytes(2, "big") + tci.to_bytes(2, "big")
+        frame = frame[:12] + tag + frame[12:]
+    return Upcall(reason, table, in_port, cookie, length, frame)
