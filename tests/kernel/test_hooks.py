@@ -128,7 +128,7 @@ def test_an_attachment_knows_that_its_device_has_gone(inside: str) -> None:
         assert fourth.ifindex == 0
         fourth.detach()  # no error
         for each in (first, second, third):
-            each.close()
+            each.detach()
 
 
 def test_a_pinned_link_survives_its_process(pair: Pair, pin_directory: Path, inside: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hotswitch.kernel.error import LinkError
 from hotswitch.kernel.loader import Linked, link, load, programs, resolve
@@ -160,3 +163,18 @@ def test_a_missing_map_is_named() -> None:
 def test_what_is_no_object_is_refused(cut: int) -> None:
     with pytest.raises(LinkError):
         link(compile_ir(COUNTER)[:cut])
+
+
+COMPILED = compile_ir(CALLS + COUNTER.replace("@main", "@other"))
+
+
+@given(st.lists(st.tuples(st.integers(0, len(COMPILED) - 1), st.integers(0, 255)), max_size=8))
+def test_a_damaged_object_is_linked_or_refused(damage: list[tuple[int, int]]) -> None:
+    broken = bytearray(COMPILED)
+    for position, value in damage:
+        broken[position] = value
+    for entry in ("main", "other"):
+        with contextlib.suppress(LinkError):
+            linked = link(bytes(broken), entry)
+            assert len(linked.instructions) % 8 == 0
+            resolve(linked, dict.fromkeys(linked.maps, 3))

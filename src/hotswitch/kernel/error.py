@@ -42,6 +42,7 @@ class VerifierError(KernelError):
 
     def __init__(self, attempt: str, number: int, log: str) -> None:
         super().__init__(attempt, number)
+        self.remedy = ""  # EACCES is about what the program does, not about who loads it
         self.log = log
 
     @property

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from io import BytesIO
-from itertools import pairwise
 
-from elftools.common.exceptions import DWARFError, ELFError
 from elftools.elf.elffile import ELFFile
 
 from hotswitch.kernel.loader import Linked
@@ -21,20 +20,23 @@ def line_table(compiled: bytes, linked: Linked) -> dict[int, int]:
     Instructions that came from no line are left out; all of them, without debug information.
     """
     try:
-        lines = _lines(compiled)
-    except (ELFError, DWARFError):
+        rows = _rows(compiled)
+    except Exception:  # pyelftools raises whatever comes of damaged DWARF; people just see less
         return {}
+    addresses = sorted(rows)
     table = {}
     for function in linked.functions:
+        first = function.section << _SECTION_SHIFT | function.offset
         for number in range(function.length):
-            line = lines.get((function.section, function.offset + number * 8))
+            row = bisect_right(addresses, first + number * 8) - 1
+            line = rows[addresses[row]] if row >= 0 else 0
             if line:
                 table[function.start + number] = line
     return table
 
 
-def _lines(compiled: bytes) -> dict[tuple[int, int], int]:
-    """Line numbers by (section, offset)."""
+def _rows(compiled: bytes) -> dict[int, int]:
+    """From which address on which line; 0 is none."""
     elf = ELFFile(BytesIO(compiled))
     if not elf.has_dwarf_info():
         return {}
@@ -45,18 +47,16 @@ def _lines(compiled: bytes) -> dict[tuple[int, int], int]:
     section.stream.seek(0)
     patched = BytesIO(_relocated(elf, section.stream.read()))
     information.debug_line_sec = section._replace(stream=patched)
-    lines: dict[tuple[int, int], int] = {}
+    rows: dict[int, int] = {}
     for unit in information.iter_CUs():
         program = information.line_program_for_CU(unit)
-        states = [each.state for each in program.get_entries() if each.state] if program else []
-        for state, following in pairwise(states):
-            if state.end_sequence:
-                continue
-            number, first = state.address >> _SECTION_SHIFT, state.address & 0xFFFFFFFF
-            last = following.address & 0xFFFFFFFF
-            for offset in range(first, last, 8):
-                lines[number, offset] = state.line
-    return lines
+        for each in program.get_entries() if program else ():
+            state = each.state
+            if state and state.end_sequence:
+                rows.setdefault(state.address, 0)
+            elif state:
+                rows[state.address] = state.line
+    return rows
 
 
 def _relocated(elf: ELFFile, data: bytes) -> bytes:

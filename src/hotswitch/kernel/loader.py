@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import SymbolTableSection
@@ -153,8 +152,10 @@ class _Object:
                         each["r_offset"]: (each["r_info_type"], self.symbols[each["r_info_sym"]])
                         for each in section.iter_relocations()
                     }
-        except (ELFError, StopIteration, IndexError, KeyError, AttributeError) as error:
-            raise LinkError(f"the object can't be read: {error or 'no symbols'}") from None
+        except LinkError:
+            raise
+        except Exception as error:  # pyelftools raises whatever comes of damaged input
+            raise LinkError(f"the object can't be read: {str(error) or 'no symbols'}") from None
         self.functions = {
             (each.section, each.value): each for each in self.symbols if each.kind == "STT_FUNC"
         }
@@ -217,6 +218,8 @@ class _Linker:
     def _place(self, symbol: _Symbol) -> None:
         start = len(self.code) // 8
         body = self.source.code[symbol.section][symbol.value : symbol.value + symbol.size]
+        if len(body) != symbol.size or not body or len(body) % 8:
+            raise LinkError(f"{symbol.name} is not made of whole instructions")
         self.code += body
         place = symbol.section, symbol.value
         self.functions[place] = Function(symbol.name, *place, start, len(body) // 8)
@@ -228,6 +231,8 @@ class _Linker:
             index = start + position // 8
             relocation = relocations.get(offset)
             if opcode == _LOAD_IMMEDIATE:
+                if position + 16 > len(body):
+                    raise LinkError(f"{symbol.name} ends within an instruction")
                 if relocation:
                     self._address(index, relocation, immediate)
                 position += 16
@@ -271,11 +276,15 @@ class _Linker:
 
     def _refer(self, index: int, section: int, offset: int, source: int) -> None:
         if (section, offset) not in self.source.functions:
-            raise LinkError(f"no function starts at {self.source.sections[section]}+{offset}")
+            raise LinkError(f"no function starts at {self._section(section)}+{offset}")
         self.references.append((index, (section, offset), source))
 
     def _name(self, symbol: _Symbol) -> str:
-        return symbol.name or self.source.sections[symbol.section]
+        return symbol.name or self._section(symbol.section)
+
+    def _section(self, number: int) -> str:
+        names = self.source.sections
+        return names[number] if number < len(names) else f"section {number}"
 
 
 def _set(code: bytearray, index: int, *, source: int, immediate: int) -> None:
