@@ -1,8 +1,7 @@
-"""Waiting until no program that runs now runs any more, without waiting for a whole RCU grace
-period.
+"""Waiting until no program that runs now runs any more, without a whole RCU grace period.
 
-BPF programs at tcx and XDP run in softirq context, which is not preempted (but on PREEMPT_RT). So once
-this thread has run on a CPU, no program that was running there before still is.
+BPF programs at tcx and XDP run in softirq context, which is not preempted (but on PREEMPT_RT). So
+once this thread has run on a CPU, no program that was running there before still is.
 """
 
 from __future__ import annotations
