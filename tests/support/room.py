@@ -1,20 +1,16 @@
 """A room: a world of its own for a test, which is gone when its one process is.
 
-It has its own network, mount and process namespaces, an empty /run and its own bpffs. Network
-namespaces, devices, pins and daemons in it vanish with it, however the test ends.
+It has its own network and mount namespaces, an empty /run and its own bpffs. Network namespaces,
+devices and pins in it vanish with its last process, and those die with the test, however it ends.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from tests.support import process
-from tests.support.wait import until
 
 _PREPARE = (
     "mount -t tmpfs none /run && mkdir /run/netns && mount -t bpf none /sys/fs/bpf "
@@ -26,9 +22,8 @@ class Room:
     """Use it as a context manager."""
 
     def __init__(self) -> None:
-        unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         self._holder = process.start(
-            [*unshare, "sh", "-c", _PREPARE],
+            ["unshare", "--mount", "--net", "sh", "-c", _PREPARE],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -36,9 +31,6 @@ class Room:
         assert self._holder.stdout and self._holder.stderr
         if self._holder.stdout.readline() != "ready\n":
             raise RuntimeError(f"no room: {self._holder.stderr.read()}")
-        children = f"/proc/{self._holder.pid}/task/{self._holder.pid}/children"
-        with open(children) as file:
-            self._inside = int(file.read().split()[0])
 
     def __enter__(self) -> Room:
         return self
@@ -53,7 +45,7 @@ class Room:
 
     def command(self, *command: str, host: str = "") -> list[str]:
         """The command that runs `command` in the room, in its network namespace `host`."""
-        enter = ["nsenter", f"--target={self._inside}", "--mount", "--net", "--pid"]
+        enter = ["nsenter", f"--target={self._holder.pid}", "--mount", "--net"]
         if host:
             return [*enter, "ip", "netns", "exec", host, *command]
         return [*enter, *command]
@@ -96,27 +88,3 @@ class Room:
         commands.append(["address", "add", address, "dev", top])
         for words in commands:
             self.run("ip", *words, host=name)
-
-
-def wait_for_pid(pid: int) -> None:
-    """Wait until a process is gone."""
-
-    def gone() -> bool:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    until(gone, f"process {pid} is gone")
-
-
-def terminate(running: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
-    """Send a signal and wait; the exit code."""
-    running.send_signal(number)
-    return running.wait(20)
-
-
-def words(command: str) -> Sequence[str]:
-    """A command line's words."""
-    return command.split()

@@ -103,3 +103,7 @@ def run(arguments: list[str]) -> int:
 
 def _complain(message: str) -> None:
     click.echo(f"{PROGRAM}: " + " ".join(message.split()), err=True)
+
+
+if __name__ == "__main__":
+    main()

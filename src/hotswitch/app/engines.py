@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
+from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 
-EngineMaker: TypeAlias = Callable[[str, Registry, Path, int], Engine]
-"""Makes an engine from a bridge's name, the headers, a folder for pins (which need not exist), and
-the address table's size; it takes over what is pinned there. Raises HotswitchError."""
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """A kind of engine that a person can choose.
+
+    make: from a bridge's name, the headers, a folder for pins (which need not exist), and the
+        address table's size; the engine takes over what is pinned there. Raises HotswitchError.
+    why_unusable: why there can't be one on this machine, or None.
+    """
+
+    make: Callable[[str, Registry, Path, int], Engine]
+    why_unusable: Callable[[], HotswitchError | None]
 
 
-def kernel_engine(name: str, registry: Registry, pins: Path, address_limit: int) -> Engine:
-    """Programs in the kernel."""
+def _kernel_engine(name: str, registry: Registry, pins: Path, address_limit: int) -> Engine:
     from hotswitch.datapath.engines.kernel import KernelEngine  # it loads the compiler
 
     return KernelEngine(name, registry, pins, address_limit)
 
 
-ENGINES: Mapping[str, EngineMaker] = {"auto": kernel_engine, "kernel": kernel_engine}
-"""By the name that a person gives."""
+def _why_no_kernel() -> HotswitchError | None:
+    from hotswitch.kernel.probe import why_unusable
+
+    return why_unusable()
+
+
+_KERNEL = EngineKind(_kernel_engine, _why_no_kernel)
+
+ENGINES: Mapping[str, EngineKind] = {"auto": _KERNEL, "kernel": _KERNEL}
+"""By the name that a person gives; `auto` is the fastest that there is."""

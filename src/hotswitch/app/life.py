@@ -13,7 +13,7 @@ from pathlib import Path
 import hotswitch
 from hotswitch.app.control.dispatch import Dispatcher
 from hotswitch.app.control.server import ControlServer
-from hotswitch.app.engines import EngineMaker
+from hotswitch.app.engines import EngineKind
 from hotswitch.app.lock import Lock
 from hotswitch.app.methods import all_methods
 from hotswitch.app.paths import RunDirectory
@@ -41,8 +41,8 @@ _log = logging.getLogger(__name__)
 class Life:
     """One daemon for `run_dir`, in the network namespace `namespace` (None: this one)."""
 
-    def __init__(self, run_dir: Path, namespace: str | None, new_engine: EngineMaker) -> None:
-        self._new_engine = new_engine
+    def __init__(self, run_dir: Path, namespace: str | None, engine: EngineKind) -> None:
+        self._engine = engine
         self._files = RunDirectory(run_dir)
         self._namespace = namespace
         self._ending: asyncio.Event | None = None
@@ -57,7 +57,7 @@ class Life:
             store = JsonStore(self._files.desired)
             store.load()  # a broken file is refused before anything is touched
             registry = Registry.standard()
-            outside = Outside(self._files.path, registry, self._new_engine)
+            outside = Outside(self._files.path, registry, self._engine)
             monitor = held.enter_context(LinkMonitor())
             world = outside.world()
             clock = MonotonicClock()
@@ -84,7 +84,7 @@ class Life:
         """End what an earlier daemon left. Raises HotswitchError."""
         lock = self._begin()
         try:
-            outside = Outside(self._files.path, Registry.standard(), self._new_engine)
+            outside = Outside(self._files.path, Registry.standard(), self._engine)
             world = outside.world()
             switch = Switch(world, MonotonicClock())
             for failure in switch.set_desired(Desired()):
@@ -95,6 +95,9 @@ class Life:
             lock.release()
 
     def _begin(self) -> Lock:
+        reason = self._engine.why_unusable()
+        if reason is not None:
+            raise reason
         lock = Lock(self._files.lock)
         lock.take()
         if self._namespace is not None:

@@ -93,6 +93,14 @@ class Service:
             return [self.bridge(name)]
         return [bridge for _, bridge in sorted(self.desired.bridges.items())]
 
+    def forwarding(self, name: str = "") -> list[DesiredBridge]:
+        """All bridges by name that could be made, or the one. Raises HotswitchError."""
+        if name:
+            self.switch.datapath(name)
+            return [self.bridge(name)]
+        status = self.switch.status()
+        return [each for each in self.bridges() if not status[each.name].error]
+
     def port(self, name: str) -> tuple[DesiredBridge, DesiredPort]:
         """The port of that name, local ports too, and its bridge. Raises RequestError."""
         local = self.desired.bridges.get(name)

@@ -7,7 +7,7 @@ import hashlib
 import logging
 from pathlib import Path
 
-from hotswitch.app.engines import EngineMaker
+from hotswitch.app.engines import EngineKind
 from hotswitch.app.links import KernelLinks
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
@@ -30,9 +30,9 @@ def owner_of(run_dir: Path) -> str:
 class Outside:
     """Makes datapaths, and finds those of an earlier life. All methods raise HotswitchError."""
 
-    def __init__(self, run_dir: Path, registry: Registry, new_engine: EngineMaker) -> None:
+    def __init__(self, run_dir: Path, registry: Registry, engine: EngineKind) -> None:
         self._registry = registry
-        self._new_engine = new_engine
+        self._engine = engine
         self._owner = owner_of(run_dir)
         self._pins = pins.directory("hotswitch", self._owner)
 
@@ -56,7 +56,7 @@ class Outside:
 
     def _datapath(self, name: str, address_limit: int) -> EntryDatapath:
         path = self._pins / _pin_name(name)
-        engine = self._new_engine(name, self._registry, path, address_limit)
+        engine = self._engine.make(name, self._registry, path, address_limit)
         return WatchedDatapath(name, self._registry, engine)
 
 

@@ -28,7 +28,7 @@ _TRUNKS = Word("trunks", "trunks", or_none(vlans, ()))
 _MODE = Word("mode", "mode", or_none(one_of(*_MODES)), _MODES)
 _HOOK = Word("hook", "hook", one_of(*_HOOKS), _HOOKS)
 _STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0))
-_NUMBER = Word("number", "number", number(0, 0xFEFF))
+_NUMBER = Word("number", "number", number(0, 0xFEFE))
 
 
 @click.group(name="port")
@@ -68,7 +68,7 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
       hook HOOK         where the kernel hands packets over: tcx keeps large segments
                         whole, xdp is faster for many small packets (auto)
       storm-limit RATE  flooded packets a second that may come in; 0: any number (0)
-      number N          the port's number, 1 to 65278 (the lowest free one)
+      number N          the port's number, from 1 (the lowest free one)
 
     \b
     Examples:

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from hotswitch.app.cli.context import call, in_colour, shared_options, show
-from hotswitch.app.cli.words import Word, text, words_argument
+from hotswitch.app.cli.words import Word, read_words, text
 
-_STAGES = ("asm", "ir", "llvm")
+_STAGES = ("asm", "ir")
 
 
 @click.group(name="program")
@@ -24,26 +24,26 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("stage", required=False, type=click.Choice([*_STAGES, "bridge"]))
-@words_argument(Word("bridge", "bridge", text))
+@click.argument("words", nargs=-1, metavar="[asm|ir] [bridge BRIDGE]")
 @shared_options
-@click.pass_context
-def show_all(context: click.Context, stage: str | None, words: dict[str, Any]) -> None:
+def show_all(words: tuple[str, ...]) -> None:
     """Show each program's size, how long it took to make, and how its tables are looked up.
 
-    With a STAGE the program itself: asm is the BPF assembly, ir is what the
-    compiler works on, llvm is what it gives to LLVM.
+    With asm or ir the program itself: asm is the BPF assembly beside what it
+    was made from, ir is the compiler's intermediate form.
 
     \b
     Examples:
       hotswitch program show
       hotswitch program show asm bridge br0
     """
-    result = call("program/show", stage=stage or "", **words)
+    stage = words[0] if words and words[0] in _STAGES else ""
+    asked = read_words([Word("bridge", "bridge", text)], words[1:] if stage else words)
+    result = call("program/show", stage=stage, **asked)
     show(result, lambda shown: _render(shown, stage))
 
 
-def _render(bridges: list[dict[str, Any]], stage: str | None) -> None:
+def _render(bridges: list[dict[str, Any]], stage: str) -> None:
     for bridge in bridges:
         title = f"{bridge['bridge']}: engine {bridge['engine']}"
         click.echo(click.style(title, bold=True) if in_colour() else title)
@@ -51,5 +51,15 @@ def _render(bridges: list[dict[str, Any]], stage: str | None) -> None:
             for key, value in program.items():
                 if key == stage:
                     click.echo(value)
+                elif key == "tables":
+                    _tables(value)
                 else:
-                    click.echo(f"  {key.replace('_', ' ') + ':':<20}{value}")
+                    click.echo(f"  {key.replace('_', ' ') + ':':<24}{value}")
+
+
+def _tables(tables: list[dict[str, Any]]) -> None:
+    for table in tables:
+        head = f"table {table['table']}:"
+        for strategy in table["strategies"]:
+            click.echo(f"  {head:<24}{strategy}")
+            head = ""

@@ -27,8 +27,9 @@ class Word:
 def words_argument(*words: Word, required: Sequence[str] = ()) -> Callable[[Any], Any]:
     """Give a command an argument `words`: a dictionary from keys to values."""
 
-    def read(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
-        return _read(words, required, given) if not context.resilient_parsing else {}
+    def read(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> Any:
+        # While words are completed, those before the last are wanted as they are.
+        return given if context.resilient_parsing else read_words(words, given, required)
 
     def complete(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
         given = tuple(context.params.get("words") or ())
@@ -56,7 +57,10 @@ def _placeholder(word: Word) -> str:
     return "|".join(word.choices) if word.choices else word.name.upper()
 
 
-def _read(words: Sequence[Word], required: Sequence[str], given: tuple[str, ...]) -> dict[str, Any]:
+def read_words(
+    words: Sequence[Word], given: Sequence[str], required: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The values by key. Raises click.UsageError."""
     by_name = {word.name: word for word in words}
     found: dict[str, Any] = {}
     for position in range(0, len(given), 2):

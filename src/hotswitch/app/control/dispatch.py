@@ -56,7 +56,7 @@ class Dispatcher:
                 raise RequestError(f"{request.method!r} is not a method", remedy="list-commands")
             result = msgspec.to_builtins(method.handler(_parameters(method, request.params)))
         except HotswitchError as error:
-            return Reply(request.id, error=str(error))
+            return Reply(request.id, error=str(error) + "\n" * _is_text(request.params))
         except Exception:
             _log.exception("a request failed for a reason that is a bug: %s", request.method)
             return Reply(request.id, error="internal error (the daemon's log has the details)")

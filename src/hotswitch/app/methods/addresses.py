@@ -34,12 +34,12 @@ def methods(service: Service) -> tuple[Method, ...]:
                 "age": round(row.age, 3),
                 "static": row.static,
             }
-            for bridge in service.bridges(asked.bridge)
+            for bridge in service.forwarding(asked.bridge)
             for row in service.switch.addresses(bridge.name)
         ]
 
     def flush(asked: Flush) -> int:
-        bridges = [each.name for each in service.bridges(asked.bridge)]
+        bridges = [each.name for each in service.forwarding(asked.bridge)]
         if asked.port:
             owner = service.port(asked.port)[0].name
             if owner not in bridges:

@@ -119,7 +119,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                         for name, each in service.switch.statistics(bridge.name).items()
                     ],
                 }
-                for bridge in service.bridges(asked.bridge)
+                for bridge in service.forwarding(asked.bridge)
             ],
         }
 

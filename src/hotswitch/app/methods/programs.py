@@ -1,7 +1,8 @@
-"""program/show: what runs. A stage of a program is text under its name in the engine's report."""
+"""program/show: what runs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,11 +10,12 @@ import msgspec
 from hotswitch.app.control.dispatch import Method, RequestError
 from hotswitch.app.service import Service
 
-STAGES = ("ir", "llvm", "asm")
+STAGES: Mapping[str, str] = {"asm": "assembly", "ir": "ir"}
+"""Forms of a program: what people call them, and under which key an engine reports them."""
 
 
 class Show(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All programs of a bridge or of all; with `stage` (ir, llvm, asm) that form of them."""
+    """All programs of a bridge or of all; with `stage` (asm, ir) that form of them."""
 
     bridge: str = ""
     stage: str = ""
@@ -26,7 +28,7 @@ def methods(service: Service) -> tuple[Method, ...]:
         if asked.stage and asked.stage not in STAGES:
             raise RequestError(f"{asked.stage!r} is not a stage", remedy=", ".join(STAGES))
         shown = []
-        for bridge in service.bridges(asked.bridge):
+        for bridge in service.forwarding(asked.bridge):
             report = service.switch.datapath(bridge.name).report()
             programs = [_select(program, asked.stage) for program in report.programs]
             shown.append({"bridge": bridge.name, "engine": report.engine, "programs": programs})
@@ -35,7 +37,10 @@ def methods(service: Service) -> tuple[Method, ...]:
     return (Method("program/show", "Show what forwards.", show, Show),)
 
 
-def _select(program: Any, stage: str) -> dict[str, Any]:
+def _select(program: Mapping[str, object], stage: str) -> dict[str, object]:
+    """A program without its texts, or as the one that was asked for, if it is still known."""
+    shown = {key: value for key, value in program.items() if key not in STAGES.values()}
     if not stage:
-        return {key: value for key, value in program.items() if key not in STAGES}
-    return {key: value for key, value in program.items() if key in ("name", stage)}
+        return shown
+    missing = "not known: an earlier daemon compiled it"
+    return {"hook": program.get("hook"), stage: program.get(STAGES[stage], missing)}

@@ -19,7 +19,9 @@ def methods(service: Service) -> tuple[Method, ...]:
 
     def show(asked: OfBridge) -> list[dict[str, Any]]:
         return [
-            row for bridge in service.bridges(asked.bridge) for row in _rows(service, bridge.name)
+            row
+            for bridge in service.forwarding(asked.bridge)
+            for row in _rows(service, bridge.name)
         ]
 
     return (Method("table/show", "Show entries with their counters.", show, OfBridge),)

@@ -1,0 +1,215 @@
+"""The daemon around its forwarding: starting, stopping, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import REAL, REFERENCE, Daemon, environment
+from tests.support.room import Room
+from tests.support.wait import until
+
+
+def _run(daemon: Daemon, *options: str) -> subprocess.CompletedProcess[str]:
+    """Start a daemon that must end by itself."""
+    return _run_line(daemon.command(*options))
+
+
+def _run_line(line: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        line,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+
+def test_readiness_is_told_with_a_status(room: Room, tmp_path: Path) -> None:
+    with Daemon(room, tmp_path / "run", kind=REFERENCE) as daemon:
+        assert daemon.process
+        pid = daemon.process.pid
+        assert (tmp_path / "run/hotswitchd.lock").read_text() == f"{pid}\n"
+        assert daemon.ask("version")["daemon"]["pid"] == pid
+
+
+def test_a_second_instance_is_refused_and_names_the_first(daemon: Daemon) -> None:
+    assert daemon.process
+    second = _run(daemon)
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"hotswitchd: another hotswitchd, process {daemon.process.pid}")
+    assert second.stderr.count("\n") == 1
+    daemon.do("bridge list")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_and_what_it_made_stays(daemon: Daemon, number: int) -> None:
+    assert daemon.process
+    daemon.do("bridge add br0")
+    daemon.process.send_signal(number)
+    assert daemon.process.wait(20) == 0
+    assert not (daemon.run_dir / "ctl.sock").exists()
+    daemon.room.run("ip", "link", "show", "br0")
+    daemon.start()
+    assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
+
+
+def test_it_starts_again_after_a_kill_with_what_was_wanted(daemon: Daemon) -> None:
+    assert daemon.process
+    daemon.do("bridge add br0")
+    daemon.process.kill()
+    daemon.process.wait()
+    assert (daemon.run_dir / "ctl.sock").exists()  # left behind
+    daemon.start()
+    assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
+
+
+def test_after_a_shutdown_the_next_one_can_start_at_once(daemon: Daemon) -> None:
+    for _ in range(3):
+        daemon.do("shutdown")
+        daemon.start()
+
+
+def test_stopping_the_forwarding_removes_what_was_made(daemon: Daemon) -> None:
+    daemon.do("bridge add br0")
+    daemon.do("shutdown --stop-forwarding")
+    assert daemon.process and daemon.process.wait(20) == 0
+    assert daemon.room.run("ip", "link", "show", "br0", check=False).returncode
+    assert "br0" in (daemon.run_dir / "desired.json").read_text()
+
+
+def test_cleanup_removes_what_a_killed_daemon_left(daemon: Daemon) -> None:
+    assert daemon.process
+    daemon.do("bridge add br0")
+    daemon.process.kill()
+    daemon.process.wait()
+    daemon.room.run("ip", "link", "show", "br0")
+    assert _run(daemon, "--cleanup").returncode == 0
+    assert daemon.room.run("ip", "link", "show", "br0", check=False).returncode
+    assert daemon.room.run("ls", "/sys/fs/bpf/hotswitch").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "desired.json"),
+        ('{"version": 1, "bridges": [{"name": "br0", "colour": 1}]}', "$.bridges[0]"),
+        ('{"version": 1, "bridges": [{"name": "a/b"}]}', "a/b"),
+    ],
+)
+def test_a_broken_file_is_refused_and_left_alone(
+    room: Room, tmp_path: Path, content: str, says: str
+) -> None:
+    daemon = Daemon(room, tmp_path / "run", kind=REFERENCE)
+    daemon.run_dir.mkdir()
+    (daemon.run_dir / "desired.json").write_text(content)
+    done = _run(daemon)
+    assert done.returncode == 1 and says in done.stderr and done.stderr.count("\n") == 1
+    assert (daemon.run_dir / "desired.json").read_text() == content
+
+
+def test_what_a_file_wants_but_is_not_there_is_waited_for(room: Room, tmp_path: Path) -> None:
+    daemon = Daemon(room, tmp_path / "run", kind=REFERENCE)
+    daemon.run_dir.mkdir()
+    wanted = {"version": 1, "bridges": [{"name": "br0", "ports": [{"name": "tap0"}]}]}
+    (daemon.run_dir / "desired.json").write_text(json.dumps(wanted))
+    with daemon:
+        assert daemon.ask("port show tap0")["state"] == "waiting"
+        room.run("ip", "link", "add", "tap0", "type", "veth", "peer", "far")
+        room.run("ip", "link", "set", "far", "up")
+        until(lambda: daemon.ask("port show tap0")["state"] == "forwarding", "the device is taken")
+        room.run("ip", "link", "set", "tap0", "name", "other")
+        until(lambda: daemon.ask("port show tap0")["link"] == "other", "the rename is seen")
+        room.run("ip", "link", "del", "other")
+        until(lambda: daemon.ask("port show tap0")["state"] == "waiting", "the device has gone")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--netns", "nowhere"], 1, "nowhere"),
+        (["--engine", "native"], 2, "native"),
+        (["--log-level", "loud"], 2, "loud"),
+        (["more"], 2, "more"),
+        (["--colour"], 2, "--colour"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    room: Room, tmp_path: Path, options: list[str], code: int, says: str
+) -> None:
+    done = _run(Daemon(room, tmp_path / "run", kind=REFERENCE), *options)
+    assert done.returncode == code
+    assert done.stderr.startswith("hotswitchd: ") and says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_directory_that_can_not_be_is_refused(room: Room, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = _run(Daemon(room, tmp_path / "file" / "run", kind=REFERENCE))
+    assert done.returncode == 1 and done.stderr.startswith("hotswitchd: can't use")
+    long = tmp_path / ("long" * 30)
+    done = _run(Daemon(room, long, kind=REFERENCE))
+    assert done.returncode == 1 and "shorter path" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("drop", "says"),
+    [
+        (["--bounding-set=-all", "--inh-caps=-all"], "CAP_BPF"),
+        (["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"], "root"),
+    ],
+)
+def test_without_privileges_there_is_one_line(
+    room: Room, tmp_path: Path, drop: list[str], says: str
+) -> None:
+    daemon = Daemon(room, tmp_path / "run", kind=REAL)
+    command = daemon.command()
+    at = command.index("--net") + 1
+    done = _run_line([*command[:at], "setpriv", *drop, *command[at:]])
+    assert done.returncode == 1
+    assert done.stderr.startswith("hotswitchd: ") and says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_logs_are_json_if_asked_for(room: Room, tmp_path: Path) -> None:
+    with Daemon(room, tmp_path / "run", "--log-format", "json", kind=REFERENCE) as daemon:
+        daemon.do("shutdown")
+        assert daemon.process and daemon.process.wait(20) == 0
+        entries = [json.loads(line) for line in daemon.log.splitlines()]
+    assert entries[0]["message"] == "ready" and entries[0]["level"] == "info"
+    assert entries[-1]["forwarding"] == "goes on"
+
+
+def test_two_daemons_in_two_namespaces_do_not_disturb_each_other(
+    room: Room, tmp_path: Path
+) -> None:
+    room.run("ip", "netns", "add", "one")
+    room.run("ip", "netns", "add", "two")
+    one = Daemon(room, tmp_path / "one", "--netns", "one", kind=REFERENCE)
+    two = Daemon(room, tmp_path / "two", "--netns", "/run/netns/two", kind=REFERENCE)
+    with one, two:
+        one.do("bridge add br0")
+        two.do("bridge add br0")
+        room.run("ip", "link", "show", "br0", host="one")
+        room.run("ip", "link", "show", "br0", host="two")
+        assert room.run("ip", "link", "show", "br0", check=False).returncode
+        one.do("shutdown --stop-forwarding")
+        assert room.run("ip", "link", "show", "br0", host="one", check=False).returncode
+        room.run("ip", "link", "show", "br0", host="two")
+        assert two.ask("bridge list")
+
+
+def test_a_daemon_survives_a_full_disk(daemon: Daemon) -> None:
+    daemon.do("bridge add br0")
+    before = (daemon.run_dir / "desired.json").read_bytes()
+    (daemon.run_dir / "desired.json.new").mkdir()
+    assert "can't write" in daemon.refuse("bridge add br1")
+    assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
+    assert (daemon.run_dir / "desired.json").read_bytes() == before
+    assert daemon.room.run("ip", "link", "show", "br1", check=False).returncode
