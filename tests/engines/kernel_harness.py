@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
+from hotswitch.kernel import pins as pin_directory
 from hotswitch.model.port import Hook
 from tests.engines.harness import ADDRESS_LIMIT, NO_LINK, PORTS
 from tests.engines.wires import Capture, Wire, wires
@@ -24,7 +25,8 @@ def kernel_engine(name: str, registry: Registry, pins: str, address_limit: int) 
     """The kernel engine."""
     from hotswitch.datapath.engines.kernel import KernelEngine
 
-    engine: Engine = KernelEngine(name, registry, pins, address_limit)
+    directory = pin_directory.directory("hotswitch", pins)
+    engine: Engine = KernelEngine(name, registry, directory, address_limit)
     return engine
 
 

@@ -63,9 +63,9 @@ def test_truncated_anywhere_keeps_the_whole_headers(registry: Registry, name: st
     [
         ("arp", 0x0806, 0),
         ("udp over q-in-q", 0x0800, 17),
-        ("later ipv4 fragment", 0x0800, 0),
+        ("later ipv4 fragment", 0x0800, 17),
         ("ipv6, extension headers, udp", 0x86DD, 17),
-        ("later ipv6 fragment", 0x86DD, 44),
+        ("later ipv6 fragment", 0x86DD, 6),
         ("authentication header over ipv4", 0x0800, 6),
         ("three labels", 0x8847, 0),
     ],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from hotswitch.compiler.flow import FULL_WORD, WORD, Flow, Word
+from hotswitch.compiler.flow import FULL_WORD, WORD, Flow, Piece, Word
 from hotswitch.compiler.shape import FieldMasks
 from hotswitch.headers.registry import FieldKind
 from hotswitch.model.match import Match, Term
@@ -61,6 +61,17 @@ def _shifted(mask: int, shift: int) -> int:
     return (mask << shift if shift >= 0 else mask >> -shift) & FULL_WORD
 
 
+def _place(piece: Piece, move: Move) -> _Place:
+    """Where a piece's bits come to lie in the key. Bits shifted out are outside the mask."""
+    bit = piece.word_shift + move.shift
+    lost = max(0, -bit)
+    return _Place(
+        piece.value_shift + lost,
+        (1 << piece.width) - 1 >> lost,
+        move.target * WORD + bit + lost,
+    )
+
+
 @dataclass(frozen=True)
 class KeyLayout:
     """The key of one subtable."""
@@ -84,13 +95,7 @@ class KeyLayout:
         places = {}
         for name, _ in self.masks:
             places[name] = tuple(
-                _Place(
-                    piece.value_shift,
-                    (1 << piece.width) - 1,
-                    move_of[piece.word].target * WORD
-                    + piece.word_shift
-                    + move_of[piece.word].shift,
-                )
+                _place(piece, move_of[piece.word])
                 for piece in self.flow.pieces(name)
                 if piece.word in move_of
             )

@@ -57,6 +57,20 @@ def _tags(flow: Flow) -> list[tuple[str, int]]:
     return _all(flow, "ethernet.type", *names, *layers)
 
 
+def changes_tags(program: Program) -> bool:
+    """Whether some action changes a frame's tags."""
+    return bool(program.uses.written_layers & {*TAGS}) or any(
+        isinstance(action, PushVlan | PopVlan)
+        for template in program.templates.values()
+        for action in template
+    )
+
+
+def _tags_if_set(flow: Flow, name: str) -> list[tuple[str, int]]:
+    """Tags are written back all together."""
+    return _tags(flow) if flow.field(name).layer in TAGS else []
+
+
 def _labels(flow: Flow) -> list[tuple[str, int]]:
     layers = [name for name in LABELS if name in flow.registry.layers]
     names = [f"{layer}.{each.name}" for layer in layers for each in _fields(flow, layer)]
@@ -82,8 +96,10 @@ def _fields(flow: Flow, layer: str) -> tuple[Field, ...]:
 
 def _read(flow: Flow, action: Action) -> list[tuple[str, int]]:
     match action:
-        case CopyField(source=source):
-            return _all(flow, source)
+        case CopyField(source, target):
+            return [*_all(flow, source), *_tags_if_set(flow, target)]
+        case SetField(field):
+            return _tags_if_set(flow, field)
         case PushVlan() | PopVlan():
             return _tags(flow)
         case PushMpls() | PopMpls():

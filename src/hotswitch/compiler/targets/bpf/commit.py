@@ -9,6 +9,7 @@ from __future__ import annotations
 from hotswitch.compiler.flow import WORD, Flow, Word
 from hotswitch.compiler.ir import Program
 from hotswitch.compiler.passes.parse import behind_pseudo_header
+from hotswitch.compiler.passes.uses import changes_tags
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.code import I16, Code, Value
@@ -37,7 +38,7 @@ class Commit:
         self.error = error
         written = program.uses.written_layers
         self.layers = tuple(layer for layer in state.tracked if layer in written)
-        self.tags = state.has(Word("vlan", 0)) and state.has(Word("vlan2", 0))
+        self.tags = changes_tags(program)
 
     def build(self) -> None:
         """Write back whatever is dirty."""

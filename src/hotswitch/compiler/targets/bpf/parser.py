@@ -173,7 +173,7 @@ class Parser:
     def _select(self, node: Node, words: Mapping[int, Value], after: Value) -> None:
         code, b = self.code, self.code.b
         select = node.header.select
-        if select is None:
+        if select is None or not (node.next or select.shown_as):
             code.go(self.done)
             return
         key = self._value(node.header, select.by, words) if select.by else code.number(0)

@@ -10,7 +10,7 @@ from llvmlite import ir
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program, TableCode, lines
 from hotswitch.compiler.passes.parse import behind_pseudo_header
-from hotswitch.compiler.passes.uses import TAGS
+from hotswitch.compiler.passes.uses import TAGS, changes_tags
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf import state as cells
@@ -126,9 +126,7 @@ class _Build:
 
     def _note_tags(self) -> None:
         """How many of the frame's tags are recorded: what push and pop start from."""
-        if not self.state.has(self.flow.pieces("vlan.vid")[0].word):
-            return
-        if not all(self.state.has(self.flow.presence(layer).word) for layer in TAGS):
+        if not changes_tags(self.program):
             return
         tags = self.code.b.add(self.state.presence("vlan"), self.state.presence("vlan2"))
         self.state.set_cell(cells.TAGS, tags)

@@ -181,6 +181,7 @@ class KernelEngine:
         wait: all is in force on return; otherwise what needs a new program is so after `settle`.
         Raises DatapathError.
         """
+        before = {key: record.entry for key, record in self._touched(puts, deletes)}
         try:
             last = self._change(puts, deletes)
             if self._waiting and wait:
@@ -188,8 +189,25 @@ class KernelEngine:
             elif self._waiting:
                 self._ask()
         except (KernelError, CompileError) as error:
+            self._undo(puts, before)
             raise DatapathError(f"{self.name}: {error}") from error
         return last
+
+    def _touched(
+        self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
+    ) -> Iterator[tuple[EntryKey, Record]]:
+        for key in [*deletes, *(entry.key for entry in puts)]:
+            if key in self._records:
+                yield key, self._records[key]
+
+    def _undo(self, puts: Sequence[Entry], before: Mapping[EntryKey, Entry]) -> None:
+        """After a change that failed: let the entries be those of before."""
+        new = [entry.key for entry in puts if entry.key not in before]
+        try:
+            self._change(list(before.values()), [key for key in new if key in self._records])
+            self.settle()
+        except (KernelError, CompileError, DatapathError):
+            _log.exception("%s: a change failed, and so did taking it back", self.name)
 
     def _change(
         self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
