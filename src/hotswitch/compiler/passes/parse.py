@@ -67,6 +67,7 @@ def used_headers(program: Program, flow: Flow) -> frozenset[str]:
         header = registry.layers[layer].header
         if header.addresses:
             names |= set(behind_pseudo_header(registry, header))
+        names |= set(covering(registry, header))
     return frozenset(names)
 
 
@@ -77,6 +78,18 @@ def behind_pseudo_header(registry: Registry, header: Header) -> tuple[str, ...]:
         other.name
         for other in registry.headers.values()
         if other.name in inside and other.checksum and other.checksum.pseudo_header
+    )
+
+
+def covering(registry: Registry, header: Header) -> tuple[str, ...]:
+    """The headers further out whose checksums cover this one."""
+    return tuple(
+        other.name
+        for other in registry.headers.values()
+        if other is not header
+        and other.checksum
+        and other.checksum.covers_payload
+        and header.name in graph.reachable(registry.followers, other.name)
     )
 
 
@@ -102,4 +115,4 @@ def _layers(registry: Registry, header: Header, step: int) -> tuple[str, ...]:
     return names
 
 
-__all__ = ["DONE", "behind_pseudo_header", "parse", "used_headers"]
+__all__ = ["DONE", "behind_pseudo_header", "covering", "parse", "used_headers"]

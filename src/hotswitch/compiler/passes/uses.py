@@ -57,6 +57,15 @@ def _tags(flow: Flow) -> list[tuple[str, int]]:
     return _all(flow, "ethernet.type", *names, *layers)
 
 
+def changes_labels(program: Program) -> bool:
+    """Whether some action puts labels on or takes them off."""
+    return any(
+        isinstance(action, PushMpls | PopMpls)
+        for template in program.templates.values()
+        for action in template
+    )
+
+
 def changes_tags(program: Program) -> bool:
     """Whether some action changes a frame's tags."""
     return bool(program.uses.written_layers & {*TAGS}) or any(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from hotswitch.compiler.flow import WORD, Flow, Word
 from hotswitch.compiler.ir import Program
-from hotswitch.compiler.passes.parse import behind_pseudo_header
-from hotswitch.compiler.passes.uses import changes_tags
+from hotswitch.compiler.passes.parse import behind_pseudo_header, covering
+from hotswitch.compiler.passes.uses import LABELS, TAGS, changes_labels, changes_tags
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.code import I16, Code, Value
@@ -39,6 +39,7 @@ class Commit:
         written = program.uses.written_layers
         self.layers = tuple(layer for layer in state.tracked if layer in written)
         self.tags = changes_tags(program)
+        self.labels_move = changes_labels(program)
 
     def build(self) -> None:
         """Write back whatever is dirty."""
@@ -62,9 +63,19 @@ class Commit:
         b = self.code.b
         if layer == "ethernet":
             return self.code.number(0)
+        if layer in LABELS and self.labels_move:
+            return self._label_place(LABELS.index(layer))
         moved = b.sub(self.packet.stored_length(), self.state.cell(cells.STORED_LENGTH))
         place = b.add(self.state.cell(self.state.offset_cell(layer)), moved)
         return b.and_(place, self.code.number(0xFFFF))
+
+    def _label_place(self, index: int) -> Value:
+        """A label that an action may have put on is found behind the tags."""
+        b, number = self.code.b, self.code.number
+        tags = b.add(self.state.presence(TAGS[0]), self.state.presence(TAGS[1]))
+        if self.packet.context.tag_beside:
+            tags = b.sub(tags, self.packet.tag_present())
+        return b.add(number(14 + 4 * index), b.shl(b.and_(tags, number(3)), number(2)))
 
     def _write(self, layer: str) -> None:
         code, b, state = self.code, self.code.b, self.state
@@ -102,6 +113,7 @@ class Commit:
                 for name, other in self.flow.registry.layers.items():
                     if other.header.name == behind and name in state.tracked:
                         self._when_present(name, difference)
+        self._tell_covering(layer, header, old, new)
         kept = b.and_(
             state.cell(cells.DIRTY), code.number(~state.dirty_bit(layer) & (1 << WORD) - 1)
         )
@@ -112,6 +124,35 @@ class Commit:
             self.state.present(layer),
             lambda: self._follow(layer, self.place(layer), difference, _PSEUDO_HEADER),
         )
+
+    def _tell_covering(
+        self, layer: str, header: Header, old: dict[int, Value], new: dict[int, Value]
+    ) -> None:
+        """Checksums further out that cover this layer as payload follow."""
+        outer = covering(self.flow.registry, header)
+        names = [
+            name
+            for name, other in self.flow.registry.layers.items()
+            if other.header.name in outer and name in self.state.tracked
+        ]
+        if not names:
+            return
+        everything = {index: (1 << WORD) - 1 for index in old}
+        difference = self._difference(header, old, new, everything)
+        for name in names:
+            self.code.when(
+                self.state.present(name),
+                lambda name=name: self._follow_payload(name, layer, difference),
+            )
+
+    def _follow_payload(self, outer: str, layer: str, difference: Value) -> None:
+        """At an odd distance the bytes stand in the other half of each 16-bit word."""
+        b = self.code.b
+        place = self.place(outer)
+        odd = b.and_(b.sub(self.place(layer), place), self.code.number(1))
+        swapped = self.packet.swap16(difference)
+        turned = b.select(self.code.is_set(odd), swapped, difference)
+        self._follow(outer, place, turned, 0)
 
     # checksums
 

@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program, TableCode, lines
-from hotswitch.compiler.passes.parse import behind_pseudo_header
+from hotswitch.compiler.passes.parse import behind_pseudo_header, covering
 from hotswitch.compiler.passes.uses import TAGS, changes_tags
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
@@ -175,11 +175,12 @@ def tracked_layers(program: Program, flow: Flow) -> tuple[str, ...]:
     registry = flow.registry
     for name in program.uses.written_layers:
         header = registry.layers[name].header
+        followed = set(covering(registry, header))
         if header.addresses:
-            behind = behind_pseudo_header(registry, header)
-            wanted |= {
-                layer.name for layer in registry.layers.values() if layer.header.name in behind
-            }
+            followed |= set(behind_pseudo_header(registry, header))
+        wanted |= {
+            layer.name for layer in registry.layers.values() if layer.header.name in followed
+        }
     return tuple(name for name in registry.layers if name in wanted)
 
 
