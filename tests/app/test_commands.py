@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, hotswitch
+from tests.support.daemon import REFERENCE, Daemon, hotswitch
+from tests.support.room import Room
 from tests.support.wait import until
 
 
@@ -108,6 +111,7 @@ def test_a_trace_tells_the_way_and_what_leaves(daemon: Daemon) -> None:
         ("port add nowhere bridge br0", "there is no device nowhere (make it first"),
         ("port add slave bridge br0", "slave belongs to other"),
         ("port add there bridge br0 number 1", "number 1"),
+        ("port add there bridge br0 number 255", "number 255"),
         ("port add x/y bridge br0", "no link's name"),
         ("port add this-is-far-too-long bridge br0 --absent-ok", "too long"),
         ("port add lo bridge br0", "loopback"),
@@ -143,12 +147,7 @@ def test_what_is_wrong_is_refused_and_changes_nothing(
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    import os
-
-    from tests.support.daemon import REFERENCE
-    from tests.support.room import Room
-
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     if os.geteuid():
         pytest.skip("network namespaces need root")
     run_dir = tmp_path_factory.mktemp("crowded") / "run"
@@ -183,7 +182,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untype
         "port add tap0 bridge br0 mode hybrid",
         "port add tap0 bridge br0 hook clsact",
         "port add tap0 bridge br0 storm-limit 1e3",
-        "port add tap0 bridge br0 number 65279",
+        "port add tap0 bridge br0 number 65280",
         "port set tap0",
         "fdb flush vlan x",
         "trace arp",

@@ -28,7 +28,7 @@ _TRUNKS = Word("trunks", "trunks", or_none(vlans, ()))
 _MODE = Word("mode", "mode", or_none(one_of(*_MODES)), _MODES)
 _HOOK = Word("hook", "hook", one_of(*_HOOKS), _HOOKS)
 _STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0))
-_NUMBER = Word("number", "number", number(0, 0xFEFE))
+_NUMBER = Word("number", "number", number(0, 0xFEFF))
 
 
 @click.group(name="port")
