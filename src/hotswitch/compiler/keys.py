@@ -20,7 +20,7 @@ NUMBER_BITS = 16
 
 
 class Move(NamedTuple):
-    """Bits `mask` of `source` go to key word `target`, shifted left by `shift` (negative: right)."""
+    """Bits `mask` of `source` go to key word `target`, shifted left by `shift`."""
 
     source: Word
     mask: int

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hotswitch.kernel.links import Link
+from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Port
 from hotswitch.switch.desired import Desired, DesiredBridge
 from hotswitch.switch.observed import Observed
@@ -38,7 +39,7 @@ def port_numbers(bridge: DesiredBridge, there: Mapping[int, Port]) -> dict[str, 
         if present.name in names and present.name not in wanted and number not in taken:
             wanted[present.name] = number
             taken.add(number)
-    free = (number for number in range(1, LOCAL_PORT + 1) if number not in taken)
+    free = (number for number in range(1, MAXIMUM_PORT + 1) if number not in taken)
     for port in all_ports(bridge):
         if port.name not in wanted:
             wanted[port.name] = next(free)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.limits import STANDARD
+from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
@@ -67,9 +68,9 @@ def _check_bridge(bridge: DesiredBridge) -> None:
     _within(f"{where}: ageing time", bridge.ageing_time, 0, MAXIMUM_AGEING_TIME)
     _within(f"{where}: address limit", bridge.address_limit, 1, MAXIMUM_ADDRESSES)
     _require(
-        len(bridge.ports) < LOCAL_PORT,
+        len(bridge.ports) < MAXIMUM_PORT,
         f"{where} has {len(bridge.ports)} ports",
-        f"at most {LOCAL_PORT - 1}",
+        f"at most {MAXIMUM_PORT - 1}",
     )
     numbers: dict[int, str] = {}
     for port in bridge.ports.values():
@@ -93,7 +94,12 @@ def _check_port(bridge: str, port: DesiredPort) -> None:
             "it is one of " + ", ".join(kind),
         )
     _within(f"{where}: storm limit", port.storm_limit, 0, STANDARD.rate)
-    _within(f"{where}: number", port.number, 0, 0 if port.name == bridge else LOCAL_PORT - 1)
+    _within(f"{where}: number", port.number, 0, 0 if port.name == bridge else MAXIMUM_PORT)
+    _require(
+        port.number != LOCAL_PORT,
+        f"{where}: number {LOCAL_PORT} is the local port's",
+        "ask for another, or none",
+    )
 
 
 def _vlans(port: DesiredPort) -> Iterator[int]:

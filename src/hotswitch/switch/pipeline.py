@@ -20,7 +20,6 @@ from functools import lru_cache
 
 from hotswitch.datapath.limits import STANDARD
 from hotswitch.model.action import (
-    MAXIMUM_PORT,
     Action,
     Actions,
     CopyField,

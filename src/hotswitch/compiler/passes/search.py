@@ -28,8 +28,7 @@ def searches(flow: Flow, table: Table) -> tuple[Search, ...]:
     while prefixes := find_prefixes(flow, left):
         found.append(prefixes)
         left = [each for each in left if each not in prefixes.subtables]
-    for each in left:
-        found.append(_single(flow, table, each))
+    found += [_single(flow, table, each) for each in left]
     return tuple(sorted(found, key=lambda one: (-highest(one), one.subtables[0].masks)))
 
 

@@ -1,7 +1,7 @@
 """Masks that differ only in how long a prefix of one field they take, longest first: a trie.
 
 Key: the prefix's length in bits (4 bytes, machine order), then what all have in common as the exact
-strategy packs it, then the field's bytes as on the wire (include/uapi/linux/bpf.h, bpf_lpm_trie_key).
+strategy packs it, then the field's bytes as on the wire (linux/bpf.h, bpf_lpm_trie_key).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from hotswitch.compiler.flow import Flow
@@ -142,8 +143,7 @@ def find_prefixes(flow: Flow, subtables: Sequence[Subtable]) -> Prefix | None:
         for group in groups.values():
             group.sort(key=lambda item: -item[0])
             ordered = all(
-                longer.lowest > shorter.highest
-                for (_, longer), (_, shorter) in zip(group, group[1:], strict=False)
+                longer.lowest > shorter.highest for (_, longer), (_, shorter) in pairwise(group)
             )
             if (
                 len(group) >= FEWEST

@@ -137,7 +137,7 @@ class Commit:
         ]
         if not names:
             return
-        everything = {index: (1 << WORD) - 1 for index in old}
+        everything = dict.fromkeys(old, (1 << WORD) - 1)
         difference = self._difference(header, old, new, everything)
         for name in names:
             self.code.when(

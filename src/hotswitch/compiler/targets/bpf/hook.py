@@ -18,7 +18,7 @@ _RECOMPUTE_CHECKSUM = 1
 class Context:
     """Offsets in the context structure, verdicts, and helpers of one hook.
 
-    program: the element of the program array. tag_beside: the outermost tag may lie beside the frame.
+    program: the element of the program array. tag_beside: the outermost tag may lie beside it.
     whole_data: all bytes are directly readable.
     """
 

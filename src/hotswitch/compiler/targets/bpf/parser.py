@@ -171,7 +171,7 @@ class Parser:
             self.state.set_cell(self.state.offset_cell(layer), offset)
 
     def _select(self, node: Node, words: Mapping[int, Value], after: Value) -> None:
-        code, b = self.code, self.code.b
+        code = self.code
         select = node.header.select
         if select is None or not (node.next or select.shown_as):
             code.go(self.done)

@@ -504,8 +504,7 @@ class KernelEngine:
         }
         programs: list[tuple[Compiled, Program]] = []
         try:
-            for each in compiled:
-                programs.append((each, each.load(maps)))
+            programs += [(each, each.load(maps)) for each in compiled]
             for each, program in programs:
                 key = each.context.program.to_bytes(4, "little")
                 array = self.store.get(memory.PROGRAMS)

@@ -97,7 +97,7 @@ class Shaper:
     def _roomier(
         self, masks: FieldMasks, gathered: dict[FieldMasks, list[Form]]
     ) -> FieldMasks | None:
-        """Other masks under which all forms of `masks` can live, without changing who wins a tie."""
+        """Other masks under which all these forms can live, without changing who wins a tie."""
         for other in sorted(gathered, key=len):
             if other == masks or not all(fits(self.flow, each, other) for each in gathered[masks]):
                 continue
