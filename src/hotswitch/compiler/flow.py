@@ -24,7 +24,7 @@ class Word(NamedTuple):
     """Word `index` of a layer; the layers "meta" and "present" are beside the packet."""
 
     layer: str
-    index: int
+    index: int  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return f"{self.layer}[{self.index}]"

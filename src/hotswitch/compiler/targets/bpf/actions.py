@@ -84,7 +84,7 @@ class Actions:
             last = position == len(template) - 1
             with self.code.line(line(("action", table, number, position))):
                 if not self._put_off(action, last):
-                    self._action(action, operands, table, data, last)
+                    self._action(action, operands, table, data, last)  # type: ignore[arg-type]
             operand += 8 * words
             if self.code.b.block.is_terminated:
                 return

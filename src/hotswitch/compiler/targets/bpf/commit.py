@@ -55,7 +55,7 @@ class Commit:
         for layer in self.layers:
             bit = self.code.number(self.state.dirty_bit(layer))
             dirty = self.code.b.and_(self.state.cell(cells.DIRTY), bit)
-            self.code.when(self.code.is_set(dirty), lambda layer=layer: self._write(layer), layer)
+            self.code.when(self.code.is_set(dirty), lambda layer=layer: self._write(layer), layer)  # type: ignore[misc]
 
     def place(self, layer: str) -> Value:
         """Where a tracked layer is in the packet's memory now: what came or went since lies
@@ -142,7 +142,7 @@ class Commit:
         for name in names:
             self.code.when(
                 self.state.present(name),
-                lambda name=name: self._follow_payload(name, layer, difference),
+                lambda name=name: self._follow_payload(name, layer, difference),  # type: ignore[misc]
             )
 
     def _follow_payload(self, outer: str, layer: str, difference: Value) -> None:

@@ -36,7 +36,7 @@ def push_label(code: Code, packet: Packet, state: State, error: Value, ethertype
         size = number(14 + 4 * tag_count)
         code.when(
             b.icmp_unsigned("==", length, size),
-            lambda size=size: _move_front(code, packet, buffer, size, ethertype, error),
+            lambda size=size: _move_front(code, packet, buffer, size, ethertype, error),  # type: ignore[misc]
             "move",
         )
     code.store(buffer, 24, b.zext(b.bswap(b.trunc(entry, I32)), entry.type), I32)
@@ -138,7 +138,7 @@ def pop_label(code: Code, packet: Packet, state: State, error: Value, ethertype:
         size = number(2 + 4 * tag_count)
         code.when(
             b.icmp_unsigned("==", tags, number(tag_count)),
-            lambda size=size: _move_back(code, packet, buffer, size, ethertype, error),
+            lambda size=size: _move_back(code, packet, buffer, size, ethertype, error),  # type: ignore[misc]
             "move",
         )
     code.store(buffer, 24, packet.swap16(number(_TPID)), I32)

@@ -34,7 +34,7 @@ class Parser:
         self.blocks = {node.label: code.block(f"parse_{node.label}") for node in program.nodes}
         self.by_label = {node.label: node for node in program.nodes}
 
-    def build(self, pull: Callable[[Value], None], annotate: Callable[[object], object]) -> None:
+    def build(self, pull: Callable[[Value], None], annotate: Callable[[object], int]) -> None:
         """Parse; `pull` builds what to do when bytes are not directly readable."""
         self.start = self.packet.data()
         self.end = self.packet.data_end()

@@ -42,7 +42,8 @@ def _pop_and_push(code: Code, packet: Packet, state: State, error: Value) -> Non
         )
     for layer in reversed(TAGS):
         code.when(
-            state.present(layer), lambda layer=layer: _push(code, packet, state, layer, error)
+            state.present(layer),
+            lambda layer=layer: _push(code, packet, state, layer, error),  # type: ignore[misc]
         )
 
 
@@ -65,7 +66,7 @@ def _rewrite(code: Code, packet: Packet, state: State, error: Value) -> None:
     for position, layer in enumerate(TAGS):
         code.when(
             state.present(layer),
-            lambda position=position, layer=layer: _put(
+            lambda position=position, layer=layer: _put(  # type: ignore[misc]
                 code, packet, state, layer, position, buffer, error
             ),
         )

@@ -27,7 +27,7 @@ class Slots:
     def use(self, map_: Map) -> None:
         """Go on in this (larger) map; what is in the slots is copied."""
         before = bytes(self._memory) if self._next > 1 else b""
-        old_size = self.size if before else 0
+        old_size = self.size if before else 0  # type: ignore[has-type]
         self.map = map_
         self.size = map_.value_size
         self._memory: mmap.mmap = map_.mmap()
