@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fcntl import ioctl
+from functools import partial
 from pathlib import Path
 from select import poll
 from socket import AF_INET, SOCK_DGRAM, if_indextoname, socket
@@ -19,10 +20,11 @@ from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.hooks import xdp as hook_xdp
-from hotswitch.kernel.links import get_link
+from hotswitch.kernel.links import OperationalState, get_link
 from hotswitch.kernel.programs import Program, ProgramType
 from tests.engines.fixture import Fixture
 from tests.kernel.code_for_bpf import returning
+from tests.support.wait import until
 
 MTU = 3000
 """XDP on veth wants each frame within a page."""
@@ -64,12 +66,19 @@ def wires(numbers: Sequence[int], *, xdp: bool = False) -> Iterator[Mapping[int,
             link_actions.set_mtu(far.index, MTU)
             for index in (near.index, far.index):
                 link_actions.set_up(index)
+            # Until then the kernel drops silently what is sent.
+            until(partial(_is_up, near.index), f"near{number} is up")
             if xdp:
                 cleanup.callback(_take_redirected(far.index).close)
             far_end = PacketSocket(far.index, receive_buffer=_ROOM)
             cleanup.callback(far_end.close)
             made[number] = Wire(near.index, far_end)
         yield made
+
+
+def _is_up(index: int) -> bool:
+    link = get_link(index)
+    return link is not None and link.state is OperationalState.UP
 
 
 def _take_redirected(far: int) -> BpfLink:
