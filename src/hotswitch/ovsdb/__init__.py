@@ -1,0 +1,1 @@
+"""The configuration database: OVSDB (RFC 7047) with Open vSwitch's extensions."""
