@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 from hotswitch.base.errors import HotswitchError
@@ -99,6 +100,12 @@ class FakeEngine:
 
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         return {}
+
+    def refresh(self) -> None:
+        self._maybe()
+
+    def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
+        return None
 
     def change(
         self, puts: Sequence[Entry], deletes: Sequence[EntryKey]

@@ -7,6 +7,7 @@ any engine (`datapath.provider`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -69,8 +70,18 @@ class Datapath(Protocol):
     def ports(self) -> Mapping[int, Port]:
         """The ports by number."""
 
+    def refresh(self) -> None:
+        """Look again at what ports' links can do. Raises DatapathError."""
+
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         """All ports' statistics, by number."""
+
+    def prepare(self, changes: Sequence[Change]) -> Future[object] | None:
+        """Compile in the background what these changes will need, and return that, or None.
+
+        Once it is done, `change` does not have to wait for a compiler. Raises DatapathError for
+        changes that are wrong.
+        """
 
     def change(self, changes: Sequence[Change]) -> Mapping[EntryKey, EntryStatistics]:
         """Carry out all changes or, if any is wrong, none.

@@ -7,6 +7,7 @@ engine that raises DatapathError leaves them as they were.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from types import MappingProxyType
 
 from hotswitch.datapath import check_ports
@@ -83,6 +84,10 @@ class EntryDatapath:
         """All ports' statistics, by number."""
         return self._engine.port_statistics()
 
+    def refresh(self) -> None:
+        """Look again at what ports' links can do. Raises DatapathError."""
+        self._engine.refresh()
+
     def _free_number(self) -> int:
         for number in range(1, MAXIMUM_PORT + 1):
             if number not in self._ports:
@@ -103,6 +108,14 @@ class EntryDatapath:
 
     # Entries
 
+    def prepare(self, changes: Sequence[Change]) -> Future[object] | None:
+        """Compile in the background what these changes will need, and return that, or None.
+
+        Raises DatapathError for changes that are wrong.
+        """
+        batch = self._batch(changes)
+        return self._engine.prepare(self._news(batch), list(batch.deletes))
+
     def change(self, changes: Sequence[Change]) -> Mapping[EntryKey, EntryStatistics]:
         """Carry out all changes in their order or, if any is wrong, none.
 
@@ -110,10 +123,8 @@ class EntryDatapath:
         last holds; a put after a delete is a new entry, which counts from zero; deleting
         what is not there, also because it was deleted before, is an error. Raises DatapathError.
         """
-        batch = Batch(self._entries, self._check)
-        for each in changes:
-            batch.add(each)
-        puts = [entry for entry in batch.puts.values() if self._is_news(entry, batch)]
+        batch = self._batch(changes)
+        puts = self._news(batch)
         if not puts and not batch.deletes:
             return dict.fromkeys(batch.vanished, NOTHING)
         last = dict.fromkeys(batch.vanished, NOTHING) | dict(
@@ -124,9 +135,19 @@ class EntryDatapath:
         self._entries.update(batch.puts)
         return last
 
-    def _is_news(self, entry: Entry, batch: Batch) -> bool:
-        key = entry.key
-        return key in batch.deletes or self._entries.get(key) != entry
+    def _batch(self, changes: Sequence[Change]) -> Batch:
+        batch = Batch(self._entries, self._check)
+        for each in changes:
+            batch.add(each)
+        return batch
+
+    def _news(self, batch: Batch) -> list[Entry]:
+        """The puts that change anything."""
+        return [
+            entry
+            for key, entry in batch.puts.items()
+            if key in batch.deletes or self._entries.get(key) != entry
+        ]
 
     def entries(self) -> Mapping[EntryKey, Entry]:
         """All entries."""

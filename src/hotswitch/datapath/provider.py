@@ -9,6 +9,7 @@ nothing has changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,8 +47,17 @@ class Engine(Protocol):
     def delete_port(self, number: int) -> PortStatistics:
         """Detach the port and return its last statistics."""
 
+    def refresh(self) -> None:
+        """Look again at what ports' links can do: it changes with their other ends."""
+
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         """All ports' statistics, by number."""
+
+    def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
+        """Compile in the background what this change will need.
+
+        Returns what to wait for if the change is not to wait itself; None: nothing.
+        """
 
     def change(
         self, puts: Sequence[Entry], deletes: Sequence[EntryKey]

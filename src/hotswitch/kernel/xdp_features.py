@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import struct
+from collections.abc import Mapping
 
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
@@ -37,18 +38,35 @@ class XdpFeature(enum.IntFlag):
 
 def xdp_features(ifindex: int) -> XdpFeature | None:
     """What the device can do now, or None where the kernel can't say. Raises KernelError."""
-    attempt = f"ask for XDP features of the link {ifindex}"
+    return _ask(0, netlink.u32(_IFINDEX, ifindex), f"link {ifindex}").get(ifindex)
+
+
+def all_xdp_features() -> Mapping[int, XdpFeature]:
+    """The same of all devices, by ifindex; empty where the kernel can't say. Raises KernelError."""
+    return _ask(netlink.DUMP, b"", "all links")
+
+
+def _ask(flags: int, which: bytes, of: str) -> Mapping[int, XdpFeature]:
+    attempt = f"ask for XDP features of {of}"
     with NetlinkSocket(netlink.GENERIC) as asker:
         question = _header.pack(_GET_FAMILY, 1) + netlink.text(_FAMILY_NAME, "netdev")
         try:
             (answer,) = asker.request(_CONTROL_FAMILY, 0, question, attempt)
         except KernelError as error:
             if netlink.is_gone(error):
-                return None
+                return {}
             raise
         found = netlink.attributes(answer.body[_header.size :])
         (family,) = struct.unpack("=H", found[_FAMILY_ID])
-        question = _header.pack(_DEVICE_GET, 1) + netlink.u32(_IFINDEX, ifindex)
-        (answer,) = asker.request(family, 0, question, attempt)
-    features = netlink.attributes(answer.body[_header.size :]).get(_XDP_FEATURES)
-    return None if features is None else XdpFeature(struct.unpack("=Q", features)[0])
+        question = _header.pack(_DEVICE_GET, 1) + which
+        answers = asker.request(family, flags, question, attempt)
+    return dict(filter(None, (_device(each.body[_header.size :]) for each in answers)))
+
+
+def _device(body: bytes) -> tuple[int, XdpFeature] | None:
+    found = netlink.attributes(body)
+    if _IFINDEX not in found or _XDP_FEATURES not in found:
+        return None
+    (ifindex,) = struct.unpack("=I", found[_IFINDEX])
+    (features,) = struct.unpack("=Q", found[_XDP_FEATURES])
+    return ifindex, XdpFeature(features)

@@ -139,7 +139,7 @@ class KernelEngine:
     def put_port(self, port: Port) -> None:
         """Add the port, or change its link or hook. Raises DatapathError."""
         try:
-            if self._homes is None:
+            if self._homes is None and port.ifindex:
                 self._settle()
             if self.ports.must_grow(port.number):
                 self._grow(memory.LINKS, port.number + 1)
@@ -168,10 +168,35 @@ class KernelEngine:
         return self.statistics.ports(self.ports.known)
 
     def refresh(self) -> None:
-        """Look again at what ports' links can do: it changes with their other ends."""
-        self.ports.refresh()
+        """Look again at what ports' links can do: it changes with their other ends.
+
+        Raises DatapathError.
+        """
+        try:
+            self.ports.refresh()
+        except KernelError as error:
+            raise DatapathError(f"{self.name}: {error}") from error
 
     # entries
+
+    def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
+        """Compile in the background what this change will need, and return that, or None."""
+        old = list(dict(self._touched(puts, deletes)).values())
+        new = [self.shaper.record(entry) for entry in puts]
+        if self._homes is not None and all(self._homes.home(record) for record in new):
+            return None
+        for record in old:
+            self.shaper.remove(record)
+        for record in new:
+            self.shaper.add(record)
+        try:
+            shape = self.shaper.shape()
+        finally:
+            for record in new:
+                self.shaper.remove(record)
+            for record in old:
+                self.shaper.add(record)
+        return self._compiler.prepare(shape, self._contexts())
 
     def change(
         self, puts: Sequence[Entry], deletes: Sequence[EntryKey], *, wait: bool = True

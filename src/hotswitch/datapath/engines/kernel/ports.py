@@ -9,9 +9,9 @@ from hotswitch.compiler.targets.bpf.hook import SKB, XDP
 from hotswitch.datapath.engines.kernel.attachments import Attachments
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.links import get_link
+from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.kernel.maps import Map
-from hotswitch.kernel.xdp_features import XdpFeature, xdp_features
+from hotswitch.kernel.xdp_features import XdpFeature, all_xdp_features, xdp_features
 from hotswitch.model.port import Hook, Port
 
 
@@ -79,12 +79,18 @@ class Ports:
 
     def refresh(self) -> None:
         """Look again at what the links can do."""
+        links = {link.index: link for link in list_links()}
+        features = all_xdp_features()
         for port in self.known.values():
-            if port.ifindex:
-                self._write(port.number, port.ifindex, _abilities(port))
+            link = links.get(port.ifindex)
+            if link is not None:
+                flags = _abilities(port, link, features.get(port.ifindex))
+                self._write(port.number, port.ifindex, flags)
 
     def _link(self, port: Port) -> None:
-        self._write(port.number, port.ifindex, _abilities(port))
+        link = get_link(port.ifindex)
+        flags = _abilities(port, link, xdp_features(port.ifindex)) if link else 0
+        self._write(port.number, port.ifindex, flags)
         key, value = port.ifindex.to_bytes(4, "little"), port.number.to_bytes(4, "little")
         self._store.get(memory.PORTS).update(key, value)
 
@@ -103,16 +109,12 @@ class Ports:
         self._links[at : at + memory.LINK.size] = memory.LINK.pack(ifindex, flags)
 
 
-def _abilities(port: Port) -> int:
-    """What a port's link takes. Raises KernelError."""
+def _abilities(port: Port, link: Link, features: XdpFeature | None) -> int:
+    """What a port's link takes."""
     flags = 0
-    link = get_link(port.ifindex)
-    if link is None:
-        return 0
     # Another namespace: the kernel hands packets straight over only there.
     if port.hook is Hook.AUTO and link.kind == "veth" and link.peer_namespace >= 0:
         flags |= memory.LINK_PEER
-    features = xdp_features(port.ifindex)
     if features is not None and features & XdpFeature.TRANSMIT_REDIRECTED:
         flags |= memory.LINK_XDP
     return flags

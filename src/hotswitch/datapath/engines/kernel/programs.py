@@ -6,10 +6,11 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from hotswitch.compiler.compile import Dump, rewrite
 from hotswitch.compiler.flow import Flow
@@ -143,6 +144,14 @@ class Compiler:
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return future
+
+    def prepare(self, shape: Shape, contexts: Sequence[Context]) -> Future[object] | None:
+        """Begin to compile for all these hooks; None if all is there."""
+        futures = [self.ask(shape, context) for context in contexts]
+        if all(future.done() for future in futures):
+            return None
+        # One worker, in order: with the last all are done.
+        return cast(Future[object], futures[-1])
 
     def close(self) -> None:
         """Stop; what is being compiled is not waited for."""

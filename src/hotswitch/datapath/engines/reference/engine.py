@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 
 from hotswitch.base.clock import Clock
 from hotswitch.datapath.contract import Counters
@@ -67,6 +68,13 @@ class ReferenceEngine:
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         """All ports' statistics, by number."""
         return self._state.ports.statistics()
+
+    def refresh(self) -> None:
+        """Nothing: it has no links."""
+
+    def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
+        """Nothing to wait for: it compiles nothing."""
+        return None
 
     def change(
         self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
