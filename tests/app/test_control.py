@@ -97,12 +97,16 @@ DISPATCHER = Dispatcher(
 )
 
 
+def answer(request: Request) -> Reply:
+    return asyncio.run(DISPATCHER.answer(request))
+
+
 def test_an_object_of_parameters_gives_json_and_texts_give_text() -> None:
-    reply = DISPATCHER.answer(Request("repeat", [{"name": "a", "count": 2}], 7))
+    reply = answer(Request("repeat", [{"name": "a", "count": 2}], 7))
     assert reply == Reply(7, ["a", "a"])
-    reply = DISPATCHER.answer(Request("repeat", ["a", "2"], "x"))
+    reply = answer(Request("repeat", ["a", "2"], "x"))
     assert reply.id == "x" and json.loads(reply.result) == ["a", "a"]
-    assert "Repeat a name." in DISPATCHER.answer(Request("list-commands")).result
+    assert "Repeat a name." in answer(Request("list-commands")).result
 
 
 @pytest.mark.parametrize(
@@ -119,13 +123,13 @@ def test_an_object_of_parameters_gives_json_and_texts_give_text() -> None:
     ],
 )
 def test_a_wrong_request_is_answered_with_an_error(request_: Request, says: str) -> None:
-    reply = DISPATCHER.answer(request_)
+    reply = answer(request_)
     assert reply.result is None and says in reply.error
 
 
 def test_a_bug_is_logged_and_answered(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        reply = DISPATCHER.answer(Request("fail"))
+        reply = answer(Request("fail"))
     assert "internal error" in reply.error
     assert "ZeroDivisionError" in caplog.text
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import MappingProxyType
 
 from hotswitch.app.control.dispatch import RequestError
-from hotswitch.app.store import Store, StoreError
+from hotswitch.app.store import Store
+from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
@@ -39,6 +41,7 @@ class Service:
         self.stop = stop
         self._store = store
         self._failing: frozenset[str] = frozenset()
+        self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out)
 
     @property
     def desired(self) -> Desired:
@@ -52,40 +55,48 @@ class Service:
         """
         self._note(self.switch.set_desired(self._store.load()))
 
-    def change(
-        self, bridge: DesiredBridge, port: str | None = None, *, device_needed: bool = False
+    async def change(
+        self,
+        bridge: str,
+        edit: Callable[[DesiredBridge], DesiredBridge],
+        port: str | None = None,
+        *,
+        device_needed: bool = False,
     ) -> None:
-        """Want this bridge from now on instead of the one of that name, if any.
+        """Want this bridge as `edit` has it from now on; returns when that is in force and kept.
 
         Refused, with nothing changed, if then the bridge (or its port, if one is named) is in
         error; with `device_needed` also if the port has no device. Raises HotswitchError.
         """
-        bridges = {**self.desired.bridges, bridge.name: bridge}
-        before = self._problems(bridge.name, port)
 
-        def verify() -> None:
-            new = self._problems(bridge.name, port) - before
-            if new:
-                raise RequestError("; ".join(sorted(new)))
-            if port and device_needed and self._port_status(bridge.name, port).ifindex == 0:
-                raise RequestError(
-                    f"there is no device {port}", remedy="make it first, or add --absent-ok"
-                )
+        def edit_all(desired: Desired) -> Desired:
+            return _with_bridge(desired, edit(_bridge_of(desired, bridge)))
 
-        self._set(Desired(MappingProxyType(bridges)), verify)
+        await self._wishes.add(Wish(edit_all, bridge, port, device_needed))
 
-    def forget(self, bridge: str) -> None:
+    async def add(self, bridge: DesiredBridge) -> None:
+        """Want one more bridge. Raises HotswitchError."""
+
+        def edit(desired: Desired) -> Desired:
+            if bridge.name in desired.bridges:
+                raise RequestError(f"there is already a bridge {bridge.name}")
+            return _with_bridge(desired, bridge)
+
+        await self._wishes.add(Wish(edit, bridge.name))
+
+    async def forget(self, bridge: str) -> None:
         """Want this bridge no longer. Raises HotswitchError."""
-        self.bridge(bridge)
-        rest = {name: each for name, each in self.desired.bridges.items() if name != bridge}
-        self._set(Desired(MappingProxyType(rest)), lambda: None)
+
+        def edit(desired: Desired) -> Desired:
+            _bridge_of(desired, bridge)
+            rest = {name: each for name, each in desired.bridges.items() if name != bridge}
+            return Desired(MappingProxyType(rest))
+
+        await self._wishes.add(Wish(edit, bridge))
 
     def bridge(self, name: str) -> DesiredBridge:
         """The bridge of that name. Raises RequestError."""
-        found = self.desired.bridges.get(name)
-        if found is None:
-            raise RequestError(f"there is no bridge {name}", remedy="see `hotswitch bridge list`")
-        return found
+        return _bridge_of(self.desired, name)
 
     def bridges(self, name: str = "") -> list[DesiredBridge]:
         """All bridges by name, or the one. Raises RequestError."""
@@ -138,15 +149,34 @@ class Service:
             _log.info("no longer so: %s", each)
         self._failing = failing
 
-    def _set(self, desired: Desired, verify: Callable[[], None]) -> None:
+    async def _prepare(self, desired: Desired) -> None:
+        """Return when nothing has to be compiled any more to have this."""
+        while compilation := self.switch.prepare(desired):
+            await asyncio.wait([asyncio.wrap_future(compilation)])
+
+    def _carry_out(self, desired: Desired, wishes: list[Wish]) -> None:
+        """Make it so and keep it, or change nothing. Raises HotswitchError."""
         before = self.desired
+        known = [self._problems(each.bridge, each.port) for each in wishes]
         self.switch.set_desired(desired)
         try:
-            verify()
+            for wish, problems in zip(wishes, known, strict=True):
+                self._verify(wish, problems)
             self._store.save(desired)
-        except (HotswitchError, StoreError):
+        except HotswitchError:
             self.switch.set_desired(before)
             raise
+
+    def _verify(self, wish: Wish, before: frozenset[str]) -> None:
+        new = self._problems(wish.bridge, wish.port) - before
+        if new:
+            raise RequestError("; ".join(sorted(new)))
+        if wish.port and wish.device_needed:
+            status = self.switch.status()[wish.bridge].ports.get(wish.port)
+            if status and status.ifindex == 0:
+                raise RequestError(
+                    f"there is no device {wish.port}", remedy="make it first, or add --absent-ok"
+                )
 
     def _problems(self, bridge: str, port: str | None) -> frozenset[str]:
         status = self.switch.status().get(bridge)
@@ -154,9 +184,6 @@ class Service:
             return frozenset()
         errors = {status.error, *(each.error for each in _concerned(status, port))}
         return frozenset(errors - {""})
-
-    def _port_status(self, bridge: str, port: str) -> PortStatus:
-        return self.switch.status()[bridge].ports[port]
 
 
 def with_port(bridge: DesiredBridge, port: DesiredPort) -> DesiredBridge:
@@ -168,6 +195,17 @@ def without_port(bridge: DesiredBridge, name: str) -> DesiredBridge:
     """The bridge without the port of that name."""
     rest = {key: each for key, each in bridge.ports.items() if key != name}
     return replace(bridge, ports=MappingProxyType(rest))
+
+
+def _bridge_of(desired: Desired, name: str) -> DesiredBridge:
+    found = desired.bridges.get(name)
+    if found is None:
+        raise RequestError(f"there is no bridge {name}", remedy="see `hotswitch bridge list`")
+    return found
+
+
+def _with_bridge(desired: Desired, bridge: DesiredBridge) -> Desired:
+    return Desired(MappingProxyType({**desired.bridges, bridge.name: bridge}))
 
 
 def _concerned(status: BridgeStatus, port: str | None) -> Iterable[PortStatus]:

@@ -8,7 +8,6 @@ import logging
 from pathlib import Path
 
 from hotswitch.app.engines import EngineKind
-from hotswitch.app.links import KernelLinks
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
 from hotswitch.datapath.datapath import EntryDatapath
@@ -16,6 +15,7 @@ from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns, pins
 from hotswitch.switch.apply import World
+from hotswitch.switch.kernel_links import KernelLinks
 
 _DEFAULT_LIMIT = 8192
 _log = logging.getLogger(__name__)

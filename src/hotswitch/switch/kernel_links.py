@@ -1,33 +1,17 @@
-"""The kernel's links as a switch acts on them: `apply.Links` over `kernel.link_actions`."""
+"""The kernel's links as a switch acts on them: `apply.Links` over rtnetlink."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from hotswitch.kernel import link_actions
-from hotswitch.kernel.links import Link, list_links
+from hotswitch.kernel import link_actions, links
 
 
 class KernelLinks:
     """The links of this thread's network namespace. All methods raise KernelError."""
 
-    def list_links(self) -> Sequence[Link]:
-        return list_links()
-
-    def create_veth(self, name: str, peer: str) -> Link:
-        return link_actions.create_veth(name, peer)
-
-    def add_alternative_name(self, index: int, name: str) -> None:
-        link_actions.add_alternative_name(index, name)
-
-    def set_up(self, index: int) -> None:
-        link_actions.set_up(index)
-
-    def set_promiscuous(self, index: int, promiscuous: bool) -> None:
-        link_actions.set_promiscuous(index, promiscuous)
-
-    def set_mtu(self, index: int, mtu: int) -> None:
-        link_actions.set_mtu(index, mtu)
-
-    def delete(self, index: int) -> None:
-        link_actions.delete(index)
+    list_links = staticmethod(links.list_links)
+    create_veth = staticmethod(link_actions.create_veth)
+    add_alternative_name = staticmethod(link_actions.add_alternative_name)
+    set_up = staticmethod(link_actions.set_up)
+    set_promiscuous = staticmethod(link_actions.set_promiscuous)
+    set_mtu = staticmethod(link_actions.set_mtu)
+    delete = staticmethod(link_actions.delete)

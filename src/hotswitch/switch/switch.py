@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
@@ -16,7 +17,7 @@ from hotswitch.switch.desired import Desired
 from hotswitch.switch.pipeline import all_ports
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import AddressStatus, BridgeStatus, port_status
-from hotswitch.switch.steps import CreateLocalLink
+from hotswitch.switch.steps import ChangeEntries, CreateLocalLink
 from hotswitch.switch.vlans import port_vlans
 
 _ROUNDS = 3
@@ -37,6 +38,20 @@ class Switch:
         """What is wanted."""
         return self._desired
 
+    def prepare(self, desired: Desired) -> Future[object] | None:
+        """Compile in the background what this will need, and return what is not done yet, or None.
+
+        A bridge that is not there yet can't be prepared. Raises SwitchError if this cannot be
+        wanted, HotswitchError if it cannot even look.
+        """
+        check(desired)
+        for step in plan(desired, observe(self._world)):
+            if isinstance(step, ChangeEntries) and step.bridge in self._world.datapaths:
+                compilation = self._world.datapaths[step.bridge].prepare(step.changes)
+                if compilation is not None:
+                    return compilation
+        return None
+
     def set_desired(self, desired: Desired) -> list[Failure]:
         """Want this from now on, and make it so as far as possible now; what failed.
 
@@ -48,7 +63,10 @@ class Switch:
 
     def links_changed(self) -> list[Failure]:
         """Something happened to the kernel's links: look again."""
-        return self.reconcile()
+        failures = self.reconcile()
+        for datapath in self._world.datapaths.values():
+            datapath.refresh()
+        return failures
 
     def reconcile(self) -> list[Failure]:
         """Look, plan, apply; once more if a link was made, whose index only a new look tells.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
@@ -28,7 +29,8 @@ class Method:
     """What a client may ask for.
 
     parameters: a msgspec structure; it decides what is accepted.
-    handler: takes such a structure, returns what JSON can hold (msgspec's idea of it).
+    handler: takes such a structure, returns what JSON can hold (msgspec's idea of it), or an
+        awaitable for it.
     """
 
     name: str
@@ -48,13 +50,16 @@ class Dispatcher:
         listing = Method("list-commands", "List the methods.", self._list)
         self._methods: Mapping[str, Method] = {each.name: each for each in (*methods, listing)}
 
-    def answer(self, request: Request) -> Reply:
+    async def answer(self, request: Request) -> Reply:
         """Carry out a request. Never raises: a bug is logged and answered as an internal error."""
         try:
             method = self._methods.get(request.method)
             if method is None:
                 raise RequestError(f"{request.method!r} is not a method", remedy="list-commands")
-            result = msgspec.to_builtins(method.handler(_parameters(method, request.params)))
+            result = method.handler(_parameters(method, request.params))
+            if isawaitable(result):
+                result = await result
+            result = msgspec.to_builtins(result)
         except HotswitchError as error:
             return Reply(request.id, error=str(error) + "\n" * _is_text(request.params))
         except Exception:

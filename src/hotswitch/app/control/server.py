@@ -7,12 +7,12 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from hotswitch.app.control.codec import CodecError, Framer, Reply, Request, decode_request, encode
 
-Answer = Callable[[Request], Reply]
+Answer = Callable[[Request], Awaitable[Reply]]
 
 _CHUNK = 1 << 16
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class ControlServer:
         while data := await reader.read(_CHUNK):
             try:
                 for message in framer.feed(data):
-                    writer.write(encode(self._answer(decode_request(message))))
+                    writer.write(encode(await self._answer(decode_request(message))))
                     await writer.drain()
             except CodecError as error:
                 writer.write(encode(Reply(error=str(error))))

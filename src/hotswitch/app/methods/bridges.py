@@ -39,10 +39,8 @@ class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def methods(service: Service) -> tuple[Method, ...]:
     """The methods of this noun."""
 
-    def add(asked: Add) -> None:
-        if asked.name in service.desired.bridges:
-            raise RequestError(f"there is already a bridge {asked.name}")
-        service.change(
+    async def add(asked: Add) -> None:
+        await service.add(
             DesiredBridge(
                 asked.name,
                 ageing_time=asked.ageing_time,
@@ -51,10 +49,10 @@ def methods(service: Service) -> tuple[Method, ...]:
             )
         )
 
-    def delete(asked: Name) -> None:
-        service.forget(asked.name)
+    async def delete(asked: Name) -> None:
+        await service.forget(asked.name)
 
-    def change(asked: Set) -> None:
+    async def change(asked: Set) -> None:
         given: dict[str, Any] = {
             name: getattr(asked, name)
             for name in ("ageing_time", "forward_reserved")
@@ -62,7 +60,7 @@ def methods(service: Service) -> tuple[Method, ...]:
         }
         if not given:
             raise RequestError("nothing to set", remedy="give ageing or reserved")
-        service.change(replace(service.bridge(asked.name), **given))
+        await service.change(asked.name, lambda bridge: replace(bridge, **given))
 
     def show(_: Nothing) -> list[dict[str, Any]]:
         status = service.switch.status()

@@ -63,31 +63,33 @@ _NONE = PortStatistics()
 def methods(service: Service) -> tuple[Method, ...]:
     """The methods of this noun."""
 
-    def add(asked: Add) -> None:
-        bridge = service.bridge(asked.bridge)
-        for other in service.bridges():
-            if asked.name in other.ports or asked.name == other.name:
-                raise RequestError(
-                    f"{asked.name} is already a port of bridge {other.name}",
-                    remedy="change it with `hotswitch port set`, or delete it first",
-                )
+    async def add(asked: Add) -> None:
         wanted = {name: getattr(asked, name) for name in PortDocument.__struct_fields__}
-        service.change(
-            with_port(bridge, port_from(PortDocument(**wanted))),
-            asked.name,
-            device_needed=not asked.absent_ok,
+        port = port_from(PortDocument(**wanted))
+
+        def with_new_port(bridge: DesiredBridge) -> DesiredBridge:
+            for other in (bridge, *service.bridges()):
+                if port.name in other.ports or port.name == other.name:
+                    raise RequestError(
+                        f"{port.name} is already a port of bridge {other.name}",
+                        remedy="change it with `hotswitch port set`, or delete it first",
+                    )
+            return with_port(bridge, port)
+
+        await service.change(
+            asked.bridge, with_new_port, port.name, device_needed=not asked.absent_ok
         )
 
-    def delete(asked: Name) -> None:
+    async def delete(asked: Name) -> None:
         bridge, port = service.port(asked.name)
         if port.name == bridge.name:
             raise RequestError(
                 f"{port.name} is the local port of its bridge",
                 remedy=f"`hotswitch bridge del {port.name}` deletes both",
             )
-        service.change(without_port(bridge, port.name))
+        await service.change(bridge.name, lambda bridge: without_port(bridge, port.name))
 
-    def change(asked: Set) -> None:
+    async def change(asked: Set) -> None:
         bridge, port = service.port(asked.name)
         given = {
             name: value
@@ -98,7 +100,11 @@ def methods(service: Service) -> tuple[Method, ...]:
             raise RequestError("nothing to set", remedy="give tag, trunks, mode, hook, …")
         if "trunks" in given:
             given["trunks"] = tuple(sorted(set(given["trunks"])))
-        service.change(with_port(bridge, replace(port, **given)), port.name)
+
+        def with_changed_port(bridge: DesiredBridge) -> DesiredBridge:
+            return with_port(bridge, replace(bridge.ports.get(port.name, port), **given))
+
+        await service.change(bridge.name, with_changed_port, port.name)
 
     def show(asked: Name) -> dict[str, Any]:
         bridge, port = service.port(asked.name)
