@@ -1,0 +1,1 @@
+"""`make bench`: hotswitch measured side by side with others, and by itself."""

@@ -1,0 +1,1 @@
+"""What is measured of each subject: a running subject in, figures out."""

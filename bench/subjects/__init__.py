@@ -1,0 +1,1 @@
+"""What is compared: each subject joins two hosts in its own way."""
