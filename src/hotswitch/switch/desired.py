@@ -19,11 +19,27 @@ class VlanMode(enum.StrEnum):
     NATIVE_UNTAGGED = "native-untagged"
 
 
+class PortKind(enum.StrEnum):
+    """Where a port's link comes from (Open vSwitch, ovs-vswitchd.conf.db(5), Interface: type)."""
+
+    SYSTEM = "system"
+    """It is there, or comes; hotswitch neither makes nor deletes it."""
+    INTERNAL = "internal"
+    """hotswitch makes it, for the host to have an address on."""
+    TAP = "tap"
+    """hotswitch makes it: a TAP device that a program can open."""
+    PATCH = "patch"
+    """A cable to the patch port `peer`, mostly of another bridge."""
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredPort:
     """A port of a bridge.
 
     name: also the name of its link, at most 15 bytes.
+    peer: of a patch port, the name of the other one.
+    mac: the address of a link that hotswitch makes, 48 bits; 0: any.
+    mtu: of the link, in bytes; 0: left as it is.
     tag: the access or native VLAN, 0–4095, or None.
     trunks: the VLANs that a trunk carries; none given means all.
     mode: None means access if there is a tag, else trunk.
@@ -38,6 +54,10 @@ class DesiredPort:
     hook: Hook = Hook.AUTO
     storm_limit: int = 0
     number: int = 0
+    kind: PortKind = PortKind.SYSTEM
+    peer: str = ""
+    mac: int = 0
+    mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
