@@ -2,17 +2,26 @@
 
 The engine does no input or output. A caller passes operations in, gets the reply's
 results and the change set out, and does with the change set what it wants: write it to
-the log (`changes.to_json`), notify monitors (`monitor.Monitor.update`), act on it.
+the log (`Changes.to_json`), notify monitors (`Monitor.update`), act on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from hotswitch.ovsdb.changes import Changes
+from hotswitch.ovsdb.changes import Change, Changes
+from hotswitch.ovsdb.convert import convert_rows
+from hotswitch.ovsdb.errors import OvsdbError
+from hotswitch.ovsdb.history import History
+from hotswitch.ovsdb.integrity import Settled, settle
+from hotswitch.ovsdb.operations import Execution, UnsatisfiedWaitError, execute
+from hotswitch.ovsdb.records import read_record
 from hotswitch.ovsdb.schema import DatabaseSchema
-from hotswitch.ovsdb.values import Json, Row, Uuid
+from hotswitch.ovsdb.tables import Table, reference_changes
+from hotswitch.ovsdb.transaction import Transaction
+from hotswitch.ovsdb.values import Json, Row, Uuid, new_uuid
 
 
 @dataclass(frozen=True)
@@ -48,14 +57,16 @@ class Outcome:
 class Database:
     """Tables of rows under a schema. A failed transaction leaves no trace."""
 
-    def __init__(
-        self, schema: DatabaseSchema, *, new_uuid: Callable[[], Uuid] = ...
-    ) -> None: ...
+    def __init__(self, schema: DatabaseSchema) -> None:
+        self.schema = schema
+        #: Identifies the present content; a new one after each commit.
+        self.transaction_id: Uuid = new_uuid()
+        self._tables = {name: Table(table) for name, table in schema.tables.items()}
+        self._history = History()
 
-    schema: DatabaseSchema
-
-    #: Identifies the present content; a new one after each commit. `monitor_cond_since`.
-    transaction_id: Uuid
+    def table(self, name: str) -> Mapping[Uuid, Row]:
+        """Return the rows of a table as they are now: a live, read-only view."""
+        return MappingProxyType(self._tables[name].rows)
 
     def transact(
         self,
@@ -63,75 +74,139 @@ class Database:
         *,
         read_only: bool = False,
         elapsed: int = 0,
-        owns_lock: Callable[[str], bool] = ...,
+        owns_lock: Callable[[str], bool] = lambda name: False,
     ) -> Outcome:
         """Execute `operations` (without the database's name) and commit them.
 
-        Never raises on bad input: errors are in the results. The changes are in force in
+        Bad input raises nothing: errors are in the results. The changes are in force in
         memory on return; hold the reply and the monitors' updates back until the log has
         them, and if the log can't take them, `revert` them, latest first.
 
         `elapsed`: milliseconds since the first try, for a transaction that waits.
         `owns_lock`: whether the session owns the lock of this name, for `assert`.
         """
+        transaction = Transaction(self._tables)
+        execution = Execution(transaction, elapsed, owns_lock)
+        results: list[Json] = []
+        try:
+            for number, operation in enumerate(operations, 1):
+                name = f"ovsdb operation {number} of {len(operations)}"
+                result, op, reads = execute(execution, operation, name)
+                if not reads:
+                    self._check_writable(op, read_only)
+                results.append(result)
+        except UnsatisfiedWaitError:
+            return Outcome([], waiting=Waiting(execution.timeout))
+        except OvsdbError as error:
+            results.append(error.to_json())
+            results += [None] * (len(operations) - len(results))
+            return Outcome(results)
+        try:
+            changes = self._commit(settle(transaction))
+        except OvsdbError as error:
+            return Outcome([*results, error.to_json()])
+        comment = "\n".join(transaction.comments)
+        return Outcome(results, changes, transaction.durable, comment)
 
-    def revert(self, changes: Changes) -> None:
-        """Undo `changes`, the latest commit."""
+    def _check_writable(self, op: str, read_only: bool) -> None:
+        if read_only:
+            raise OvsdbError(
+                "not allowed",
+                f"{op} operation not allowed when database server is in read only mode",
+            )
+        if self.schema.name.startswith("_"):
+            raise OvsdbError(
+                "not allowed",
+                f"{op} operation not allowed on table in reserved database {self.schema.name}",
+            )
 
-    def replay(self, record: Json) -> Changes | None:
-        """Commit one transaction record of the log (`changes.to_json`'s form, with or
-        without `_is_diff`; `_date` and `_comment` are ignored).
+    def _commit(self, settled: Settled) -> Changes | None:
+        if not any(settled.tables.values()):
+            return None
+        changes = Changes(self.schema, settled.tables, new_uuid(), self.transaction_id)
+        for name, rows in settled.tables.items():
+            self._tables[name].apply(rows)
+        for name, counts in settled.strong.items():
+            self._tables[name].set_strong(counts)
+        for name, target, source, delta in settled.weak:
+            self._tables[name].count_weak(target, source, delta)
+        self.transaction_id = changes.transaction_id
+        self._history.add(changes, sum(len(table.rows) for table in self._tables.values()))
+        return changes
 
-        Raises `OvsdbError` if it doesn't fit; then nothing has changed.
+    def write(self, tables: Mapping[str, Mapping[Uuid, Row | None]]) -> Changes | None:
+        """Commit rows as they are, None for those to delete: for what keeps a database
+        itself, such as the server's own.
+
+        Raises `OvsdbError` if they violate the schema; then nothing has changed.
         """
+        transaction = Transaction(self._tables)
+        for name, rows in tables.items():
+            transaction.of(name).changed.update(rows)
+        return self._commit(settle(transaction))
 
-    def table(self, name: str) -> Mapping[Uuid, Row]:
-        """Return the rows of a table, as they are now (a live, read-only view)."""
+    def replay(self, record: Json, *, converting: bool = False) -> Changes | None:
+        """Commit one transaction record of a log (see `Changes.to_json`; `_date` and `_comment`
+        are not looked at).
 
-    def snapshot(self) -> Changes:
-        """Return the whole content as one change set of insertions. It shares the rows and
-        doesn't change when the database does; `to_json` of it is the compacted log."""
+        With `converting`, tables and columns that the schema doesn't have are left out.
+        Raises `OvsdbError` if the record doesn't fit; then nothing has changed.
+        """
+        transaction = Transaction(self._tables)
+        read_record(transaction, record, converting=converting)
+        return self._commit(settle(transaction))
 
     def convert(self, schema: DatabaseSchema) -> Database:
         """Return a new database with this one's content under `schema`.
 
         Raises `OvsdbError` if the content doesn't fit. This one isn't touched.
         """
+        if schema.name != self.schema.name:
+            raise OvsdbError(
+                "invalid parameters",
+                f"new schema name ({schema.name}) does not match "
+                f"database name ({self.schema.name})",
+            )
+        converted = Database(schema)
+        converted.write(
+            {
+                name: dict(convert_rows(table.schema, schema.tables[name], table.rows.values()))
+                for name, table in self._tables.items()
+                if name in schema.tables
+            }
+        )
+        return converted
 
+    def revert(self, changes: Changes) -> None:
+        """Undo `changes`, the latest commit."""
+        if changes.transaction_id != self.transaction_id:
+            raise ValueError("only the latest commit can be reverted")
+        inverse = changes.inverse()
+        for name, rows in inverse.tables.items():
+            table = self._tables[name]
+            table.apply(rows)
+            for uuid, (old, new) in rows.items():
+                for reference, target, delta in reference_changes(table.schema.strong, old, new):
+                    strong = self._tables[reference.table].strong
+                    strong[target] = strong.get(target, 0) + delta
+                for reference, target, delta in reference_changes(table.schema.weak, old, new):
+                    self._tables[reference.table].count_weak(target, (name, uuid), delta)
+        self.transaction_id = inverse.transaction_id
+        self._history.remove(changes)
 
-# changes.py
-#
-# @dataclass(frozen=True)
-# class Change: old: Row | None; new: Row | None
-# class Changes:
-#     schema: DatabaseSchema
-#     tables: Mapping[str, Mapping[Uuid, Change]]
-#     transaction_id: Uuid          (the database's after the commit)
-#     def to_json(self, *, comment: str = "", date: int | None = None) -> Json
-#         (the log's record: differences for sets and maps and `_is_diff`; `date` in ms since
-#          the epoch; None if no persistent column changed: nothing to log)
-#     def then(self, later: Changes) -> Changes     (both as one, to coalesce for slow readers)
-#     memo: dict                                   (what is derived from it, shared by monitors)
-#
-# monitor.py
-#
-# class Method(Enum): MONITOR, MONITOR_COND, MONITOR_COND_SINCE
-# class Monitor:
-#     def __init__(self, database: Database, method: Method, requests: Json) -> None
-#         (raises OvsdbError on bad requests)
-#     def initial(self) -> Json     (`<table-updates>` or `<table-updates2>` for the reply)
-#     def since(self, transaction_id: Uuid) -> tuple[bool, Uuid, Json]
-#         (the reply of monitor_cond_since: [found, last-txn-id, updates])
-#     def update(self, changes: Changes) -> Json | None
-#         (the updates to notify, None if this monitor sees nothing of it)
-#     def encoded_update(self, changes: Changes) -> bytes | None
-#         (the same as JSON text, computed once for all monitors that ask the same)
-#     def change_conditions(self, requests: Json) -> Json | None
-#         (monitor_cond_change; the update to notify; raises OvsdbError, then nothing changed)
-# The caller wraps these in `update`, `update2` (MONITOR_COND) or `update3`
-# (MONITOR_COND_SINCE; with changes.transaction_id).
-#
-# schema.py
-#
-# DatabaseSchema.from_json(json) / .to_json(); .name .version .cksum .tables
-# schemas/: load("Open_vSwitch"), load("_Server") -> DatabaseSchema
+    def changes_since(self, transaction_id: Uuid) -> Changes | None:
+        """Return what has changed since then, or None if that is too long ago."""
+        if transaction_id == self.transaction_id:
+            return Changes(self.schema, {}, transaction_id, transaction_id)
+        return self._history.since(transaction_id)
+
+    def snapshot(self) -> Changes:
+        """Return the whole content as one change set of insertions.
+
+        It doesn't change when the database does; its `to_json` is the compacted log's record.
+        """
+        tables = {
+            name: {uuid: Change(None, row) for uuid, row in table.rows.items()}
+            for name, table in self._tables.items()
+        }
+        return Changes(self.schema, tables, self.transaction_id, self.transaction_id)

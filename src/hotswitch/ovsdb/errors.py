@@ -26,9 +26,7 @@ class OvsdbError(HotswitchError):
         """The offending JSON as text with sorted members, or None."""
         if self._syntax is ...:
             return None
-        return json.dumps(
-            self._syntax, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        return json.dumps(self._syntax, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def to_json(self) -> dict[str, object]:
         """Return the `<error>` object as clients get it."""

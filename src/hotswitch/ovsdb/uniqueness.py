@@ -1,0 +1,87 @@
+"""Checks that no two rows have the same values in the columns of an index."""
+
+from __future__ import annotations
+
+from hotswitch.ovsdb.atoms import violation
+from hotswitch.ovsdb.errors import OvsdbError
+from hotswitch.ovsdb.schema import Column
+from hotswitch.ovsdb.tables import index_key
+from hotswitch.ovsdb.transaction import TableView
+from hotswitch.ovsdb.values import UUID_INDEX, VERSION_INDEX, Datum, Row, Uuid
+
+
+def check_uniqueness(view: TableView) -> None:
+    """Raise `OvsdbError` if this transaction leaves two rows with an equal index."""
+    for index, committed in zip(view.schema.indexes, view.table.indexes, strict=True):
+        seen: dict[tuple[Datum, ...], Uuid] = {}
+        for uuid, row in view.changed.items():
+            if row is None:
+                continue
+            key = index_key(index, row)
+            other = seen.setdefault(key, uuid)
+            if other == uuid:
+                # A row that is itself changed was or will be seen with its new values.
+                found = committed.get(key)
+                if found is None or found in view.changed:
+                    continue
+                other = found
+            there = view.get(other)
+            if there is not None:
+                raise _duplicate(view, index, there, row)
+
+
+def _duplicate(view: TableView, index: tuple[Column, ...], a: Row, b: Row) -> OvsdbError:
+    # Greater first: an order that doesn't depend on the UUIDs.
+    first, second = (b, a) if _comparable(a) < _comparable(b) else (a, b)
+    return violation(
+        f'Transaction causes multiple rows in "{view.schema.name}" table to have identical '
+        f"values ({_values(index, first)}) for index on {_columns(index)}.  "
+        f"{_history(view, index, 'First', first)}  {_history(view, index, 'Second', second)}"
+    )
+
+
+def _comparable(row: Row) -> list[tuple[int, Datum]]:
+    # Shorter data come first, as Open vSwitch compares.
+    return [
+        (len(datum), datum)
+        for position, datum in enumerate(row)
+        if position not in (UUID_INDEX, VERSION_INDEX)
+    ]
+
+
+def _history(view: TableView, index: tuple[Column, ...], title: str, row: Row) -> str:
+    """Say where one of the two rows comes from."""
+    uuid = Uuid(row[UUID_INDEX][0])
+    start = f"{title} row, with UUID {uuid}, "
+    old = view.table.rows.get(uuid)
+    if old is None:
+        return start + "was inserted by this transaction."
+    if uuid not in view.changed:
+        return (
+            start + "existed in the database before this transaction and was not modified "
+            "by the transaction."
+        )
+    if index_key(index, old) == index_key(index, row):
+        return (
+            start + "existed in the database before this transaction, which modified some "
+            "of the row's columns but not any columns in this index."
+        )
+    return start + (
+        f"had the following index values before the transaction: {_values(index, old)}."
+    )
+
+
+def _values(index: tuple[Column, ...], row: Row) -> str:
+    return enumeration([column.type.text(row[column.index]) for column in index])
+
+
+def _columns(index: tuple[Column, ...]) -> str:
+    names = enumeration([f'"{column.name}"' for column in index])
+    return f"column{'s' if len(index) > 1 else ''} {names}"
+
+
+def enumeration(words: list[str]) -> str:
+    """Return "a", "a and b", or "a, b, and c"."""
+    if len(words) < 3:
+        return " and ".join(words)
+    return f"{', '.join(words[:-1])}, and {words[-1]}"
