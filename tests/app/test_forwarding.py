@@ -140,9 +140,6 @@ def test_a_full_address_table_learns_nothing_new_and_says_so(lab: Daemon) -> Non
     assert lab.ask("stats")["bridges"][0]["counters"]["not_learned"] > 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="one program array holds programs of one type only: tcx or XDP"
-)
 def test_xdp_is_a_choice_of_a_port(lab: Daemon) -> None:
     lab.do("bridge add br0")
     lab.do("port add tap0 bridge br0 hook xdp")

@@ -49,6 +49,7 @@ def copy_to_user(
         code.store(record, 12, b.and_(asked, number(0xFFFFFFFF)), I32)
         code.store(record, 16, cookie)
         code.store(record, 24, number(table), I32)
+        code.store(record, 36, most, I32)
         _tag(code, packet, record)
         _bytes(code, packet, record, wanted, size)
         code.call(c.RINGBUF_SUBMIT, record, number(0))
@@ -64,12 +65,10 @@ def copy_to_user(
 def _tag(code: Code, packet: Packet, record: Value) -> None:
     if not packet.context.tag_beside:
         code.store(record, 28, code.number(0))
-        code.store(record, 36, code.number(0), I32)
         return
     code.store(record, 28, packet.tag(), I16)
     code.store(record, 30, packet.tag_present(), I16)
     code.store(record, 32, packet.tag_ethertype(), I32)
-    code.store(record, 36, code.number(0), I32)
 
 
 def _bytes(code: Code, packet: Packet, record: Value, wanted: Value, size: int) -> None:

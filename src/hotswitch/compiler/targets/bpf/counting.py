@@ -91,6 +91,7 @@ class Deferred(AtOnce):
 
     def received(self) -> None:
         self.state.set_cell(cells.PATH_LENGTH, 0)
+        self.state.set_cell(cells.MALFORMED, 0)
 
     def not_received(self) -> None:
         pass
@@ -103,10 +104,18 @@ class Deferred(AtOnce):
         code.store(place, cells.PATH, slot, I32)
         self.state.set_cell(cells.PATH_LENGTH, b.add(length, code.number(1)))
 
+    def total(self, name: str) -> None:
+        if name == "malformed":
+            self.state.set_cell(cells.MALFORMED, 1)
+        else:
+            super().total(name)
+
     def certain(self) -> None:
         """Count the packet for its port and its entries."""
         code, b = self.code, self.code.b
         super().received()
+        malformed = code.is_set(self.state.cell(cells.MALFORMED))
+        code.when(malformed, lambda: AtOnce.total(self, "malformed"))
         head, body, end = (code.block(name) for name in ("count", "count_one", "counted"))
         before = b.block
         code.go(head)

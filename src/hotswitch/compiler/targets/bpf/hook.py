@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hotswitch.compiler.targets.bpf import code as c
+from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.code import I32, I64, Code, Value
 
 _RECOMPUTE_CHECKSUM = 1
@@ -18,13 +19,12 @@ _RECOMPUTE_CHECKSUM = 1
 class Context:
     """Offsets in the context structure, verdicts, and helpers of one hook.
 
-    program: the element of the program array. tag_beside: the outermost tag may lie beside it.
+    programs: the name of the hook's program array. tag_beside: the outermost tag may lie beside it.
     whole_data: all bytes are directly readable.
     """
 
     name: str
     section: str
-    program: int
     data: int
     data_end: int
     ifindex: int
@@ -33,11 +33,15 @@ class Context:
     tag_beside: bool
     whole_data: bool
 
+    @property
+    def programs(self) -> str:
+        return f"{memory.PROGRAMS}_{self.name}"
 
-SKB = Context("tcx", "tc", 0, 76, 80, 40, 0xFFFFFFFF, 2, tag_beside=True, whole_data=False)
+
+SKB = Context("tcx", "tc", 76, 80, 40, 0xFFFFFFFF, 2, tag_beside=True, whole_data=False)
 """struct __sk_buff; TCX_NEXT and TCX_DROP (include/uapi/linux/bpf.h)."""
 
-XDP = Context("xdp", "xdp", 1, 0, 4, 12, 2, 1, tag_beside=False, whole_data=True)
+XDP = Context("xdp", "xdp", 0, 4, 12, 2, 1, tag_beside=False, whole_data=True)
 """struct xdp_md; XDP_PASS and XDP_DROP."""
 
 _SKB_LENGTH, _SKB_TAG_PRESENT, _SKB_TCI, _SKB_TPID = 0, 20, 24, 28

@@ -55,17 +55,17 @@ SCRATCH_SIZE = 4096
 COPIES = "copies"
 """ring buffer of copies to user space: head, then the frame's first bytes."""
 COPY_HEAD = struct.Struct("<IIIIQIHHII")
-"""length, captured, in_port, reason, cookie, table, tag TCI, tag present, tag TPID, nothing.
+"""length, captured, in_port, reason, cookie, table, tag TCI, tag present, tag TPID, asked.
 
-The tag is one that lies beside the frame; it belongs at its byte 12.
+The tag is one that lies beside the frame; it belongs at its byte 12. No more than the asked bytes
+are to be handed on, the tag's included.
 """
 COPY_SIZES = (256, 2048, 16384, 65536)
 """Bytes of frame in a record; a record has the smallest that suffices."""
 
 PROGRAMS = "programs"
-"""program array: the pipeline for each hook."""
-SKB_PROGRAM = 0
-XDP_PROGRAM = 1
+"""program array of one: the pipeline. One for each hook ("programs_tcx"): an array takes programs
+of one type only."""
 
 
 class Total(NamedTuple):

@@ -119,8 +119,8 @@ class _Build:
         code.call(
             c.TAIL_CALL,
             self.packet.pointer,
-            code.map(memory.PROGRAMS),
-            code.number(self.context.program),
+            code.map(self.context.programs),
+            code.number(0),
         )
         code.go(truncated)
 

@@ -7,7 +7,7 @@ ways through a parser stay few states. It is one a CPU, and a program runs to it
 from __future__ import annotations
 
 from hotswitch.compiler.errors import CompileError
-from hotswitch.compiler.flow import Flow, Piece, Word
+from hotswitch.compiler.flow import WORD, Flow, Piece, Word
 from hotswitch.compiler.ir import Program
 from hotswitch.compiler.targets.bpf.code import Code, Value
 from hotswitch.compiler.targets.bpf.layout import SCRATCH_SIZE
@@ -26,7 +26,8 @@ ACTED = 32
 NOW = 40
 FRAME_LENGTH = 48
 PATH_LENGTH = 56
-_OFFSETS = 64
+MALFORMED = 64
+_OFFSETS = 72
 PATH = 704
 """XDP: the slots of the entries met so far (u32)."""
 PATH_LIMIT = 64
@@ -103,10 +104,12 @@ class State:
         self.set_word(word, b.or_(kept, placed))
 
     def field(self, name: str) -> Value:
-        """A field of at most 64 bits."""
+        """A field, or the low 64 bits of one that is wider."""
         b = self.code.b
         result = None
         for piece in self.flow.pieces(name):
+            if piece.value_shift >= WORD:
+                continue
             part = b.shl(self.piece(piece), self.code.number(piece.value_shift))
             result = part if result is None else b.or_(result, part)
         return result

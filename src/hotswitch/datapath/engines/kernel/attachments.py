@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import pins
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.error import KernelError
@@ -27,7 +28,7 @@ def entry_instructions(context: Context, programs: Map) -> bytes:
         for each in (
             (0x18, 0x12, 0, programs.fd),  # r2 = the program array
             (0x00, 0x00, 0, 0),
-            (0xB7, 0x03, 0, context.program),  # r3 = its element
+            (0xB7, 0x03, 0, 0),  # r3 = its element
             (0x85, 0x00, 0, 12),  # bpf_tail_call
             (0xB4, 0x00, 0, pass_on),  # w0 = pass
             (0x95, 0x00, 0, 0),
@@ -38,9 +39,9 @@ def entry_instructions(context: Context, programs: Map) -> bytes:
 class Attachments:
     """What is attached where, by port number and hook."""
 
-    def __init__(self, directory: Path, programs: Map) -> None:
+    def __init__(self, directory: Path, store: MapStore) -> None:
         self._directory = directory
-        self._programs = programs
+        self._store = store
         self._entry: dict[str, Program] = {}
         self._at: dict[tuple[int, str], tuple[int, Attachment]] = {}
 
@@ -127,7 +128,7 @@ class Attachments:
         if context.name not in self._entry:
             self._entry[context.name] = Program.load(
                 _TYPES[context.name],
-                entry_instructions(context, self._programs),
+                entry_instructions(context, self._store.get(context.programs)),
                 name="hotswitch_entry",
             )
         return self._entry[context.name]

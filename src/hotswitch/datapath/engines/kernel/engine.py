@@ -88,7 +88,7 @@ class KernelEngine:
         manifest = found or Manifest(self._digest, {}, (), {}, (), ())
         self.slots = Slots(self.store.get(memory.SLOTS))
         self.runs = Runs(self.store.get(memory.MEMBERS))
-        self.attachments = Attachments(self.directory, self.store.get(memory.PROGRAMS))
+        self.attachments = Attachments(self.directory, self.store)
         self.ports = Ports(self.store, self.attachments)
         self.statistics = Statistics(self.store)
         self.address_table = AddressTable(self.store.get(memory.ADDRESSES))
@@ -531,9 +531,8 @@ class KernelEngine:
         try:
             programs += [(each, each.load(maps)) for each in compiled]
             for each, program in programs:
-                key = each.context.program.to_bytes(4, "little")
-                array = self.store.get(memory.PROGRAMS)
-                array.update(key, program.fd.to_bytes(4, "little"))
+                array = self.store.get(each.context.programs)
+                array.update(bytes(4), program.fd.to_bytes(4, "little"))
                 self._loaded[each.context.name] = each
         finally:
             for _, program in programs:
@@ -607,7 +606,7 @@ class KernelEngine:
 
     def report(self) -> ProgramReport:
         """What runs."""
-        return program_report(self.store.get(memory.PROGRAMS), self._loaded, self._homes)
+        return program_report(self.store, self._loaded, self._homes)
 
 
 def _digest(flow: Flow) -> str:

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hotswitch.compiler.targets.bpf.hook import SKB, XDP
+from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.programs import Compiled, annotated
+from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.datapath.provider import ProgramReport
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program
 
 
 def program_report(
-    programs: Map, loaded: Mapping[str, Compiled], homes: Homes | None
+    store: MapStore, loaded: Mapping[str, Compiled], homes: Homes | None
 ) -> ProgramReport:
     """One dictionary a program: its hook, sizes, times, strategies, and texts."""
     return ProgramReport(
         "kernel",
         tuple(
-            _program(programs, context.name, context.program, loaded.get(context.name), homes)
+            _program(context.name, identity, loaded.get(context.name), homes)
             for context in (SKB, XDP)
-            if programs.lookup(context.program.to_bytes(4, "little"))
+            if (identity := program_id(store, context))
         ),
     )
 
 
+def program_id(store: MapStore, context: Context) -> int:
+    """The id of the pipeline that a hook runs, or 0. Raises KernelError."""
+    array = store.known().get(context.programs)
+    return int.from_bytes(array.lookup(bytes(4)) or b"", "little") if array else 0
+
+
 def _program(
-    programs: Map, hook: str, element: int, compiled: Compiled | None, homes: Homes | None
+    hook: str, identity: int, compiled: Compiled | None, homes: Homes | None
 ) -> dict[str, object]:
     report: dict[str, object] = {"hook": hook}
-    identity = int.from_bytes(programs.lookup(element.to_bytes(4, "little")) or b"", "little")
     try:
         program = Program.from_id(identity)
         info = program.info()

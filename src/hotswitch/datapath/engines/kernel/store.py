@@ -38,7 +38,6 @@ _SPECS = {
     memory.TOTALS: Spec(MapType.PERCPU_ARRAY, 4, memory.TOTAL.size, 1),
     memory.METERS: Spec(MapType.ARRAY, 4, memory.METER.size, 256),
     memory.SCRATCH: Spec(MapType.PERCPU_ARRAY, 4, memory.SCRATCH_SIZE, 1),
-    memory.PROGRAMS: Spec(MapType.PROG_ARRAY, 4, 4, 2),
     "manifest": Spec(MapType.ARRAY, 4, 1 << 16, 1),
 }
 _MATCH_ENTRIES = 1 << 14
@@ -53,6 +52,8 @@ def spec_of(name: str, address_limit: int) -> Spec:
         return Spec(MapType.HASH, int(size), 8, _MATCH_ENTRIES, MapFlag.NO_PREALLOC)
     if kind == "trie":
         return Spec(MapType.LPM_TRIE, int(size), 8, _MATCH_ENTRIES, MapFlag.NO_PREALLOC)
+    if kind == memory.PROGRAMS:
+        return Spec(MapType.PROG_ARRAY, 4, 4, 1)
     if name == memory.ADDRESSES:
         return Spec(MapType.HASH, 8, memory.ADDRESS.size, address_limit)
     if name == memory.COPIES:

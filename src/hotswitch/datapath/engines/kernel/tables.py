@@ -100,12 +100,12 @@ class Copies:
 
 
 def _upcall(record: bytes) -> Upcall:
-    length, captured, in_port, reason, cookie, table, tci, tagged, tpid, _ = (
+    length, captured, in_port, reason, cookie, table, tci, tagged, tpid, asked = (
         memory.COPY_HEAD.unpack_from(record)
     )
     start = memory.COPY_HEAD.size
     frame = bytes(record[start : start + captured])
-    if tagged:
+    if tagged and captured:
         tag = tpid.to_bytes(2, "big") + tci.to_bytes(2, "big")
         frame = frame[:12] + tag + frame[12:]
-    return Upcall(reason, table, in_port, cookie, length, frame)
+    return Upcall(reason, table, in_port, cookie, length, frame[:asked])
