@@ -46,8 +46,8 @@ def redirect(
 def take_redirected(pair: lab.Pair) -> None:
     """Make the hosts' links fit for XDP in between.
 
-    A veth takes frames that XDP redirects to it with GRO on. And no XDP program sees that a checksum
-    is still to be computed, so the hosts must not leave that to the link.
+    A veth takes frames that XDP redirects to it with GRO on. And no XDP program sees that a
+    checksum is still to be computed, so the hosts must not leave that to the link.
     """
     for host in (pair.first, pair.second):
         lab.offload(host.namespace, host.link, "gro", True)

@@ -1,0 +1,1 @@
+"""hotswitch measured by itself: the program, its tables, its shape, the daemon's start."""
