@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from hotswitch.headers.registry import Registry
+from hotswitch.model.port import Hook
 from tests.engines import strategies
 from tests.engines.agreement import assert_same
 from tests.engines.fixtures import FIXTURES
@@ -18,9 +19,9 @@ REGISTRY = Registry.standard()
 ON_WIRES = [name for name, fixture in FIXTURES.items() if fits_wires(fixture)]
 
 
-@pytest.fixture(scope="module")
-def harness() -> Iterator[KernelHarness]:
-    with kernel_harness(REGISTRY) as made:
+@pytest.fixture(scope="module", params=[Hook.TCX, Hook.XDP])
+def harness(request: pytest.FixtureRequest) -> Iterator[KernelHarness]:
+    with kernel_harness(REGISTRY, hook=request.param) as made:
         yield made
 
 
