@@ -7,9 +7,10 @@ the log (`Changes.to_json`), notify monitors (`Monitor.update`), act on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from weakref import WeakValueDictionary
 
 from hotswitch.ovsdb.changes import Change, Changes
 from hotswitch.ovsdb.convert import convert_rows
@@ -61,6 +62,8 @@ class Database:
         self.schema = schema
         #: Identifies the present content; a new one after each commit.
         self.transaction_id: Uuid = new_uuid()
+        #: What equal monitors share, while there are any.
+        self.shared: WeakValueDictionary[Hashable, object] = WeakValueDictionary()
         self._tables = {name: Table(table) for name, table in schema.tables.items()}
         self._history = History()
 

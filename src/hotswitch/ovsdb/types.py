@@ -105,9 +105,8 @@ class Type:
 
     def apply(self, old: Datum, delta: Datum) -> Datum:
         """Return the datum of which `delta` is the difference; raise `OvsdbError`."""
-        if self.maximum == 1:
-            return delta
-        new = apply_difference(old, delta, is_map=self.is_map)
+        simple = self.maximum == 1
+        new = delta if simple else apply_difference(old, delta, is_map=self.is_map)
         if not self.holds(new):
             raise OvsdbError("ovsdb error", "a difference gives a datum of a wrong size")
         return new
