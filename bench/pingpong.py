@@ -97,6 +97,7 @@ done_all:
   ret i64 %following
 }}
 """
+_kept: list[Any] = []
 
 
 @cache
@@ -116,7 +117,7 @@ def _machine_code() -> tuple[Any, Any, Any]:
     ask = ctypes.CFUNCTYPE(word, handle, handle, ctypes.c_void_p, word, word)(
         engine.get_function_address("ask")
     )
-    now.owner = engine  # the code lives as long as the engine
+    _kept.append(engine)  # the code lives as long as the engine
     return now, echo, ask
 
 

@@ -84,7 +84,8 @@ def _compile(text: str) -> bytes:
     machine = llvm.Target.from_triple("bpfel").create_target_machine(cpu="v3", opt=2)
     module = llvm.parse_assembly(f'target triple = "bpfel"\n{text}')
     module.verify()
-    return bytes(machine.emit_object(module))
+    compiled: bytes = machine.emit_object(module)
+    return compiled
 
 
 def redirect(type_: ProgramType, ifindex: int, helper: int = REDIRECT) -> Program:

@@ -31,10 +31,14 @@ class Row:
 
 @dataclass
 class Results:
-    """All values. `values[figure][subject]` has one value a round; None: it failed."""
+    """All values. `values[figure][subject]` has one value a round; None: it failed.
+
+    others: how many CPUs other programs of the machine used, by measurement.
+    """
 
     values: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
     alone: dict[str, list[Row]] = field(default_factory=dict)
 
     def add(self, figure: str, subject: str, value: float | None) -> None:
@@ -90,6 +94,7 @@ def document(
         "compared": compared,
         "alone": {name: [asdict(row) for row in rows] for name, rows in results.alone.items()},
         "failures": results.failures,
+        "cpus_used_by_others": _as_json(summarise(results.others)) if results.others else None,
     }
 
 

@@ -10,6 +10,7 @@ import statistics
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 from bench import lab, programs
 from bench.alone.datapath import PORTS, datapath, program_of
@@ -19,9 +20,9 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.kernel.programs import Program, ProgramType
-from hotswitch.model.action import Output
+from hotswitch.model.action import Actions, Learn, Lookup, Output
 from hotswitch.model.entry import Entry
-from hotswitch.model.match import Match
+from hotswitch.model.match import ANY, Match
 from hotswitch.model.port import Address, Hook
 from hotswitch.switch.desired import DesiredBridge, DesiredPort
 from hotswitch.switch.pipeline import entries as bridge_entries
@@ -72,6 +73,11 @@ def _context(ifindex: int, hook: Hook, length: int) -> bytes:
     return struct.pack("=11I148x", *[0] * 10, ifindex)  # struct __sk_buff
 
 
+_PARTS = {
+    "an entry for all packets: output": (Output(2),),
+    "and learn the source": (Learn(), Output(2)),
+    "and look up the destination": (Lookup(), Learn(), Output(2)),
+}
 Case = Iterator[tuple[str, float, str]]
 
 
@@ -79,11 +85,13 @@ def _cases() -> Iterator[tuple[str, Callable[[], Case]]]:
     yield "an empty program", _empty
     yield "a bare redirect, tcx", _redirect
     for hook in (Hook.AUTO, Hook.TCX, Hook.XDP):
-        yield f"the bridge, VLAN and learning, {hook.value}", lambda hook=hook: _bridge(hook)
+        yield f"the bridge, VLAN and learning, {hook.value}", partial(_bridge, hook)
+    for title, actions in _PARTS.items():
+        yield title, partial(_parts, actions)
     for count in ENTRIES:
-        yield f"{count:,} entries, one mask", lambda count=count: _entries(count)
+        yield f"{count:,} entries, one mask", partial(_entries, count)
     for count in MASKS:
-        yield f"{count} masks, the last one hits", lambda count=count: _masks(count, count - 1)
+        yield f"{count} masks, the last one hits", partial(_masks, count, count - 1)
     yield f"{MASKS[-1]} masks, the first one hits", lambda: _masks(MASKS[-1], 0)
 
 
@@ -110,6 +118,14 @@ def _bridge(hook: Hook) -> Case:
         for (mac, _), port in zip((_FIRST, _SECOND), PORTS, strict=True):
             made.put_address(Address(10, mac, port, static=True))
         yield from _run(made, hook)
+
+
+def _parts(actions: Actions) -> Case:
+    with datapath(f"parts-{len(actions)}") as made:
+        made.change([PutEntry(Entry(0, 0, ANY, actions))])
+        for (mac, _), port in zip((_FIRST, _SECOND), PORTS, strict=True):
+            made.put_address(Address(0, mac, port, static=True))
+        yield from _run(made, Hook.TCX)
 
 
 def _entries(count: int) -> Case:

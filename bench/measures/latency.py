@@ -11,7 +11,7 @@ from bench.summary import percentile
 
 FIGURES = (
     Figure("p50", "TCP request and response, p50", "µs"),
-    Figure("p99", "TCP request and response, p99", "µs"),
+    Figure("p99", "TCP request and response, p99", "µs", 1),
 )
 
 
