@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -57,6 +58,7 @@ class Databases:
 
     observers: called after each commit.
     durable: how durable transactions come to the disk.
+    counts: what has happened how often.
     """
 
     def __init__(self, clock: Clock, *, durable: Durable = sync_at_once) -> None:
@@ -65,6 +67,7 @@ class Databases:
         self.locks: Locks[Client] = Locks()
         self.waiters = Waiters()
         self.observers: list[Observer] = []
+        self.counts: Counter[str] = Counter()
         self.server_id = new_uuid()
         self._clients: dict[Client, None] = {}
         self._rows: dict[str, Uuid] = {}
@@ -128,6 +131,7 @@ class Databases:
         outcome = storage.transact(
             operations, read_only=read_only, elapsed=elapsed, owns_lock=owns_lock
         )
+        self.counts["ovsdb_transactions"] += 1
         if outcome.changes is not None:
             self._announce(storage, outcome.changes)
         return outcome
@@ -184,6 +188,7 @@ class Databases:
         self.apply(self._server(), {"Database": {self._rows[storage.name]: row}})
 
     def _announce(self, storage: Storage, changes: Changes) -> None:
+        self.counts["ovsdb_commits"] += 1
         for client in list(self._clients):
             client.changed(storage, changes)
         for observer in self.observers:

@@ -22,6 +22,7 @@ class LogFile:
     """A database file that is locked, against us and Open vSwitch's tools, and open.
 
     Read `records` to its end first. All methods are for one thread, except where it says so.
+    failure: why nothing can be appended until the content is replaced, or "".
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +36,7 @@ class LogFile:
             raise LogError(f"can't open {path}: {error.strerror}") from error
         self._end = 0
         self._replacement: Replacement | None = None
-        self._failure = ""
+        self.failure = ""
 
     @classmethod
     def create(cls, path: Path, schema: Any) -> None:
@@ -89,8 +90,8 @@ class LogFile:
 
     def append(self, record: bytes) -> None:
         """Add what `encode_record` made. Raises LogError, then the file is as it was."""
-        if self._failure:
-            raise LogError(self._failure, remedy="compact the database")
+        if self.failure:
+            raise LogError(self.failure, remedy="compact the database")
         replacement = self._replacement
         try:
             _write(self._file, record, self._end)
@@ -116,8 +117,8 @@ class LogFile:
                 for each in files:
                     os.fdatasync(each)
             except OSError as error:
-                self._failure = f"can't bring {self.path} to the disk: {error.strerror}"
-                raise LogError(self._failure) from error
+                self.failure = f"can't bring {self.path} to the disk: {error.strerror}"
+                raise LogError(self.failure) from error
             finally:
                 for each in files:
                     os.close(each)
@@ -136,7 +137,7 @@ class LogFile:
         os.close(self._file)
         self._file, self._end = replacement.release()
         self._replacement = None
-        self._failure = ""
+        self.failure = ""
 
     def abandon(self, replacement: Replacement) -> None:
         """Forget a replacement that has failed.
@@ -145,7 +146,7 @@ class LogFile:
         """
         if replacement.renamed:
             self.adopt(replacement)
-            self._failure = f"can't bring {self.path} to the disk"
+            self.failure = f"can't bring {self.path} to the disk"
         else:
             replacement.discard()
             self._replacement = None

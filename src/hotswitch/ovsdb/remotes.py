@@ -16,6 +16,9 @@ from hotswitch.base.errors import HotswitchError
 PORT = 6640
 """IANA's port for OVSDB."""
 
+DEFAULT_BACKOFF = 8000
+"""Milliseconds between attempts to connect, at most."""
+
 
 class RemoteError(HotswitchError):
     """A text that is no connection method, or one that can't be used."""
@@ -68,7 +71,7 @@ class Options:
     """
 
     probe: int | None = None
-    backoff: int = 8000
+    backoff: int = DEFAULT_BACKOFF
     read_only: bool = False
 
 

@@ -111,6 +111,11 @@ class Storage:
         return self._log.path if self._log else None
 
     @property
+    def failure(self) -> str:
+        """Why nothing can be committed any more, or ""."""
+        return self._log.failure if self._log else ""
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         return self._log.size if self._log else 0

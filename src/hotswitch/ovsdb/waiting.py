@@ -32,9 +32,13 @@ class Waiter:
 
 
 class Waiters:
-    """All transactions that wait, in the order in which they came."""
+    """All transactions that wait, in the order in which they came.
+
+    added: called when there is one more, so that a timer can be set for it.
+    """
 
     def __init__(self) -> None:
+        self.added: Callable[[], None] = lambda: None
         self._waiters: dict[Waiter, None] = {}
         self._retrying = False
         self._again: dict[Storage, None] = {}
@@ -45,6 +49,7 @@ class Waiters:
     def add(self, waiter: Waiter) -> None:
         """Keep a transaction that has been tried."""
         self._waiters[waiter] = None
+        self.added()
 
     def remove(self, waiter: Waiter) -> None:
         """Forget a transaction, if it is still there."""

@@ -1,0 +1,263 @@
+"""Where connections come from: sockets that listen, and peers that are called again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from pathlib import Path
+from typing import Protocol
+
+from hotswitch.ovsdb.connection import Connection
+from hotswitch.ovsdb.databases import Databases
+from hotswitch.ovsdb.remotes import Connect, Listen, Options, RemoteError, Transport
+
+MAXIMUM_CONNECTIONS = 2000
+"""Clients of one listener."""
+
+_DEFAULT_PROBE = 5.0
+_HANDSHAKE = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Endpoint(Protocol):
+    """A remote in use."""
+
+    @property
+    def connections(self) -> set[Connection]:
+        """Who is connected."""
+
+    async def start(self) -> None:
+        """Begin. Raises RemoteError."""
+
+    async def close(self) -> None:
+        """End, and close all connections."""
+
+    def status(self) -> dict[str, str]:
+        """Return what a Manager's `status` column says."""
+
+
+class _Connections:
+    """The connections of an endpoint."""
+
+    def __init__(self, name: str, databases: Databases, options: Options) -> None:
+        self.name = name
+        self.connections: set[Connection] = set()
+        self._databases = databases
+        self._options = options
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def _connection(self, probe: bool) -> Connection:
+        default = _DEFAULT_PROBE if probe else 0.0
+        given = self._options.probe
+        interval = default if given is None else given / 1000
+        return Connection(
+            self.name, self._databases, self._options, interval, self._opened, self._over
+        )
+
+    def _opened(self, connection: Connection) -> None:
+        self.connections.add(connection)
+        self._empty.clear()
+
+    def _over(self, connection: Connection, reason: str) -> None:
+        self.connections.discard(connection)
+        if not self.connections:
+            self._empty.set()
+
+    async def _hang_up(self) -> None:
+        for each in list(self.connections):
+            each.disconnect("the remote is removed")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), 1.0)
+        for each in list(self.connections):
+            each.drop("it did not take its last messages")
+        await self._empty.wait()
+
+
+class Listener(_Connections):
+    """Accepts connections. See `Endpoint`.
+
+    group: the group that may use a Unix socket as well as its owner, or None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        remote: Listen,
+        databases: Databases,
+        options: Options,
+        *,
+        context: ssl.SSLContext | None = None,
+        group: int | None = None,
+    ) -> None:
+        super().__init__(name, databases, options)
+        self._remote = remote
+        self._context = context
+        self._group = group
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port in use; 0 for a Unix socket."""
+        if self._remote.transport is Transport.UNIX or self._server is None:
+            return 0
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if self._remote.transport is Transport.UNIX:
+                listening = bind_unix(Path(self._remote.address), self._group)
+                self._server = await loop.create_unix_server(self._accept, sock=listening)
+            else:
+                self._server = await loop.create_server(
+                    self._accept,
+                    self._remote.address or None,
+                    self._remote.port,
+                    ssl=self._context,
+                    ssl_handshake_timeout=_HANDSHAKE if self._context else None,
+                )
+        except OSError as error:
+            raise RemoteError(f"{self.name}: can't listen: {error.strerror or error}") from error
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            if self._remote.transport is Transport.UNIX:
+                Path(self._remote.address).unlink(missing_ok=True)
+        await self._hang_up()
+
+    def status(self) -> dict[str, str]:
+        status = {"state": "ACTIVE" if self.connections else "LISTENING"}
+        if len(self.connections) > 1:
+            status["n_connections"] = str(len(self.connections))
+        if self.port:
+            status["bound_port"] = str(self.port)
+        return status
+
+    def _accept(self) -> asyncio.Protocol:
+        if len(self.connections) >= MAXIMUM_CONNECTIONS:
+            _log.warning("%s: refused, %d are connected", self.name, len(self.connections))
+            return _Refusal()
+        return self._connection(self._remote.transport is not Transport.UNIX)
+
+
+class Connector(_Connections):
+    """Keeps one connection up, with pauses that grow between attempts. See `Endpoint`."""
+
+    def __init__(
+        self,
+        name: str,
+        remote: Connect,
+        databases: Databases,
+        options: Options,
+        *,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(name, databases, options)
+        self._remote = remote
+        self._context = context
+        self._task: asyncio.Task[None] | None = None
+        self._error = ""
+        self._changed = 0.0
+
+    async def start(self) -> None:
+        self._changed = asyncio.get_running_loop().time()
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        await self._hang_up()
+
+    def status(self) -> dict[str, str]:
+        seconds = str(int(asyncio.get_running_loop().time() - self._changed))
+        if self.connections:
+            return {"state": "ACTIVE", "sec_since_connect": seconds}
+        status = {"state": "BACKOFF", "sec_since_disconnect": seconds}
+        if self._error:
+            status["last_error"] = self._error
+        return status
+
+    async def _run(self) -> None:
+        longest = max(self._options.backoff, 1000) / 1000
+        pause = 1.0
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await asyncio.wait_for(self._connect(), max(pause, _HANDSHAKE))
+            except (OSError, TimeoutError) as error:
+                self._error = str(error) or "timed out"
+                _log.info("%s: can't connect: %s", self.name, self._error)
+            else:
+                self._changed = asyncio.get_running_loop().time()
+                await self._empty.wait()
+                self._changed = asyncio.get_running_loop().time()
+            lasted = asyncio.get_running_loop().time() - began
+            pause = 1.0 if lasted > longest else min(pause * 2, longest)
+            await asyncio.sleep(pause)
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._remote.transport is Transport.UNIX:
+            await loop.create_unix_connection(lambda: self._connection(False), self._remote.address)
+        else:
+            await loop.create_connection(
+                lambda: self._connection(True),
+                self._remote.address,
+                self._remote.port,
+                ssl=self._context,
+                server_hostname="" if self._context else None,
+            )
+
+    def _over(self, connection: Connection, reason: str) -> None:
+        self._error = reason
+        super()._over(connection, reason)
+
+
+class _Refusal(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def bind_unix(path: Path, group: int | None = None) -> socket.socket:
+    """Return a socket that is bound to `path`, in place of one that nobody listens on any more.
+
+    Its owner may connect, and `group` if given. Raises OSError.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_dead(path)
+        mask = os.umask(0o177)
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(mask)
+        if group is not None:
+            os.chown(path, -1, group)
+            path.chmod(0o660)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _remove_dead(path: Path) -> None:
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except BlockingIOError:
+            raise FileExistsError(0, "another program listens there") from None
+        else:
+            raise FileExistsError(0, "another program listens there")

@@ -1,0 +1,68 @@
+"""The control socket: many clients, one request of each at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from hotswitch.ovsdb.endpoints import bind_unix
+from hotswitch.ovsdb.jsonrpc import Framer, ProtocolError, Request, encode
+from hotswitch.ovsdb.remotes import RemoteError
+from hotswitch.ovsdb.unixctl import Commands
+
+_CHUNK = 1 << 16
+_MAXIMUM_REQUEST = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+class ControlServer:
+    """Listens on a Unix socket that only its owner, and `group` if given, may use."""
+
+    def __init__(self, path: Path, commands: Commands, *, group: int | None = None) -> None:
+        self._path = path
+        self._commands = commands
+        self._group = group
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to listen. Raises RemoteError."""
+        try:
+            listening = bind_unix(self._path, self._group)
+            self._server = await asyncio.start_unix_server(self._serve, sock=listening)
+        except OSError as error:
+            what = f"{self._path}: can't listen: {error.strerror or error}"
+            raise RemoteError(what) from error
+
+    async def close(self) -> None:
+        """End, and hang up; replies that are on their way still go out."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            self._path.unlink(missing_ok=True)
+        for each in self._clients:
+            each.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        framer = Framer(_MAXIMUM_REQUEST)
+        try:
+            while data := await reader.read(_CHUNK):
+                for message in framer.feed(data):
+                    if isinstance(message, Request):
+                        writer.write(encode(await self._commands.answer(message)))
+                        await writer.drain()
+        except ProtocolError as error:
+            _log.warning("control socket: %s", error)
+        except (ConnectionError, asyncio.CancelledError):
+            _log.debug("a control connection is over")
+        finally:
+            self._clients.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
