@@ -27,6 +27,7 @@ class FakeLinks:
     def __init__(self) -> None:
         self.links: dict[int, Link] = {}
         self.broken: set[str] = set()
+        self.silent: set[int] = set()
         self._next = 1
 
     def add(self, name: str, **values: object) -> Link:
@@ -52,15 +53,27 @@ class FakeLinks:
     def list_links(self) -> Sequence[Link]:
         return list(self.links.values())
 
-    def create_veth(self, name: str, peer: str) -> Link:
+    def create_veth(self, name: str, peer: str, mtu: int) -> Link:
         if name in self.broken:
             raise FakeError(f"{name} can't be made")
-        outer, inner = self.add(name, kind="veth"), self.add(peer, kind="veth")
+        mtu = mtu or 1500
+        outer, inner = self.add(name, kind="veth", mtu=mtu), self.add(peer, kind="veth", mtu=mtu)
         self.change(outer.index, peer=inner.index)
         self.change(inner.index, peer=outer.index)
         return self.links[outer.index]
 
+    def create_tap(self, name: str, mark: str) -> Link:
+        if name in self.broken:
+            raise FakeError(f"{name} can't be made")
+        return self.add(name, kind="tun", alternative_names=(mark,))
+
+    def take_no_addresses(self, index: int) -> None:
+        self.change(index)
+        self.silent.add(index)
+
     def add_alternative_name(self, index: int, name: str) -> None:
+        if name in {each for link in self.links.values() for each in link.alternative_names}:
+            raise FakeError(f"{name} exists")
         names = self.links[index].alternative_names
         self.change(index, alternative_names=(*names, name))
 
@@ -69,6 +82,9 @@ class FakeLinks:
 
     def set_promiscuous(self, index: int, promiscuous: bool) -> None:
         self.change(index, promiscuous=promiscuous)
+
+    def set_address(self, index: int, address: int) -> None:
+        self.change(index, address=address)
 
     def set_mtu(self, index: int, mtu: int) -> None:
         self.change(index, mtu=mtu)

@@ -12,7 +12,20 @@ from hotswitch.switch.switch import Switch
 from tests.switch.fakes import FakeWorld
 from tests.switch.wishes import bridge, desired
 
-BAD_NAMES = ("", ".", "..", "a/b", "a b", "a\tb", "a:b", "sixteen-letters!", "ä" * 8, "a\0", "lo")
+BAD_NAMES = (
+    "",
+    ".",
+    "..",
+    "a/b",
+    "a b",
+    "a\tb",
+    "a:b",
+    "sixteen-letters!",
+    "ä" * 8,
+    "a\0",
+    "lo",
+    "a%d",
+)
 
 WRONG = [
     *((desired(bridge(name)), "") for name in BAD_NAMES),

@@ -16,7 +16,7 @@ from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.kernel_links import KernelLinks
-from hotswitch.switch.observed import inside_name
+from hotswitch.switch.marks import inside_name
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.switch import Switch

@@ -9,7 +9,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.port import Address, Hook
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort
-from hotswitch.switch.observed import inside_name
+from hotswitch.switch.marks import inside_name
 from hotswitch.switch.pipeline import LOCAL_PORT
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
@@ -49,7 +49,7 @@ def test_a_new_bridge_step_by_step(world: FakeWorld) -> None:
         "br0: add port tap0 as 1",
         "br0: limit floods of port tap0 to 100 packets/s",
         "br0: put 54 entries, delete 0",
-        f"br0: create the local link, with {INSIDE} as its inner end",
+        f"br0: create the link br0, with {INSIDE} as its inner end",
         "br0: turn promiscuous mode of port tap0's link on",
         "br0: set the link of port tap0 up",
         f"br0: bind port tap0 to link {tap.index}, hook auto",
@@ -61,9 +61,9 @@ def test_deletions_come_first_and_in_all_bridges(world: FakeWorld, switch: Switc
     switch.set_desired(desired(bridge("br0"), bridge("br1", "tap0"), bridge("br2")))
     steps = texts(desired(bridge("br0", "tap0"), bridge("br1")), world)
     assert steps[:3] == [
-        f"br2: delete the local link, by its inner end, link {inside(world, 'br2')}",
         "br2: delete the datapath",
         "br1: delete port tap0, 1",
+        f"br2: delete link {inside(world, 'br2')}, which was made for br2",
     ]
 
 
@@ -152,7 +152,7 @@ def test_other_than_ethernet_and_local_links_are_not_taken(
     switch.set_desired(desired(bridge("br0", "wg0"), bridge("br1", INSIDE)))
     status = switch.status()
     assert status["br0"].ports["wg0"].error == "wg0 is not an Ethernet device"
-    assert status["br1"].ports[INSIDE].error == f"{INSIDE} is the local link of bridge br0"
+    assert status["br1"].ports[INSIDE].error == f"{INSIDE} was made for port br0"
 
 
 def test_a_foreign_device_of_the_bridges_name_stays(world: FakeWorld, switch: Switch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from hotswitch.kernel import netlink
@@ -28,7 +29,10 @@ from hotswitch.kernel.netlink import NetlinkSocket
 _RTM_SETLINK = 19
 _RTM_NEWLINKPROP = 108
 _RTM_DELLINKPROP = 109
+_IFLA_AF_SPEC = 26
 _IFLA_NET_NS_FD = 28
+_IFLA_INET6_ADDR_GEN_MODE = 8
+_IN6_ADDR_GEN_MODE_NONE = 1
 _VETH_INFO_PEER = 1
 _UP = 1
 _PROMISCUOUS = 0x100
@@ -94,6 +98,17 @@ def set_address(index: int, address: int) -> None:
 def set_mtu(index: int, mtu: int) -> None:
     """Set the largest packet's size in bytes, without Ethernet header."""
     _set(index, netlink.u32(IFLA_MTU, mtu), f"set the MTU of the link {index} to {mtu}")
+
+
+def take_no_addresses(index: int) -> None:
+    """Have the kernel give the link no IPv6 address, so that it sends nothing by itself."""
+    mode = netlink.attribute(_IFLA_INET6_ADDR_GEN_MODE, bytes([_IN6_ADDR_GEN_MODE_NONE]))
+    families = netlink.nested(_IFLA_AF_SPEC, netlink.nested(socket.AF_INET6, mode))
+    try:
+        _set(index, families, f"keep the link {index} without addresses")
+    except KernelError as error:
+        if error.errno != errno.EAFNOSUPPORT:  # a kernel without IPv6
+            raise
 
 
 def set_master(index: int, master: int) -> None:

@@ -25,8 +25,14 @@ class Links(Protocol):
     def list_links(self) -> Sequence[Link]:
         """All links."""
 
-    def create_veth(self, name: str, peer: str) -> Link:
-        """Make a pair of links; the one called `name`."""
+    def create_veth(self, name: str, peer: str, mtu: int) -> Link:
+        """Make a pair of links; the one called `name`. mtu in bytes, 0: the usual."""
+
+    def create_tap(self, name: str, mark: str) -> Link:
+        """Make a TAP device that has this alternative name; never one without it."""
+
+    def take_no_addresses(self, index: int) -> None:
+        """Have the kernel give a link no addresses, so that it sends nothing by itself."""
 
     def add_alternative_name(self, index: int, name: str) -> None:
         """Give a link one more name."""
@@ -36,6 +42,9 @@ class Links(Protocol):
 
     def set_promiscuous(self, index: int, promiscuous: bool) -> None:
         """Take frames for all addresses, or no longer."""
+
+    def set_address(self, index: int, address: int) -> None:
+        """Set a link's MAC address, 48 bits."""
 
     def set_mtu(self, index: int, mtu: int) -> None:
         """Set a link's MTU, in bytes."""
@@ -50,7 +59,7 @@ class World:
 
     new_datapath: makes an empty datapath with this name and room for so many addresses.
     datapaths: those that are there, by name; at the start, those of an earlier life.
-    owner: what tells this daemon's local links from those of another one; a few letters and digits.
+    owner: what tells links made by this daemon from those of another one; a few letters and digits.
     """
 
     links: Links
@@ -106,11 +115,13 @@ def carry_out(step: Step, world: World) -> None:
             world.datapaths[step.bridge].destroy()
             del world.datapaths[step.bridge]
         case (
-            steps.CreateLocalLink()
-            | steps.MarkLocalLink()
-            | steps.DeleteLocalLink()
+            steps.CreateInternalLink()
+            | steps.CreateTap()
+            | steps.CreateCable()
+            | steps.DeleteLink()
             | steps.SetLinkUp()
             | steps.SetPromiscuous()
+            | steps.SetAddress()
             | steps.SetMtu()
         ):
             _change_link(step, world.links)
@@ -119,30 +130,44 @@ def carry_out(step: Step, world: World) -> None:
 
 
 def _change_link(
-    step: steps.CreateLocalLink
-    | steps.MarkLocalLink
-    | steps.DeleteLocalLink
+    step: steps.CreateInternalLink
+    | steps.CreateTap
+    | steps.CreateCable
+    | steps.DeleteLink
     | steps.SetLinkUp
     | steps.SetPromiscuous
+    | steps.SetAddress
     | steps.SetMtu,
     links: Links,
 ) -> None:
     match step:
-        case steps.CreateLocalLink():
-            outer = links.create_veth(step.bridge, step.inside)
-            links.add_alternative_name(outer.peer, step.mark)
-        case steps.MarkLocalLink():
-            links.add_alternative_name(step.index, step.mark)
-        case steps.DeleteLocalLink():
+        case steps.CreateInternalLink():
+            outer = links.create_veth(step.port, step.inside, 0)
+            _mark(links, outer.peer, step.mark)
+        case steps.CreateTap():
+            links.create_tap(step.port, step.mark)
+        case steps.CreateCable():
+            near = links.create_veth(*step.names, step.mtu)
+            for index, mark in zip((near.index, near.peer), step.marks, strict=True):
+                _mark(links, index, mark)
+        case steps.DeleteLink():
             links.delete(step.index)
         case steps.SetLinkUp():
             links.set_up(step.index)
         case steps.SetPromiscuous():
             links.set_promiscuous(step.index, step.promiscuous)
+        case steps.SetAddress():
+            links.set_address(step.index, step.address)
         case steps.SetMtu():
             links.set_mtu(step.index, step.mtu)
         case _:
             assert_never(step)
+
+
+def _mark(links: Links, index: int, mark: str) -> None:
+    """Make a link one of hotswitch's. Last comes the mark: what has one is finished."""
+    links.take_no_addresses(index)
+    links.add_alternative_name(index, mark)
 
 
 def _change_datapath(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from hotswitch.kernel.links import Link
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Port
-from hotswitch.switch.desired import Desired, DesiredBridge
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
+from hotswitch.switch.making import Making, peer_missing, peer_wrong
+from hotswitch.switch.marks import mark
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import LOCAL_PORT, all_ports
 
@@ -18,11 +21,18 @@ _ETHERNET = 1
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A port's number and link. No link and no error: the port waits for its device."""
+    """A port's number and link. No link and no error: the port waits for its device.
+
+    device: what people know the port by: of an internal port the host's end of the pair, or None
+        if that is in another network namespace; of others the link.
+    waits: `error` is only what it waits for.
+    """
 
     number: int
     link: Link | None = None
     error: str = ""
+    device: Link | None = None
+    waits: bool = False
 
     @property
     def ifindex(self) -> int:
@@ -46,67 +56,94 @@ def port_numbers(bridge: DesiredBridge, there: Mapping[int, Port]) -> dict[str, 
     return wanted
 
 
-def bindings(desired: Desired, observed: Observed) -> dict[str, dict[str, Binding]]:
+def bindings(desired: Desired, making: Making) -> dict[str, dict[str, Binding]]:
     """For each bridge, each port's number and link.
 
     A link has one port at most. A port that has a link keeps it, through renames, for as long as
     the link is there; others find theirs by name.
     """
+    observed = making.observed
     numbers: dict[str, dict[str, int]] = {}
     held: dict[tuple[str, str], Link] = {}
     for name, wanted in desired.bridges.items():
         datapath = observed.datapaths.get(name)
         numbers[name] = port_numbers(wanted, datapath.ports if datapath else {})
-        held.update({(name, port): link for port, link in _held(name, numbers[name], observed)})
+        held.update(((name, port), link) for port, link in _held(wanted, observed, making))
 
-    ours = {link.index: name for name, link in observed.insides.items()}
-    owners = {link.index: owner for owner, link in held.items()}
+    takers = {link.index: taker for taker, link in held.items()}
     result: dict[str, dict[str, Binding]] = {name: {} for name in desired.bridges}
-    for name, of_bridge in numbers.items():
-        for port, number in of_bridge.items():
-            if port == name:
-                result[name][port] = _local(name, number, observed)
-                continue
-            link = held.get((name, port)) or observed.by_name.get(port)
-            error = _refusal(link, observed, ours) if link else ""
-            if link and not error:
-                bridge, owner = owners.setdefault(link.index, (name, port))
-                if (bridge, owner) != (name, port):
-                    error = f"{link.name} is already port {owner} of bridge {bridge}"
-            result[name][port] = Binding(number, None if error else link, error)
+    for name, bridge in desired.bridges.items():
+        for port in all_ports(bridge):
+            number = numbers[name][port.name]
+            match port.kind:
+                case PortKind.SYSTEM:
+                    found = held.get((name, port.name)) or making.by_name(port.name)
+                    bound = _found(number, found, making)
+                    if bound.link:
+                        taker = takers.setdefault(bound.link.index, (name, port.name))
+                        if taker != (name, port.name):
+                            bound = Binding(number, error=_taken(bound.link, *taker))
+                case PortKind.INTERNAL | PortKind.TAP:
+                    bound = _made(number, port, making)
+                case PortKind.PATCH:
+                    bound = _patched(number, port, making)
+                case _:
+                    assert_never(port.kind)
+            result[name][port.name] = bound
     return result
 
 
-def _held(
-    bridge: str, numbers: Mapping[str, int], observed: Observed
-) -> Iterator[tuple[str, Link]]:
-    """The ports that have a link which is still there, and that link."""
-    datapath = observed.datapaths.get(bridge)
+def _held(bridge: DesiredBridge, observed: Observed, making: Making) -> Iterator[tuple[str, Link]]:
+    """The ports that have a link which hotswitch found and which is still there, and that link."""
+    datapath = observed.datapaths.get(bridge.name)
     for port in datapath.ports.values() if datapath else ():
         link = observed.by_index.get(port.ifindex)
-        if link and port.name in numbers and port.name != bridge:
+        wanted = bridge.ports.get(port.name)
+        if link and link.index in making.gone:
+            continue
+        if link and wanted and wanted.kind is PortKind.SYSTEM and port.name != bridge.name:
             yield port.name, link
 
 
-def _refusal(link: Link, observed: Observed, ours: Mapping[int, str]) -> str:
-    """Why the link cannot be taken, or nothing."""
+def _found(number: int, link: Link | None, making: Making) -> Binding:
+    """A link that is there may be taken, unless something speaks against it."""
+    observed = making.observed
+    if link is None:
+        return Binding(number)
     if link.master:
         master = observed.by_index.get(link.master)
-        return f"{link.name} belongs to {master.name if master else f'link {link.master}'}"
-    if link.device_type != _ETHERNET:
-        return f"{link.name} is not an Ethernet device"
-    for end in (link, observed.other_end(link)):
-        if end and end.index in ours:
-            return f"{link.name} is the local link of bridge {ours[end.index]}"
-    return ""
+        error = f"{link.name} belongs to {master.name if master else f'link {link.master}'}"
+    elif link.device_type != _ETHERNET:
+        error = f"{link.name} is not an Ethernet device"
+    elif link.index in making.owners:
+        error = f"{link.name} was made for port {making.owners[link.index]}"
+    else:
+        return Binding(number, link, device=link)
+    return Binding(number, error=error)
 
 
-def _local(bridge: str, number: int, observed: Observed) -> Binding:
-    """The local port's link is the inner end of the pair that hotswitch makes, and no other."""
-    inside = observed.insides.get(bridge)
-    if inside:
-        return Binding(number, inside)
-    other = observed.by_name.get(bridge)
-    if other:
-        return Binding(number, None, f"there is a device {bridge} that hotswitch did not make")
+def _taken(link: Link, bridge: str, port: str) -> str:
+    return f"{link.name} is already port {port} of bridge {bridge}"
+
+
+def _made(number: int, port: DesiredPort, making: Making) -> Binding:
+    """The link that hotswitch makes for the port, and no other."""
+    link = making.kept.get(port.name)
+    if link and port.kind is PortKind.INTERNAL:
+        return Binding(number, link, device=making.observed.other_end(link))
+    if link:
+        return Binding(number, link, device=link)
+    for name in (port.name, mark(making.observed.owner, port.kind, port.name)):
+        if making.by_name(name):
+            return Binding(number, error=f"there is a device {name} that hotswitch did not make")
     return Binding(number)
+
+
+def _patched(number: int, port: DesiredPort, making: Making) -> Binding:
+    """The near end of the cable to the peer, if that is one."""
+    wrong = peer_wrong(port, making.wanted)
+    missing = peer_missing(port, making.wanted)
+    if wrong or missing:
+        return Binding(number, error=wrong or missing, waits=not wrong)
+    link = making.kept.get(port.name)
+    return Binding(number, link, device=link)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.limits import STANDARD
+from hotswitch.headers.text import MAC
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
-from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
 from hotswitch.switch.vlans import VLANS
 
@@ -17,6 +18,14 @@ MAXIMUM_ADDRESSES = 1_000_000
 
 MAXIMUM_AGEING_TIME = 1_000_000
 """The highest `ageing_time`, in seconds."""
+
+MINIMUM_MTU = 68
+"""ETH_MIN_MTU (linux/if_ether.h): what IPv4 needs at least, RFC 791."""
+
+MAXIMUM_MTU = 65535
+"""ETH_MAX_MTU (linux/if_ether.h); many links take less."""
+
+_GROUP_ADDRESS = 1 << 40
 
 
 class SwitchError(HotswitchError):
@@ -32,8 +41,7 @@ def check(desired: Desired) -> None:
         _check_bridge(bridge)
         for key, port in bridge.ports.items():
             _require(key == port.name, f"port {port.name} is given as {key}")
-            check_name("port", port.name)
-            _check_port(bridge.name, port)
+            check_port(bridge.name, port)
             _require(
                 port.name == bridge.name or port.name not in desired.bridges,
                 f"port {port.name} of bridge {bridge.name}: {port.name} is itself a bridge",
@@ -48,7 +56,7 @@ def check(desired: Desired) -> None:
 
 
 def check_name(what: str, name: str) -> None:
-    """Refuse what is no link's name (Linux, net/core/dev.c, dev_valid_name)."""
+    """Refuse what is no link's name (Linux, net/core/dev.c: dev_valid_name, dev_prep_valid_name)."""
     _require(bool(name), f"a {what} needs a name")
     _require(
         len(name.encode(errors="replace")) <= STANDARD.name,
@@ -56,9 +64,9 @@ def check_name(what: str, name: str) -> None:
         f"a link's name has at most {STANDARD.name} bytes",
     )
     _require(
-        name not in (".", "..") and name.isprintable() and not any(each in "/: " for each in name),
+        name not in (".", "..") and name.isprintable() and not any(each in "/:% " for each in name),
         f"{what} name {name!r} is no link's name",
-        "use printable characters other than /, : and spaces",
+        "use printable characters other than /, :, % and spaces",
     )
     _require(name != "lo", f"the loopback device lo cannot be a {what}", "choose another device")
 
@@ -83,11 +91,17 @@ def _check_bridge(bridge: DesiredBridge) -> None:
             )
 
 
-def _check_port(bridge: str, port: DesiredPort) -> None:
+def check_port(bridge: str, port: DesiredPort) -> None:
+    """Refuse what a port of this bridge cannot be, whatever else there is. Raises SwitchError."""
+    check_name("port", port.name)
     where = f"port {port.name} of bridge {bridge}"
     for vlan in _vlans(port):
         _within(f"{where}: VLAN", vlan, 0, VLANS - 1)
-    for what, value, kind in (("mode", port.mode, VlanMode), ("hook", port.hook, Hook)):
+    for what, value, kind in (
+        ("mode", port.mode, VlanMode),
+        ("hook", port.hook, Hook),
+        ("type", port.kind, PortKind),
+    ):
         _require(
             isinstance(value, kind) or (what == "mode" and value is None),
             f"{where}: {what} {value!r} is unknown",
@@ -100,6 +114,46 @@ def _check_port(bridge: str, port: DesiredPort) -> None:
         f"{where}: number {LOCAL_PORT} is the local port's",
         "ask for another, or none",
     )
+    _check_kind(where, port, is_local=port.name == bridge)
+    if port.mtu:
+        _within(f"{where}: MTU", port.mtu, MINIMUM_MTU, MAXIMUM_MTU)
+
+
+def _check_kind(where: str, port: DesiredPort, *, is_local: bool) -> None:
+    kind = port.kind
+    if is_local:
+        _require(
+            kind in (PortKind.SYSTEM, PortKind.INTERNAL),
+            f"{where}: the local port cannot be of type {kind}",
+            "it is always internal",
+        )
+        kind = PortKind.INTERNAL
+    if kind is PortKind.PATCH:
+        _require(bool(port.peer), f"{where} is a patch port without a peer", "name its peer")
+        check_name("peer", port.peer)
+        _require(
+            port.peer != port.name,
+            f"{where} is its own peer",
+            "a cable has two ends: name another patch port",
+        )
+    else:
+        _require(
+            not port.peer,
+            f"{where}: a port of type {kind} has no peer",
+            "only patch ports have one",
+        )
+    if port.mac:
+        _require(
+            kind in (PortKind.INTERNAL, PortKind.TAP),
+            f"{where}: a port of type {kind} cannot be given a MAC address",
+            "only those of type internal and tap can",
+        )
+        _require(0 < port.mac < 1 << 48, f"{where}: {port.mac} is no MAC address", "it has 48 bits")
+        _require(
+            not port.mac & _GROUP_ADDRESS,
+            f"{where}: {MAC.show(port.mac)} is a group address",
+            "take one whose first byte is even",
+        )
 
 
 def _vlans(port: DesiredPort) -> Iterator[int]:

@@ -27,7 +27,7 @@ class PortKind(enum.StrEnum):
     INTERNAL = "internal"
     """hotswitch makes it, for the host to have an address on."""
     TAP = "tap"
-    """hotswitch makes it: a TAP device that a program can open."""
+    """hotswitch makes it: a TAP device with one queue that a program can open."""
     PATCH = "patch"
     """A cable to the patch port `peer`, mostly of another bridge."""
 
@@ -36,10 +36,13 @@ class PortKind(enum.StrEnum):
 class DesiredPort:
     """A port of a bridge.
 
-    name: also the name of its link, at most 15 bytes.
+    name: also the name of its link, at most 15 bytes; a patch port's is only its own.
+    kind: the local port's is internal, whatever it says here.
     peer: of a patch port, the name of the other one.
-    mac: the address of a link that hotswitch makes, 48 bits; 0: any.
-    mtu: of the link, in bytes; 0: left as it is.
+    mac: the address of an internal or tap port's device, 48 bits; 0: any, and left as it is.
+    mtu: of the link, in bytes. 0: an internal port's is the smallest of the bridge's system and tap
+        ports', a patch port's the largest there is, and others keep what they have, also after
+        this has been taken back.
     tag: the access or native VLAN, 0–4095, or None.
     trunks: the VLANs that a trunk carries; none given means all.
     mode: None means access if there is a tag, else trunk.

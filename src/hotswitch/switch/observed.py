@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +10,8 @@ from types import MappingProxyType
 from hotswitch.kernel.links import Link
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.port import Meter, Port
+from hotswitch.switch.desired import PortKind
+from hotswitch.switch.marks import is_pair_of, ports_marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ObservedDatapath:
 class Observed:
     """All of it, as seen at one moment.
 
-    owner: what tells this daemon's local links from those of another one.
+    owner: what tells links made by this daemon from those of another one.
     """
 
     links: tuple[Link, ...] = ()
@@ -45,36 +46,30 @@ class Observed:
         return named | {link.name: link for link in self.links}
 
     @cached_property
-    def insides(self) -> Mapping[str, Link]:
-        """By bridge, the inner ends of the local links that hotswitch has made.
+    def made(self) -> Mapping[tuple[PortKind, str], Link]:
+        """The links that this daemon has made, by the port that each was made for.
 
-        A bridge's local link is a veth pair: the outer end has the bridge's name and is the
-        host's, the inner end is the datapath's port. The inner end is known by its mark, whatever
-        it is called, or before it has one by the names of both ends.
+        For an internal port that is the inner end of a veth pair, whose outer end has the port's
+        name and is the host's. A cable has an end for each of two patch ports.
         """
-        prefix = local_mark(self.owner, "")
-        found: dict[str, Link] = {}
-        for link in self.links:
-            if link.kind != "veth":
-                continue
-            for name in link.alternative_names:
-                if name.startswith(prefix):
-                    found[name.removeprefix(prefix)] = link
-            outer = self.other_end(link)
-            if outer and link.name == inside_name(self.owner, outer.name):
-                found.setdefault(outer.name, link)
-        return found
+        return {made: link for link in self.links for made in ports_marked(self.owner, link)}
+
+    @cached_property
+    def unfinished(self) -> tuple[tuple[Link, Link], ...]:
+        """The pairs that this daemon has made without coming to mark them: outer and inner end."""
+        marked = {end.index for link in self.made.values() for end in self.ends(link)}
+        return tuple(
+            (outer, link)
+            for link in self.links
+            if link.kind == "veth" and link.index not in marked
+            if (outer := self.other_end(link)) and is_pair_of(self.owner, link, outer)
+        )
 
     def other_end(self, link: Link) -> Link | None:
         """The other end of a veth pair, if it is in this network namespace."""
         return self.by_index.get(link.peer) if link.peer_namespace == -1 else None
 
-
-def inside_name(owner: str, bridge: str) -> str:
-    """The name that the inner end of a bridge's local link is made with."""
-    return "hs-" + hashlib.sha256(f"{owner}/{bridge}".encode()).hexdigest()[:8]
-
-
-def local_mark(owner: str, bridge: str) -> str:
-    """The alternative name that marks the inner end of a bridge's local link."""
-    return f"hotswitch-{owner}-{bridge}"
+    def ends(self, link: Link) -> tuple[Link, ...]:
+        """The link, and the other end of a pair if it is in this network namespace."""
+        other = self.other_end(link)
+        return (link, other) if other and link.kind == "veth" else (link,)

@@ -16,6 +16,7 @@ on the way to flooding.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from hotswitch.datapath.limits import STANDARD
@@ -37,7 +38,7 @@ from hotswitch.model.action import (
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.match import Match
 from hotswitch.model.port import Meter
-from hotswitch.switch.desired import DesiredBridge, DesiredPort
+from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind
 from hotswitch.switch.reserved import RESERVED
 from hotswitch.switch.vlans import PortVlans, port_vlans
 
@@ -101,8 +102,9 @@ def meters(bridge: DesiredBridge, numbers: Mapping[str, int]) -> dict[int, Meter
 
 
 def all_ports(bridge: DesiredBridge) -> tuple[DesiredPort, ...]:
-    """The bridge's ports, the local one first, sorted by name."""
+    """The bridge's ports sorted by name, the local one first: its first internal port."""
     local = bridge.ports.get(bridge.name, DesiredPort(bridge.name))
+    local = replace(local, kind=PortKind.INTERNAL)
     return (local, *(port for name, port in sorted(bridge.ports.items()) if name != bridge.name))
 
 

@@ -15,22 +15,26 @@ from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.port import Port
 from hotswitch.switch.binding import Binding, bindings
-from hotswitch.switch.desired import Desired, DesiredBridge
-from hotswitch.switch.observed import Observed, ObservedDatapath, inside_name, local_mark
+from hotswitch.switch.desired import Desired, DesiredBridge, PortKind
+from hotswitch.switch.making import Making, sort_out
+from hotswitch.switch.marks import cable_names, inside_name, mark
+from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.pipeline import INGRESS, all_ports, entries, meters
 from hotswitch.switch.steps import (
     AddPort,
     BindPort,
     ChangeEntries,
+    CreateCable,
     CreateDatapath,
-    CreateLocalLink,
+    CreateInternalLink,
+    CreateTap,
     DeleteDatapath,
-    DeleteLocalLink,
+    DeleteLink,
     DeleteMeter,
     DeletePort,
     ForgetAddresses,
-    MarkLocalLink,
     PutMeter,
+    SetAddress,
     SetLinkUp,
     SetMtu,
     SetPromiscuous,
@@ -39,15 +43,19 @@ from hotswitch.switch.steps import (
 from hotswitch.switch.vlans import port_vlans
 
 _NOTHING_THERE = ObservedDatapath()
+_CABLE_MTU = 65535
+"""The most that a veth takes: a cable is no bottleneck."""
 
 
 def plan(desired: Desired, observed: Observed) -> list[Step]:
     """The steps from `observed` to `desired`; none if nothing differs."""
-    bound = bindings(desired, observed)
-    kept = {each.ifindex for ports in bound.values() for each in ports.values()}
+    making = sort_out(desired, observed)
+    bound = bindings(desired, making)
+    kept = {each.ifindex for ports in bound.values() for each in ports.values()} | making.gone
     return [
         *_delete_bridges(desired, observed, kept),
         *(step for name in desired.bridges for step in _release(name, bound[name], observed, kept)),
+        *_delete_links(desired, making),
         *(
             step
             for bridge in desired.bridges.values()
@@ -57,16 +65,25 @@ def plan(desired: Desired, observed: Observed) -> list[Step]:
 
 
 def _delete_bridges(desired: Desired, observed: Observed, kept: Set[int]) -> Iterator[Step]:
-    for name in sorted({*observed.datapaths, *observed.insides} - {*desired.bridges}):
-        datapath = observed.datapaths.get(name, _NOTHING_THERE)
-        inside = observed.insides.get(name)
-        for port in datapath.ports.values():
-            if not inside or port.ifindex != inside.index:
-                yield from _let_go(name, port, observed, kept)
-        if inside:
-            yield DeleteLocalLink(name, inside.index, port=name)
-        if name in observed.datapaths:
-            yield DeleteDatapath(name)
+    for name in sorted({*observed.datapaths} - {*desired.bridges}):
+        for port in observed.datapaths[name].ports.values():
+            yield from _let_go(name, port, observed, kept)
+        yield DeleteDatapath(name)
+
+
+def _delete_links(desired: Desired, making: Making) -> Iterator[Step]:
+    """Delete what was made and is wanted no longer. Its bridge is where its port is or was."""
+    there = {
+        port.name: name
+        for name, datapath in making.observed.datapaths.items()
+        for port in datapath.ports.values()
+    }
+    wanted = {
+        port.name: name for name, bridge in desired.bridges.items() for port in all_ports(bridge)
+    }
+    homes = there | wanted
+    for port, link in making.doomed:
+        yield DeleteLink(homes.get(port, port), port, link.index)
 
 
 def _release(
@@ -84,7 +101,7 @@ def _release(
 
 
 def _let_go(name: str, port: Port, observed: Observed, kept: Set[int]) -> Iterator[Step]:
-    """Leave a link as it was found, unless it only changes ports."""
+    """Leave a link as it was found, unless it only changes ports or goes itself."""
     link = observed.by_index.get(port.ifindex)
     if link and link.promiscuous and link.index not in kept:
         yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
@@ -115,17 +132,29 @@ def _build(
     for number in there.meters.keys() - wanted_meters.keys():
         yield DeleteMeter(bridge.name, number)
     yield from _forget(bridge, numbers, there, changes)
-    yield from _local_link(bridge.name, bound[bridge.name], observed)
+    yield from _create_links(bridge, bound, observed.owner)
     yield from _bind(bridge, bound, ports)
-    yield from _local_mtu(bridge.name, bound, observed)
+    yield from _address(bridge, bound)
+    yield from _set_mtu(bridge, bound, observed)
 
 
-def _local_link(name: str, local: Binding, observed: Observed) -> Iterator[Step]:
-    mark = local_mark(observed.owner, name)
-    if local.link and mark not in local.link.alternative_names:
-        yield MarkLocalLink(name, local.link.index, mark, port=name)
-    elif not local.link and not local.error:
-        yield CreateLocalLink(name, inside_name(observed.owner, name), mark, port=name)
+def _create_links(
+    bridge: DesiredBridge, bound: Mapping[str, Binding], owner: str
+) -> Iterator[Step]:
+    """Make the links that hotswitch makes; a cable by that of its ports whose name sorts first."""
+    for port in all_ports(bridge):
+        name, kind = port.name, port.kind
+        if bound[name].link or bound[name].error:
+            continue
+        if kind is PortKind.INTERNAL:
+            inside = inside_name(owner, name)
+            yield CreateInternalLink(bridge.name, name, inside, mark(owner, kind, name))
+        elif kind is PortKind.TAP:
+            yield CreateTap(bridge.name, name, mark(owner, kind, name))
+        elif kind is PortKind.PATCH and name < port.peer:
+            names = cable_names(owner, name)
+            marks = (mark(owner, kind, name), mark(owner, kind, port.peer))
+            yield CreateCable(bridge.name, name, port.peer, names, marks, _CABLE_MTU)
 
 
 def _changes(
@@ -180,12 +209,22 @@ def _bind(
             yield BindPort(bridge.name, port.name, binding.number, binding.ifindex, port.hook)
 
 
-def _local_mtu(name: str, bound: Mapping[str, Binding], observed: Observed) -> Iterator[Step]:
-    """The local link's MTU is the smallest of the other ports', as on other bridges."""
-    inside = bound[name].link
-    others = [each.link.mtu for port, each in bound.items() if each.link and port != name]
-    if not inside or not others:
-        return
-    for end in (inside, observed.other_end(inside)):
-        if end and end.mtu != min(others):
-            yield SetMtu(name, name, end.index, min(others))
+def _address(bridge: DesiredBridge, bound: Mapping[str, Binding]) -> Iterator[Step]:
+    for port in all_ports(bridge):
+        device = bound[port.name].device
+        if device and port.mac and device.address != port.mac:
+            yield SetAddress(bridge.name, port.name, device.index, port.mac)
+
+
+def _set_mtu(
+    bridge: DesiredBridge, bound: Mapping[str, Binding], observed: Observed
+) -> Iterator[Step]:
+    """Internal ports follow the smallest of the links to elsewhere, as on other bridges."""
+    ports = [(port, link) for port in all_ports(bridge) if (link := bound[port.name].link)]
+    outward = [link.mtu for port, link in ports if port.kind in (PortKind.SYSTEM, PortKind.TAP)]
+    usual = {PortKind.INTERNAL: min(outward, default=0), PortKind.PATCH: _CABLE_MTU}
+    for port, link in ports:
+        wanted = port.mtu or usual.get(port.kind, 0)
+        for end in observed.ends(link) if port.kind is PortKind.INTERNAL else (link,):
+            if wanted and end.mtu != wanted:
+                yield SetMtu(bridge.name, port.name, end.index, wanted)

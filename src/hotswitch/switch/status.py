@@ -6,9 +6,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hotswitch.kernel.links import Link
 from hotswitch.model.port import Hook
 from hotswitch.switch.binding import Binding
-from hotswitch.switch.desired import DesiredPort, VlanMode
+from hotswitch.switch.desired import DesiredPort, PortKind, VlanMode
 
 
 class PortState(enum.StrEnum):
@@ -18,13 +19,17 @@ class PortState(enum.StrEnum):
     DOWN = "down"
     """Its link is down, or the other end of its cable is."""
     WAITING = "waiting"
-    """Its device is not there."""
+    """Its device, or the other end of its cable, is not there; `error` may say more."""
     ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
 class PortStatus:
-    """A port: what it is, which link it has (`link` is empty and `ifindex` 0 if none)."""
+    """A port: what it is, which link it has (`link` is empty and `ifindex` 0 if none).
+
+    device: what people know it by, of an internal port the host's end: its address, MTU and whether
+        it is up are the port's to them. None if it is not there, or in another network namespace.
+    """
 
     name: str
     number: int
@@ -34,6 +39,8 @@ class PortStatus:
     link: str = ""
     ifindex: int = 0
     error: str = ""
+    kind: PortKind = PortKind.SYSTEM
+    device: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,8 @@ class AddressStatus:
 
 def port_status(port: DesiredPort, binding: Binding, error: str) -> PortStatus:
     """The status of a port; `error` is what went wrong when it was last worked on."""
-    error = binding.error or error
     link = binding.link
-    if error:
+    if error or (binding.error and not binding.waits):
         state = PortState.ERROR
     elif link is None:
         state = PortState.WAITING
@@ -74,7 +80,9 @@ def port_status(port: DesiredPort, binding: Binding, error: str) -> PortStatus:
         port.hook,
         link.name if link else "",
         binding.ifindex,
-        error,
+        binding.error or error,
+        port.kind,
+        binding.device,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hotswitch.datapath.contract import Change, PutEntry
+from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook, Meter, Port
 from hotswitch.switch.vlans import PortVlans
 
@@ -37,41 +38,56 @@ class DeleteDatapath:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateLocalLink:
-    """Make the veth pair of `bridge` (the outer end's name) and `inside`, and mark the inside."""
+class CreateInternalLink:
+    """Make the veth pair of `port` (the outer end's name, for the host) and `inside`, marked."""
 
     bridge: str
+    port: str
     inside: str
     mark: str
-    port: str
 
     def __str__(self) -> str:
-        return f"{self.bridge}: create the local link, with {self.inside} as its inner end"
+        return f"{self.bridge}: create the link {self.port}, with {self.inside} as its inner end"
 
 
 @dataclass(frozen=True, slots=True)
-class MarkLocalLink:
-    """Give the inner end its mark."""
+class CreateTap:
+    """Make a TAP device of the port's name, marked."""
 
     bridge: str
-    index: int
+    port: str
     mark: str
-    port: str
 
     def __str__(self) -> str:
-        return f"{self.bridge}: mark the local link's inner end, link {self.index}"
+        return f"{self.bridge}: create the TAP device {self.port}"
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteLocalLink:
-    """Delete the veth pair, by its inner end."""
+class CreateCable:
+    """Make the veth pair of a patch port and its peer, both ends marked."""
 
     bridge: str
-    index: int
     port: str
+    peer: str
+    names: tuple[str, str]
+    marks: tuple[str, str]
+    mtu: int
 
     def __str__(self) -> str:
-        return f"{self.bridge}: delete the local link, by its inner end, link {self.index}"
+        ends = " and ".join(self.names)
+        return f"{self.bridge}: create the cable from {self.port} to {self.peer}, {ends}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteLink:
+    """Delete a link that was made for a port; a pair's other end goes with it."""
+
+    bridge: str
+    port: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: delete link {self.index}, which was made for {self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +213,21 @@ class SetPromiscuous:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAddress:
+    """Set the MAC address (48 bits) of a link that was made for a port."""
+
+    bridge: str
+    port: str
+    index: int
+    address: int
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: set the address of {self.port} to {MAC.show(self.address)}"
+
+
+@dataclass(frozen=True, slots=True)
 class SetMtu:
-    """Set the MTU of an end of the local link, in bytes."""
+    """Set a link's MTU, in bytes."""
 
     bridge: str
     port: str
@@ -206,15 +235,16 @@ class SetMtu:
     mtu: int
 
     def __str__(self) -> str:
-        return f"{self.bridge}: set the MTU of local link {self.index} to {self.mtu}"
+        return f"{self.bridge}: set the MTU of link {self.index} of {self.port} to {self.mtu}"
 
 
 Step: TypeAlias = (
     CreateDatapath
     | DeleteDatapath
-    | CreateLocalLink
-    | MarkLocalLink
-    | DeleteLocalLink
+    | CreateInternalLink
+    | CreateTap
+    | CreateCable
+    | DeleteLink
     | AddPort
     | DeletePort
     | BindPort
@@ -224,5 +254,6 @@ Step: TypeAlias = (
     | ForgetAddresses
     | SetLinkUp
     | SetPromiscuous
+    | SetAddress
     | SetMtu
 )

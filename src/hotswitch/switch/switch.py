@@ -14,13 +14,16 @@ from hotswitch.switch.apply import Failure, World, apply, observe
 from hotswitch.switch.binding import bindings
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.making import sort_out
 from hotswitch.switch.pipeline import all_ports
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import AddressStatus, BridgeStatus, port_status
-from hotswitch.switch.steps import ChangeEntries, CreateLocalLink
+from hotswitch.switch.steps import ChangeEntries, CreateCable, CreateInternalLink, CreateTap, SetMtu
 from hotswitch.switch.vlans import port_vlans
 
-_ROUNDS = 3
+_ROUNDS = 4
+_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetMtu)
+"""Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
 
 
@@ -69,7 +72,7 @@ class Switch:
         return failures
 
     def reconcile(self) -> list[Failure]:
-        """Look, plan, apply; once more if a link was made, whose index only a new look tells.
+        """Look, plan, apply; again if a link was made, whose index only a new look tells.
 
         What failed is returned, shown in the status and tried again the next time. Raises
         HotswitchError if it cannot even look.
@@ -78,7 +81,7 @@ class Switch:
             steps = plan(self._desired, observe(self._world))
             self._failures = apply(steps, self._world)
             failed = [failure.step for failure in self._failures]
-            if not any(isinstance(each, CreateLocalLink) and each not in failed for each in steps):
+            if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
                 break
         return self._failures
 
@@ -107,7 +110,7 @@ class Switch:
     def status(self) -> dict[str, BridgeStatus]:
         """All bridges and their ports. Raises HotswitchError if the links can't be listed."""
         errors = {(each.step.bridge, each.step.port): str(each) for each in self._failures}
-        bound = bindings(self._desired, observe(self._world))
+        bound = bindings(self._desired, sort_out(self._desired, observe(self._world)))
         return {
             name: BridgeStatus(
                 name,
