@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -39,6 +40,13 @@ def _choose(
     help="How long each measurement of traffic lasts (iperf3: whole seconds).",
 )
 @click.option(
+    "--again",
+    type=click.IntRange(0, 100),
+    default=3,
+    show_default=True,
+    help="How often a measurement is made again that other programs disturbed.",
+)
+@click.option(
     "--only",
     multiple=True,
     callback=_choose,
@@ -52,7 +60,9 @@ def _choose(
     metavar="FILE",
     help="Write all values there too.",
 )
-def command(rounds: int, seconds: float, only: tuple[str, ...], report: Path | None) -> None:
+def command(
+    rounds: int, seconds: float, again: int, only: tuple[str, ...], report: Path | None
+) -> None:
     """Measure hotswitch side by side with others, and by itself. Needs root.
 
     Everything happens in namespaces of its own, of which nothing is left behind. All subjects are
@@ -84,7 +94,7 @@ def command(rounds: int, seconds: float, only: tuple[str, ...], report: Path | N
     _check(subjects, asked=bool(only))
     if not only:
         subjects = tuple(name for name in subjects if not SUBJECTS[name].why_not())
-    options = Options(subjects, measures, alone, rounds, seconds)
+    options = Options(subjects, measures, alone, rounds, seconds, again)
     if report is None:
         sys.exit(run_inside("bench.inside", [options.encode()], []))
     sys.exit(_with_report(options, report))
@@ -127,10 +137,7 @@ def _with_report(options: Options, report: Path) -> int:
     except OSError as error:
         raise click.ClickException(f"can't write {report}: {error.strerror}") from None
     try:
-        given = Options(
-            options.subjects, options.measures, options.alone, options.rounds, options.seconds,
-            descriptor,
-        )  # fmt: skip
+        given = replace(options, report=descriptor)
         result = run_inside("bench.inside", [given.encode()], [descriptor])
         if os.fstat(descriptor).st_size:
             os.fchmod(descriptor, 0o644)

@@ -89,7 +89,9 @@ def _measure(
 ) -> dict[str, float]:
     progress.note(f"{measure}: {SUBJECTS[name].title}")
     try:
-        values, others = undisturbed(lambda: MEASURES[measure].run(running[name], options.seconds))
+        values, others = undisturbed(
+            lambda: MEASURES[measure].run(running[name], options.seconds), options.again
+        )
         results.others.append(others)
         return dict(values)
     except (HotswitchError, OSError) as error:

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 class Options:
     """Names are those of `catalogue`.
 
-    seconds: how long one measurement of traffic lasts. report: the descriptor that takes the
+    seconds: how long one measurement of traffic lasts. again: how often a measurement
+        that others disturbed is made again. report: the descriptor that takes the
         JSON report, or -1.
     """
 
@@ -19,6 +20,7 @@ class Options:
     alone: tuple[str, ...]
     rounds: int = 5
     seconds: float = 2.0
+    again: int = 3
     report: int = -1
 
     def encode(self) -> str:

@@ -11,18 +11,17 @@ from typing import TypeVar
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DISTURBED = 0.05
 """Others' CPU time over the time that a measurement took, from which on it is made again."""
-_TRIES = 4
 
 _Value = TypeVar("_Value")
 
 
-def undisturbed(measure: Callable[[], _Value]) -> tuple[_Value, float]:
-    """Measure, again if others disturbed it, at most a few times; the least disturbed.
+def undisturbed(measure: Callable[[], _Value], again: int) -> tuple[_Value, float]:
+    """Measure, again if others disturbed it, at most so many times; the least disturbed.
 
     Returns the value, and how many CPUs others used meanwhile.
     """
     best: tuple[_Value, float] | None = None
-    for _ in range(_TRIES):
+    for _ in range(1 + again):
         busy, began = _others(), time.monotonic()
         value = measure()
         used = (_others() - busy) / (time.monotonic() - began)
