@@ -1,0 +1,55 @@
+"""The error type of this package."""
+
+from __future__ import annotations
+
+import errno as numbers
+from typing import TYPE_CHECKING
+
+from hotswitch.base.errors import HotswitchError
+
+if TYPE_CHECKING:
+    from hotswitch.netlink.types import AttributeType
+
+
+class NetlinkError(HotswitchError):
+    """A message that is not one, or that asks for what can't be done.
+
+    errno: what the sender is told, positive (EINVAL).
+    offset: bytes from the message's start to the attribute that is at fault (to its own header),
+        or None.
+    path: the names of the attributes around it, outermost first, the culprit last.
+    type: what the culprit should have been, where that is the fault.
+    missing: the number of the attribute that should have been there; `offset` is then that
+        of the attribute it should have been in, None for the message itself.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        errno: int = numbers.EINVAL,
+        offset: int | None = None,
+        path: tuple[str, ...] = (),
+        type: AttributeType | None = None,
+        missing: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.errno = errno
+        self.offset = offset
+        self.path = path
+        self.type = type
+        self.missing = missing
+
+    @property
+    def attribute(self) -> str:
+        """The culprit's name with those around it: "key.encap.ipv4"; empty: the message itself."""
+        return ".".join(self.path)
+
+    def inside(self, name: str, errno: int = 0) -> NetlinkError:
+        """The same error, seen from the attribute `name` around it."""
+        self.path = (name, *self.path)
+        self.errno = errno or self.errno
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.attribute}: {self.message}" if self.path else self.message
