@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.limits import Limits
 from hotswitch.model.action import MAXIMUM_PORT
@@ -25,19 +23,6 @@ def check_port(port: Port, limits: Limits) -> None:
         )
     if not 0 <= port.ifindex < 1 << 31:
         raise DatapathError(f"port {name}: no link has the index {port.ifindex}")
-
-
-def check_unique(port: Port, others: Iterable[Port]) -> None:
-    """Raise DatapathError if a port with another number has this one's name or link."""
-    for other in others:
-        if other.number == port.number:
-            continue
-        if other.name == port.name:
-            raise DatapathError(f"there is a port {port.name} already, number {other.number}")
-        if port.ifindex and other.ifindex == port.ifindex:
-            raise DatapathError(
-                f"port {port.name}: its link {port.ifindex} belongs to port {other.name}"
-            )
 
 
 def check_address(address: Address) -> None:

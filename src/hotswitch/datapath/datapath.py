@@ -15,6 +15,7 @@ from hotswitch.datapath.batch import Batch
 from hotswitch.datapath.check import EntryCheck
 from hotswitch.datapath.contract import Change, Counters, DatapathError
 from hotswitch.datapath.limits import STANDARD, Limits
+from hotswitch.datapath.port_book import PortBook
 from hotswitch.datapath.provider import Engine, ProgramReport
 from hotswitch.headers.registry import Registry
 from hotswitch.model.action import MAXIMUM_PORT
@@ -36,7 +37,7 @@ class EntryDatapath:
         self._limits = limits
         self._check = EntryCheck(registry, limits)
         restored = engine.restore()
-        self._ports = {port.number: port for port in restored.ports}
+        self._ports = PortBook(restored.ports)
         self._entries = {entry.key: entry for entry in restored.entries}
         self._meters = {meter.number: meter for meter in restored.meters}
 
@@ -47,10 +48,9 @@ class EntryDatapath:
     ) -> Port:
         """Add a port; number 0 takes the lowest free one. Raises DatapathError."""
         port = Port(number or self._free_number(), name, ifindex, hook)
-        if port.number in self._ports:
-            raise DatapathError(
-                f"port {name}: number {number} belongs to port {self._ports[number].name}"
-            )
+        other = self._ports.by_number.get(port.number)
+        if other is not None:
+            raise DatapathError(f"port {name}: number {number} belongs to port {other.name}")
         self._put_port(port)
         return port
 
@@ -69,7 +69,7 @@ class EntryDatapath:
         """
         self._known_port(number)
         statistics = self._engine.delete_port(number)
-        del self._ports[number]
+        self._ports.delete(number)
         # Only now: the port learned until it was detached.
         stale = [address for address in self._engine.addresses() if address.port == number]
         if stale:
@@ -78,7 +78,7 @@ class EntryDatapath:
 
     def ports(self) -> Mapping[int, Port]:
         """The ports by number."""
-        return MappingProxyType(self._ports)
+        return self._ports.by_number
 
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         """All ports' statistics, by number."""
@@ -89,22 +89,22 @@ class EntryDatapath:
         self._engine.refresh()
 
     def _free_number(self) -> int:
-        for number in range(1, MAXIMUM_PORT + 1):
-            if number not in self._ports:
-                return number
-        raise DatapathError(f"{self.name} has {MAXIMUM_PORT} ports, and no number is free")
+        number = self._ports.free_number()
+        if not number:
+            raise DatapathError(f"{self.name} has {MAXIMUM_PORT} ports, and no number is free")
+        return number
 
     def _known_port(self, number: int) -> Port:
-        port = self._ports.get(number)
+        port = self._ports.by_number.get(number)
         if port is None:
             raise DatapathError(f"{self.name} has no port {number}")
         return port
 
     def _put_port(self, port: Port) -> None:
         check_ports.check_port(port, self._limits)
-        check_ports.check_unique(port, self._ports.values())
+        self._ports.check_unique(port)
         self._engine.put_port(port)
-        self._ports[port.number] = port
+        self._ports.put(port)
 
     # Entries
 
@@ -217,6 +217,6 @@ class EntryDatapath:
     def destroy(self) -> None:
         """End the forwarding and remove everything."""
         self._engine.destroy()
-        self._ports.clear()
+        self._ports = PortBook()
         self._entries.clear()
         self._meters.clear()
