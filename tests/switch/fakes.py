@@ -21,13 +21,21 @@ class FakeError(HotswitchError):
     """What the fakes raise."""
 
 
+class Died(BaseException):
+    """The daemon's end, in the middle of its work."""
+
+
 class FakeLinks:
-    """The kernel's links. What is in `broken` can't be changed."""
+    """The kernel's links. What is in `broken` can't be changed.
+
+    patience: so many changes later the daemon dies; None: it lives.
+    """
 
     def __init__(self) -> None:
         self.links: dict[int, Link] = {}
         self.broken: set[str] = set()
         self.silent: set[int] = set()
+        self.patience: int | None = None
         self._next = 1
 
     def add(self, name: str, **values: object) -> Link:
@@ -54,6 +62,7 @@ class FakeLinks:
         return list(self.links.values())
 
     def create_veth(self, name: str, peer: str, mtu: int) -> Link:
+        self._live()
         if name in self.broken:
             raise FakeError(f"{name} can't be made")
         mtu = mtu or 1500
@@ -63,38 +72,52 @@ class FakeLinks:
         return self.links[outer.index]
 
     def create_tap(self, name: str, mark: str) -> Link:
+        self._live()
         if name in self.broken:
             raise FakeError(f"{name} can't be made")
         return self.add(name, kind="tun", alternative_names=(mark,))
 
     def take_no_addresses(self, index: int) -> None:
+        self._live()
         self.change(index)
         self.silent.add(index)
 
     def add_alternative_name(self, index: int, name: str) -> None:
+        self._live()
         if name in {each for link in self.links.values() for each in link.alternative_names}:
             raise FakeError(f"{name} exists")
         names = self.links[index].alternative_names
         self.change(index, alternative_names=(*names, name))
 
     def set_up(self, index: int) -> None:
+        self._live()
         self.change(index, up=True)
 
     def set_promiscuous(self, index: int, promiscuous: bool) -> None:
+        self._live()
         self.change(index, promiscuous=promiscuous)
 
     def set_address(self, index: int, address: int) -> None:
+        self._live()
         self.change(index, address=address)
 
     def set_mtu(self, index: int, mtu: int) -> None:
+        self._live()
         self.change(index, mtu=mtu)
 
     def delete(self, index: int) -> None:
         """Delete a link, and the other end of a pair."""
+        self._live()
         self.change(index)
         gone = self.links.pop(index)
         if gone.kind == "veth":
             self.links.pop(gone.peer, None)
+
+    def _live(self) -> None:
+        if self.patience == 0:
+            raise Died
+        if self.patience:
+            self.patience -= 1
 
 
 class FakeEngine:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
+from hotswitch.kernel.links import Link
 from hotswitch.switch.apply import carry_out, observe
-from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.plan import plan
 from hotswitch.switch.switch import Switch
-from tests.switch.fakes import FakeError, FakeWorld
+from tests.switch.fakes import Died, FakeWorld
+from tests.switch.wishes import bridge, desired
 
 REGISTRY = Registry(BUILT_IN)
 BRIDGES = ("br0", "br1")
 DEVICES = ("tap0", "tap1", "tap2", "eth0")
+MADE_ONLY = ("one", "two", "three")
+"""Names of ports, not of devices that are there at first."""
 
 vlan = st.sampled_from((0, 1, 10, 20, 4095))
 
 
 @st.composite
 def ports(draw: st.DrawFn, name: str) -> DesiredPort:
+    kind = draw(st.sampled_from((PortKind.SYSTEM, *PortKind)))
+    has_mac = kind in (PortKind.INTERNAL, PortKind.TAP)
+    peers = [each for each in (*MADE_ONLY, "tap0") if each != name]
     return DesiredPort(
         name,
+        kind=kind,
+        peer=draw(st.sampled_from(peers)) if kind is PortKind.PATCH else "",
+        mac=draw(st.sampled_from((0, 0x020000000001))) if has_mac else 0,
+        mtu=draw(st.sampled_from((0, 0, 0, 1280, 1501))),
         tag=draw(st.none() | vlan),
         trunks=tuple(sorted(draw(st.sets(vlan, max_size=3)))),
         mode=draw(st.none() | st.sampled_from(VlanMode)),
@@ -37,10 +51,10 @@ def ports(draw: st.DrawFn, name: str) -> DesiredPort:
 @st.composite
 def wishes(draw: st.DrawFn) -> Desired:
     """Bridges that share the devices out, some with a number asked for."""
-    homes = {name: draw(st.sampled_from((*BRIDGES, ""))) for name in DEVICES}
+    homes = {name: draw(st.sampled_from((*BRIDGES, ""))) for name in (*DEVICES, *MADE_ONLY)}
     bridges = {}
-    for bridge in draw(st.sets(st.sampled_from(BRIDGES), min_size=draw(st.integers(0, 2)))):
-        mine = [draw(ports(name)) for name, home in homes.items() if home == bridge]
+    for home in draw(st.sets(st.sampled_from(BRIDGES), min_size=draw(st.integers(0, 2)))):
+        mine = [draw(ports(name)) for name, of in homes.items() if of == home]
         if mine and draw(st.booleans()):
             numbered = draw(st.sampled_from(mine))
             number = draw(st.integers(1, 4))
@@ -48,8 +62,8 @@ def wishes(draw: st.DrawFn) -> Desired:
                 DesiredPort(**{**fields(each), "number": number}) if each is numbered else each
                 for each in mine
             ]
-        bridges[bridge] = DesiredBridge(
-            bridge, {each.name: each for each in mine}, forward_reserved=draw(st.booleans())
+        bridges[home] = DesiredBridge(
+            home, {each.name: each for each in mine}, forward_reserved=draw(st.booleans())
         )
     return Desired(bridges)
 
@@ -77,9 +91,9 @@ class Happening:
             match self.kind:
                 case "go":
                     world.kernel.delete(each.index)
-                case "rename" if each.name in DEVICES:
+                case "rename" if each.kind == "dummy":
                     world.kernel.change(each.index, name=f"was{each.index}")
-                case "enslave" if each.name in DEVICES:
+                case "enslave" if each.kind == "dummy":
                     world.kernel.change(each.index, master=0 if each.master else 99)
                 case "set down":
                     world.kernel.change(each.index, up=False)
@@ -89,7 +103,7 @@ class Happening:
 
 Story = list[tuple[list[Happening], Desired]]
 happenings = st.builds(
-    Happening, st.sampled_from(Happening.KINDS), st.sampled_from((*DEVICES, *BRIDGES))
+    Happening, st.sampled_from(Happening.KINDS), st.sampled_from((*DEVICES, *MADE_ONLY, *BRIDGES))
 )
 history = st.lists(st.tuples(st.lists(happenings, max_size=3), wishes()), min_size=2, max_size=4)
 
@@ -115,8 +129,7 @@ def state(world: FakeWorld) -> Mapping[str, object]:
             for name, each in world.datapaths.items()
         },
         "links": {
-            each.name: (each.alternative_names, each.up, each.promiscuous, each.mtu, each.master)
-            for each in world.kernel.links.values()
+            each.name: replace(each, index=0, peer=0) for each in world.kernel.links.values()
         },
     }
 
@@ -140,8 +153,8 @@ def renames(story: Story) -> bool:
 
 
 def numbers(story: Story) -> bool:
-    bridges = (bridge for _, wanted in story for bridge in wanted.bridges.values())
-    return any(port.number for bridge in bridges for port in bridge.ports.values())
+    bridges = (each for _, wanted in story for each in wanted.bridges.values())
+    return any(port.number for each in bridges for port in each.ports.values())
 
 
 @given(history, st.integers(0, 60))
@@ -166,30 +179,58 @@ def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> No
 @settings(max_examples=40)
 def test_nothing_wanted_leaves_nothing_behind(first: Desired, second: Desired) -> None:
     world = machine()
-    before = {name: (each.promiscuous, each.mtu) for name, each in links(world).items()}
+    before = links(world)
     switch = Switch(world, ManualClock())
     for wanted in (first, second, Desired()):
         assert switch.set_desired(wanted) == []
     assert not world.datapaths
-    assert {name: (each.promiscuous, each.mtu) for name, each in links(world).items()} == before
+    after = links(world)
+    assert after.keys() == before.keys()
+    for name, link in after.items():
+        resized = any(port.mtu for wanted in (first, second) for port in of_name(wanted, name))
+        mtu = link.mtu if resized else before[name].mtu
+        assert link == replace(before[name], up=link.up, mtu=mtu)
 
 
-def links(world: FakeWorld) -> Mapping[str, object]:
+def links(world: FakeWorld) -> Mapping[str, Link]:
     return {each.name: each for each in world.kernel.links.values()}
 
 
-def test_a_local_link_whose_maker_died_before_marking_it_is_still_ours() -> None:
-    world = FakeWorld(REGISTRY)
-    wanted = Desired({"br0": DesiredBridge("br0")})
-    add_name = world.kernel.add_alternative_name
+def of_name(wanted: Desired, name: str) -> list[DesiredPort]:
+    return [each.ports[name] for each in wanted.bridges.values() if name in each.ports]
 
-    def die(index: int, name: str) -> None:
-        raise FakeError("out of power")
 
-    world.kernel.add_alternative_name = die  # type: ignore[method-assign]
-    switch = Switch(world, ManualClock())
-    assert switch.set_desired(wanted)
-    world.kernel.add_alternative_name = add_name  # type: ignore[method-assign]
-    assert switch.reconcile() == []
-    assert switch.set_desired(Desired()) == []
-    assert not world.kernel.links
+ALL_KINDS = desired(
+    bridge("br0", "eth0", DesiredPort("one", kind=PortKind.PATCH, peer="two")),
+    bridge(
+        "br1",
+        DesiredPort("two", kind=PortKind.PATCH, peer="one"),
+        DesiredPort("three", kind=PortKind.INTERNAL, mac=0x020000000001, mtu=1400),
+        DesiredPort("four", kind=PortKind.TAP, mac=0x020000000002, mtu=1401),
+    ),
+)
+
+
+@pytest.mark.parametrize("wanted", [ALL_KINDS, Desired()], ids=["go on", "end"])
+def test_a_daemon_that_dies_at_any_moment_leaves_nothing_that_the_next_one_does_not_know(
+    wanted: Desired,
+) -> None:
+    smooth = machine()
+    assert Switch(smooth, ManualClock()).set_desired(wanted) == []
+    deaths = 0
+    for moment in itertools.count():
+        world = machine()
+        world.kernel.patience = moment
+        try:
+            Switch(world, ManualClock()).set_desired(ALL_KINDS)
+        except Died:
+            deaths += 1
+        else:
+            break
+        world.kernel.patience = None
+        world.datapaths.clear()
+        assert Switch(world, ManualClock()).set_desired(wanted) == []
+        assert plan(wanted, observe(world)) == []
+        assert state(world)["datapaths"] == state(smooth)["datapaths"]
+        assert links(world).keys() == links(smooth).keys()
+    assert deaths > 20

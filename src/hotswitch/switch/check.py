@@ -56,7 +56,7 @@ def check(desired: Desired) -> None:
 
 
 def check_name(what: str, name: str) -> None:
-    """Refuse what is no link's name (Linux, net/core/dev.c: dev_valid_name, dev_prep_valid_name)."""
+    """Refuse what is no link's name (net/core/dev.c: dev_valid_name, dev_prep_valid_name)."""
     _require(bool(name), f"a {what} needs a name")
     _require(
         len(name.encode(errors="replace")) <= STANDARD.name,
