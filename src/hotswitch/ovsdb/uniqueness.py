@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from hotswitch.ovsdb.atoms import violation
+from hotswitch.ovsdb.atoms import UuidType, violation
 from hotswitch.ovsdb.errors import OvsdbError
-from hotswitch.ovsdb.schema import Column
+from hotswitch.ovsdb.schema import Column, TableSchema
 from hotswitch.ovsdb.tables import index_key
 from hotswitch.ovsdb.transaction import TableView
-from hotswitch.ovsdb.values import UUID_INDEX, VERSION_INDEX, Datum, Row, Uuid
+from hotswitch.ovsdb.values import UUID_INDEX, Datum, Row, Uuid
 
 
 def check_uniqueness(view: TableView) -> None:
     """Raise `OvsdbError` if this transaction leaves two rows with an equal index."""
-    for index, committed in zip(view.schema.indexes, view.table.indexes, strict=True):
-        seen: dict[tuple[Datum, ...], Uuid] = {}
-        for uuid, row in view.changed.items():
-            if row is None:
-                continue
+    indexes = [
+        (index, committed, dict[tuple[Datum, ...], Uuid]())
+        for index, committed in zip(view.schema.indexes, view.table.indexes, strict=True)
+    ]
+    if not indexes:
+        return
+    for uuid, row in view.changed.items():
+        if row is None:
+            continue
+        for index, committed, seen in indexes:
             key = index_key(index, row)
             other = seen.setdefault(key, uuid)
             if other == uuid:
                 # A row that is itself changed was or will be seen with its new values.
-                found = committed.get(key)
-                if found is None or found in view.changed:
+                other = committed.get(key, uuid)
+                if other in view.changed:
                     continue
-                other = found
             there = view.get(other)
             if there is not None:
                 raise _duplicate(view, index, there, row)
@@ -32,7 +36,8 @@ def check_uniqueness(view: TableView) -> None:
 
 def _duplicate(view: TableView, index: tuple[Column, ...], a: Row, b: Row) -> OvsdbError:
     # Greater first: an order that doesn't depend on the UUIDs.
-    first, second = (b, a) if _comparable(a) < _comparable(b) else (a, b)
+    columns = _comparable(view.schema)
+    first, second = (b, a) if _values_of(columns, a) < _values_of(columns, b) else (a, b)
     return violation(
         f'Transaction causes multiple rows in "{view.schema.name}" table to have identical '
         f"values ({_values(index, first)}) for index on {_columns(index)}.  "
@@ -40,13 +45,18 @@ def _duplicate(view: TableView, index: tuple[Column, ...], a: Row, b: Row) -> Ov
     )
 
 
-def _comparable(row: Row) -> list[tuple[int, Datum]]:
-    # Shorter data come first, as Open vSwitch compares.
+def _comparable(table: TableSchema) -> list[Column]:
+    """Return the columns without UUIDs, by name."""
     return [
-        (len(datum), datum)
-        for position, datum in enumerate(row)
-        if position not in (UUID_INDEX, VERSION_INDEX)
+        column
+        for _, column in sorted(table.by_name.items())
+        if not isinstance(column.type.key, UuidType) and not isinstance(column.type.value, UuidType)
     ]
+
+
+def _values_of(columns: list[Column], row: Row) -> list[tuple[int, Datum]]:
+    # Shorter data come first, as Open vSwitch compares.
+    return [(len(row[column.index]), row[column.index]) for column in columns]
 
 
 def _history(view: TableView, index: tuple[Column, ...], title: str, row: Row) -> str:
