@@ -110,7 +110,7 @@ class FakeLinks:
         self._live()
         self.change(index)
         gone = self.links.pop(index)
-        if gone.kind == "veth":
+        if gone.kind == "veth" and gone.peer_namespace == -1:
             self.links.pop(gone.peer, None)
 
     def _live(self) -> None:

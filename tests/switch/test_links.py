@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 from collections.abc import Iterator
@@ -14,13 +15,15 @@ from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.switch.apply import World, observe
-from hotswitch.switch.desired import Desired
+from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.kernel_links import KernelLinks
-from hotswitch.switch.marks import inside_name
+from hotswitch.switch.marks import cable_names, inside_name
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.switch import Switch
+from tests.support.wait import until
 from tests.switch.fakes import FakeEngine
+from tests.switch.program import open_tap
 from tests.switch.wishes import bridge, desired
 
 INSIDE = inside_name("test", "br0")
@@ -119,3 +122,108 @@ def test_a_device_comes_goes_and_comes_again(world: World, switch: Switch) -> No
         link_actions.delete(made.index)
         assert switch.links_changed() == []
         assert world.datapaths["br0"].ports()[1].ifindex == 0
+
+
+MAC = 0x020000000001
+KINDS = desired(
+    bridge(
+        "br0",
+        DesiredPort("mgmt", kind=PortKind.INTERNAL, mac=MAC, mtu=1400),
+        DesiredPort("vm1", kind=PortKind.TAP, mac=MAC + 1, mtu=1401),
+        DesiredPort("p0", kind=PortKind.PATCH, peer="p1"),
+    ),
+    bridge("br1", DesiredPort("p1", kind=PortKind.PATCH, peer="p0", mtu=9000)),
+)
+
+
+def test_ports_of_all_kinds_come_and_go(world: World, switch: Switch, registry: Registry) -> None:
+    assert switch.set_desired(KINDS) == []
+    assert plan(KINDS, observe(world)) == []
+    near, far = (link(name) for name in cable_names("test", "p0"))
+    assert (link("mgmt").address, link("mgmt").mtu, link("mgmt").up) == (MAC, 1400, False)
+    assert (link("vm1").address, link("vm1").mtu, link("vm1").up) == (MAC + 1, 1401, True)
+    assert (near.mtu, far.mtu, near.carrier, far.carrier) == (65535, 9000, True, True)
+    status = switch.status()
+    assert status["br0"].ports["p0"].state is PortState.FORWARDING
+    assert status["br1"].ports["p1"].state is PortState.FORWARDING
+    assert status["br0"].ports["vm1"].state is PortState.DOWN  # no program has it open
+    before = list_links()
+    later = Switch(World(world.links, world.new_datapath, owner="test"), ManualClock())
+    assert later.set_desired(KINDS) == []
+    assert list_links() == before
+    assert later.set_desired(Desired()) == []
+    assert names() == {"lo"}
+
+
+def test_hidden_ends_send_nothing_by_themselves(switch: Switch) -> None:
+    switch.set_desired(KINDS)
+    with open("/proc/net/if_inet6") as file:
+        having = {line.split()[-1] for line in file}
+    assert not having & {*cable_names("test", "p0"), INSIDE, inside_name("test", "mgmt")}
+
+
+def test_a_tap_that_a_program_has_open_goes_with_its_port(switch: Switch) -> None:
+    switch.set_desired(KINDS)
+    descriptor = open_tap("vm1")
+    try:
+        assert switch.status()["br0"].ports["vm1"].state is PortState.FORWARDING
+        assert switch.set_desired(desired(bridge("br0"))) == []
+        assert get_link("vm1") is None
+        with pytest.raises(OSError) as raised:
+            os.read(descriptor, 2000)
+        assert raised.value.errno == errno.EBADFD
+        assert switch.set_desired(KINDS) == []
+        assert switch.status()["br0"].ports["vm1"].state is PortState.DOWN
+    finally:
+        os.close(descriptor)
+    assert get_link("vm1") is not None
+
+
+def test_a_tap_outlives_the_program_that_had_it_open(switch: Switch) -> None:
+    switch.set_desired(KINDS)
+    made = link("vm1")
+    os.close(open_tap("vm1"))
+    assert link("vm1") == made
+
+
+def test_foreign_devices_of_the_ports_names_stay(switch: Switch) -> None:
+    link_actions.create("mgmt", "bridge")
+    link_actions.create("vm1", "bridge")
+    before = [link("mgmt"), link("vm1")]
+    assert switch.set_desired(KINDS) == []
+    for name in ("mgmt", "vm1"):
+        error = switch.status()["br0"].ports[name].error
+        assert error == f"there is a device {name} that hotswitch did not make"
+    assert switch.set_desired(Desired()) == []
+    assert [link("mgmt"), link("vm1")] == before
+
+
+def test_an_internal_port_that_went_with_a_container_is_made_anew(switch: Switch) -> None:
+    other = f"hssw{os.getpid()}y{next(_numbers)}"
+    wanted = desired(bridge("br0", DesiredPort("mgmt", kind=PortKind.INTERNAL)))
+    switch.set_desired(wanted)
+    first = link(inside_name("test", "mgmt"))
+    netns.create(other)
+    try:
+        descriptor = netns.open_namespace(other)
+        link_actions.move(link("mgmt").index, descriptor)
+        os.close(descriptor)
+        assert switch.links_changed() == []
+        assert switch.status()["br0"].ports["mgmt"].ifindex == first.index
+        assert switch.status()["br0"].ports["mgmt"].device is None
+    finally:
+        netns.delete(other)
+    until(lambda: get_link(first.index) is None, "the pair went with the container")
+    assert switch.links_changed() == []
+    assert switch.status()["br0"].ports["mgmt"].device == link("mgmt")
+    assert link(inside_name("test", "mgmt")).index != first.index
+
+
+def test_an_mtu_that_the_kernel_refuses_is_an_error_of_the_port(switch: Switch) -> None:
+    link_actions.create_veth("eth0", "guest0")
+    wanted = desired(bridge("br0", DesiredPort("vm1", kind=PortKind.TAP, mtu=65535), "eth0"))
+    assert len(switch.set_desired(wanted)) == 1
+    ports = switch.status()["br0"].ports
+    assert "set the MTU" in ports["vm1"].error and ports["vm1"].state is PortState.ERROR
+    assert not ports["eth0"].error
+    assert switch.set_desired(desired(bridge("br0", "eth0"))) == []

@@ -33,9 +33,10 @@ class Making:
     @cached_property
     def owners(self) -> Mapping[int, str]:
         """By index, the ports that the links which stay were made for, both ends of a pair."""
-        return {
+        both = {
             end.index: port for port, link in self.kept.items() for end in self.observed.ends(link)
         }
+        return both | {link.index: port for port, link in self.kept.items()}
 
     def by_name(self, name: str) -> Link | None:
         """The link that has this name and stays."""
