@@ -1,0 +1,109 @@
+"""What hotswitch does with each column of the Open_vSwitch schema: one table for code and document.
+
+A column or key that is in none of these is kept for those who wrote it and has no meaning to a
+switch: `external_ids`, names of things that are not acted on themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def _names(**columns: str) -> Mapping[str, tuple[str, ...]]:
+    return {table: tuple(names.split()) for table, names in columns.items()}
+
+
+ACTED_ON: Mapping[str, tuple[str, ...]] = _names(
+    Open_vSwitch="bridges next_cfg other_config manager_options ssl",
+    Bridge="name ports datapath_type other_config",
+    Port="name interfaces tag trunks vlan_mode fake_bridge other_config",
+    Interface="name type options mac mtu_request ofport_request other_config",
+    Manager="target max_backoff inactivity_probe other_config",
+    SSL="private_key certificate ca_cert bootstrap_ca_cert",
+)
+"""What is wanted is read from these. Manager and SSL are the database server's own."""
+
+WRITTEN: Mapping[str, tuple[str, ...]] = _names(
+    Open_vSwitch="cur_cfg ovs_version db_version system_type system_version datapath_types "
+    "iface_types dpdk_initialized dpdk_version statistics",
+    Bridge="datapath_id datapath_version status rstp_status",
+    Port="status statistics rstp_status rstp_statistics bond_active_slave",
+    Interface="ofport error ifindex mac_in_use mtu admin_state link_state link_speed duplex "
+    "link_resets status statistics bfd_status cfm_fault cfm_fault_status cfm_flap_count "
+    "cfm_health cfm_remote_mpids cfm_remote_opstate lacp_current",
+    Controller="is_connected role status",
+    Manager="is_connected status",
+)
+"""What is so is written to these, whatever they held before."""
+
+NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
+    "Bridge": {
+        "stp_enable": False,
+        "rstp_enable": False,
+        "mcast_snooping_enable": False,
+        "mirrors": (),
+        "netflow": None,
+        "sflow": None,
+        "ipfix": None,
+        "controller": (),
+        "protocols": (),
+        "fail_mode": "standalone",
+        "flood_vlans": (),
+        "flow_tables": {},
+        "auto_attach": None,
+    },
+    "Port": {
+        "cvlans": (),
+        "qos": None,
+        "mac": None,
+        "bond_mode": None,
+        "lacp": "off",
+        "bond_updelay": 0,
+        "bond_downdelay": 0,
+        "bond_fake_iface": False,
+        "protected": False,
+    },
+    "Interface": {
+        "ingress_policing_rate": 0,
+        "ingress_policing_burst": 0,
+        "ingress_policing_kpkts_rate": 0,
+        "ingress_policing_kpkts_burst": 0,
+        "bfd": {},
+        "cfm_mpid": None,
+        "lldp": {},
+    },
+}
+"""A switch's settings that hotswitch keeps but does not act on, and what is the same without it."""
+
+OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
+    "Open_vSwitch": {
+        "stats-update-interval": "milliseconds between writings of statistics; 5000 at least",
+    },
+    "Bridge": {
+        "mac-table-size": "rows in the address table, 1 to 1000000; 8192 if not given or 0",
+        "mac-aging-time": "seconds until a silent address is forgotten, up to 1000000; 300 if not "
+        "given or 0",
+        "mac-aging": "hotswitch's own: `false` keeps silent addresses for ever",
+        "forward-bpdu": "`true` passes frames to reserved group addresses on",
+        "hwaddr": "the Ethernet address of the local port's device",
+        "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
+    },
+    "Port": {
+        "storm-limit": "hotswitch's own: flooded packets a second that may come in here; 0 is no "
+        "limit",
+    },
+    "Interface": {
+        "hook": "hotswitch's own: where in the kernel packets are taken, `auto`, `tcx` or `xdp`",
+    },
+}
+"""The keys of `other_config` that are acted on, and what they mean."""
+
+KEPT_KEYS: Mapping[str, tuple[str, ...]] = {
+    "Open_vSwitch": ("system-id",),
+    "Bridge": ("disable-in-band", "dp-desc", "dp-sn"),
+    "Port": ("transient",),
+}
+"""Keys of `other_config` that are for others, or already so; nothing is said of them."""
+
+ALREADY_SO: Mapping[str, tuple[object, ...]] = {"fail_mode": (None,), "lacp": (None,)}
+"""Values, beside those above, that ask for nothing."""

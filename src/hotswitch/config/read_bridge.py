@@ -1,0 +1,84 @@
+"""One row of Bridge: the bridge that it asks for, without its ports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from hotswitch.config.notes import Note
+from hotswitch.config.rows import Row, Uuid, pairs, text
+from hotswitch.config.settings import (
+    Remarker,
+    boolean,
+    datapath_id,
+    station_address,
+    whole_number,
+)
+from hotswitch.switch.check import MAXIMUM_ADDRESSES, MAXIMUM_AGEING_TIME, SwitchError, check
+from hotswitch.switch.desired import Desired, DesiredBridge
+
+_DEFAULT = DesiredBridge("")
+
+DATAPATH_TYPES = ("netdev", "system")
+"""What `Bridge.datapath_type` may be; both mean the same here."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeReading:
+    """What a row of Bridge says.
+
+    bridge: None if it can't be had, for which there is a note.
+    address: what the local port's device is to have, or 0.
+    identifier: the datapath id asked for, 16 hexadecimal digits, or empty.
+    """
+
+    name: str
+    bridge: DesiredBridge | None
+    address: int
+    identifier: str
+    notes: tuple[Note, ...]
+
+
+def read_bridge(uuid: Uuid, row: Row) -> BridgeReading:
+    """Read one row of Bridge."""
+    remarks = Remarker("Bridge", uuid, text(row, "name"))
+    remarks.look_through(row)
+    settings = pairs(row, "other_config")
+    bridge: DesiredBridge | None = DesiredBridge(
+        remarks.name,
+        ageing_time=_ageing_time(settings, remarks),
+        address_limit=remarks.setting(
+            settings, "mac-table-size", whole_number(0, MAXIMUM_ADDRESSES), 0
+        )
+        or _DEFAULT.address_limit,
+        forward_reserved=remarks.setting(settings, "forward-bpdu", boolean, False),
+    )
+    kind = text(row, "datapath_type")
+    if kind and kind not in DATAPATH_TYPES:
+        known = ", ".join(DATAPATH_TYPES)
+        remarks.refuse(f"datapath_type {kind[:40]!r} is not supported; types are {known}")
+        bridge = None
+    if bridge:
+        try:
+            check(Desired(MappingProxyType({bridge.name: bridge})))
+        except SwitchError as error:
+            remarks.refuse(str(error))
+            bridge = None
+    return BridgeReading(
+        remarks.name,
+        bridge,
+        remarks.setting(settings, "hwaddr", station_address, 0),
+        remarks.setting(settings, "datapath-id", datapath_id, ""),
+        tuple(remarks.notes),
+    )
+
+
+def _ageing_time(settings: Mapping[str, str], remarks: Remarker) -> int:
+    if not remarks.setting(settings, "mac-aging", boolean, True):
+        return 0
+    default = _DEFAULT.ageing_time
+    return (
+        remarks.setting(settings, "mac-aging-time", whole_number(0, MAXIMUM_AGEING_TIME), default)
+        or default
+    )

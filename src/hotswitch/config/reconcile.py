@@ -1,0 +1,194 @@
+"""The loop between database and switch: what is wanted is made so, what is so is written back.
+
+All of it happens in `run`, one turn after another; the other methods only say that there is
+something to do and return at once, except that links that come and go are followed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from hotswitch.base.clock import Clock
+from hotswitch.base.errors import HotswitchError
+from hotswitch.config.devices import Devices
+from hotswitch.config.operations import Update
+from hotswitch.config.other_columns import Identity
+from hotswitch.config.read import Reader, Reading
+from hotswitch.config.resets import Resets
+from hotswitch.config.rows import Tables, number, text
+from hotswitch.config.write import Picture, Writer, statistics_updates
+from hotswitch.model.port import PortStatistics
+from hotswitch.switch.desired import Desired
+from hotswitch.switch.switch import Switch
+
+RETRY_PERIOD = 5_000_000_000
+"""Nanoseconds after which what failed is tried again."""
+
+_log = logging.getLogger(__name__)
+
+
+class Database(Protocol):
+    """Where the tables are."""
+
+    def tables(self) -> Tables:
+        """The tables as they are now; a row that has not changed is the same object."""
+
+    async def transact(self, updates: Sequence[Update]) -> None:
+        """Make these changes, all of them or none. Raises HotswitchError.
+
+        They are not told to the reconciler as a change.
+        """
+
+
+class Reconciler:
+    """Keeps a switch as a database wants it, and the database as the switch is."""
+
+    def __init__(
+        self,
+        database: Database,
+        switch: Switch,
+        devices: Devices,
+        clock: Clock,
+        identity: Identity,
+    ) -> None:
+        self._database = database
+        self._switch = switch
+        self._devices = devices
+        self._clock = clock
+        self._reader = Reader()
+        self._writer = Writer(identity)
+        self._resets = Resets()
+        self._woken = asyncio.Event()
+        self._reading = Reading()
+        self._made_so: Desired | None = None
+        self._has_begun = False
+        self._hints: Mapping[str, int] = MappingProxyType({})
+        self._remarks: frozenset[str] = frozenset()
+        self._failures: frozenset[str] = frozenset()
+        self._unwritten = False
+        self._retry_at = 0
+        self._statistics_at = 0
+
+    @property
+    def reading(self) -> Reading:
+        """What the database said when it was last read."""
+        return self._reading
+
+    def changed(self) -> None:
+        """The database has changed."""
+        self._woken.set()
+
+    def links_changed(self) -> None:
+        """Something happened to the kernel's links: ports follow now, the database soon."""
+        if not self._has_begun:
+            return  # the first turn looks anyway
+        try:
+            self._note_failures(self._switch.links_changed())
+        except HotswitchError as error:
+            self._note_failures([error])
+        self._woken.set()
+
+    def tick(self) -> None:
+        """Time has passed; call it about once a second."""
+        now = self._clock.now()
+        if now >= self._statistics_at or self._unwritten or (self._failures and self._is_late(now)):
+            self._woken.set()
+
+    async def start(self) -> None:
+        """The first turn: afterwards the switch is as wanted, as far as possible."""
+        rows = self._database.tables().get("Interface", {}).values()
+        self._hints = {text(row, "name"): number(row, "ofport") or 0 for row in rows}
+        await self.turn()
+
+    async def run(self) -> None:
+        """Turn after turn, for ever."""
+        while True:
+            await self._woken.wait()
+            await self.turn()
+
+    async def turn(self) -> None:
+        """Bring the switch and the database together once."""
+        self._woken.clear()
+        reading = self._reading = self._reader.read(self._database.tables(), self._hints)
+        self._note_remarks(reading)
+        is_in_force = await self._make_so(reading.desired)
+        await self._write(reading, reading.next_cfg if is_in_force else None)
+
+    async def _make_so(self, desired: Desired) -> bool:
+        """Whether it is in force now, as far as it can be."""
+        now = self._clock.now()
+        try:
+            if desired != self._made_so:
+                # The old programs go on meanwhile; what is asked meanwhile shares the next turn.
+                while compilation := self._switch.prepare(desired):
+                    await asyncio.wait([asyncio.wrap_future(compilation)])
+                self._made_so = None
+                self._note_failures(self._switch.set_desired(desired))
+                self._made_so = desired
+                self._retry_at = now + RETRY_PERIOD
+                self._forget_hints(desired)
+            elif self._failures and self._is_late(now):
+                self._retry_at = now + RETRY_PERIOD
+                self._note_failures(self._switch.reconcile())
+        except HotswitchError as error:
+            self._note_failures([error])
+            self._retry_at = now + RETRY_PERIOD
+            return False
+        finally:
+            self._has_begun = True
+        return True
+
+    async def _write(self, reading: Reading, in_force: int | None) -> None:
+        try:
+            status = self._switch.status()
+            picture = Picture(status, self._devices.device, self._resets.count(status))
+            tables = self._database.tables()
+            updates = self._writer.updates(tables, reading, picture, in_force)
+            if self._clock.now() >= self._statistics_at:
+                self._statistics_at = self._clock.now() + reading.statistics_period
+                updates += statistics_updates(
+                    tables, reading, picture, await self._count(picture), self._devices.counters()
+                )
+            if updates:
+                await self._database.transact(updates)
+            self._unwritten = False
+        except HotswitchError as error:
+            if not self._unwritten:
+                _log.error("the status can't be written: %s", error)
+            self._unwritten = True
+
+    async def _count(self, picture: Picture) -> dict[str, Mapping[str, PortStatistics]]:
+        counted = {}
+        for name, status in picture.status.items():
+            if not status.error:
+                counted[name] = self._switch.statistics(name)
+                await asyncio.sleep(0)  # events of links don't wait for all bridges
+        return counted
+
+    def _is_late(self, now: int) -> bool:
+        return now >= self._retry_at
+
+    def _forget_hints(self, desired: Desired) -> None:
+        """A port that is gone has no claim to the number that it had."""
+        if self._hints:
+            names = {name for bridge in desired.bridges.values() for name in bridge.ports}
+            self._hints = {name: each for name, each in self._hints.items() if name in names}
+
+    def _note_remarks(self, reading: Reading) -> None:
+        remarks = frozenset(map(str, reading.notes))
+        for each in sorted(remarks - self._remarks):
+            _log.warning("%s", each)
+        self._remarks = remarks
+
+    def _note_failures(self, failures: Iterable[object]) -> None:
+        """Log failures when they appear and when they have gone."""
+        failing = frozenset(map(str, failures))
+        for each in sorted(failing - self._failures):
+            _log.error("%s", each)
+        for each in sorted(self._failures - failing):
+            _log.info("no longer so: %s", each)
+        self._failures = failing
