@@ -34,7 +34,7 @@ SUBJECTS: Mapping[str, Subject] = {
     )
 }
 
-BASES = ("bridge", "redirect", "redirect-xdp")
+BASES = ("bridge", "redirect", "redirect-peer", "redirect-xdp")
 """What the others are compared with."""
 
 

@@ -160,7 +160,8 @@ def udp_frame(source: tuple[int, str], target: tuple[int, str], size: int = 60) 
     head = head[:10] + checksum.to_bytes(2, "big") + b"".join(addresses)
     udp = struct.pack("!HHHH", 1024, COUNTED_PORT, size - 34, 0)
     ethernet = target[0].to_bytes(6, "big") + source[0].to_bytes(6, "big") + b"\x08\x00"
-    return (ethernet + head + udp).ljust(size, b"\0")
+    frame: bytes = (ethernet + head + udp).ljust(size, b"\0")
+    return frame
 
 
 def _swapped(value: int) -> int:

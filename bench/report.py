@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from bench.aims import verdicts
 from bench.catalogue import BASES, FIGURES
 from bench.results import Figure, Results, Row
 from bench.summary import summarise
@@ -18,6 +19,9 @@ def show(results: Results, console: Console) -> None:
         console.print(_compared(results, FIGURES[name]))
     for title, rows in results.alone.items():
         console.print(_alone(title, rows))
+    for verdict in verdicts(results):
+        met = "met" if verdict.met else "NOT met"
+        console.print(f"{met}: {verdict.aim}: {verdict.found}", markup=False)
     if results.others:
         others = summarise(results.others)
         console.print(

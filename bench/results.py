@@ -21,12 +21,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a measurement that stands alone; the value may be a text: why there is none."""
+    """One line of a measurement that stands alone; the value may be a text: why there is none.
+
+    key: what aims know it by, if any of them needs it.
+    """
 
     what: str
     value: float | str
     unit: str
-    command: str = ""
+    key: str = ""
 
 
 @dataclass
@@ -60,6 +63,14 @@ class Results:
             if ours is not None and theirs is not None
         ]
         return ratio([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
+
+    def row(self, key: str) -> float | None:
+        """The value of a row, if it has one."""
+        for rows in self.alone.values():
+            for row in rows:
+                if row.key == key and not isinstance(row.value, str):
+                    return row.value
+        return None
 
     def _rounds(self, figure: str, subject: str) -> list[float | None]:
         return self.values.get(figure, {}).get(subject, [])

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.catalogue import FIGURES, MEASURES, SUBJECTS
+from bench.aims import verdicts
+from bench.catalogue import BASES, FIGURES, MEASURES, SUBJECTS
+from bench.markdown import PAGE, fill
 from bench.options import Options
 from bench.programs import udp_frame
 from bench.report import number, show
@@ -30,6 +32,14 @@ from tests.support.wait import until
 
 _ROOT = Path(__file__).parents[1]
 _MARK = "BENCH_TEST_MARK"
+_ABOUT = {
+    "began": "2026-01-01T",
+    "kernel": "6",
+    "machine": "m",
+    "cpus": 2,
+    "rounds": 3,
+    "seconds": 1,
+}
 _values = some.lists(some.floats(0.001, 1e9), min_size=1, max_size=30)
 
 needs_root = pytest.mark.skipif(bool(os.geteuid()), reason="network namespaces need root")
@@ -120,6 +130,33 @@ def test_the_document_holds_all_values() -> None:
     assert tcp["subjects"]["hotswitch"]["ratios"]["bridge"]["median"] == pytest.approx(2.05)
     assert made["alone"]["Part"][0]["value"] == 1234.5
     assert made["failures"] and made["cpus_used_by_others"]["median"] == 0.25
+
+
+def test_aims_are_judged_where_all_was_measured() -> None:
+    results = _some_results()
+    assert {each.aim: each.met for each in verdicts(results)} == {
+        "TCP at least 1.08 × the Linux bridge": True
+    }
+    results.alone["Start"] = [Row("", 0.6, "s", "start: forwards")]
+    (start,) = [each for each in verdicts(results) if "100 ports" in each.aim]
+    assert (start.met, start.found) == (False, "0.60 s")
+
+
+def test_the_page_takes_its_figures_from_reports() -> None:
+    report = json.loads(json.dumps(document(_some_results(), FIGURES, BASES, _ABOUT)))
+    place = "<!-- figures: {} -->\n{}\n<!-- end -->\n"
+    page = "before\n" + place.format("tcp", "old") + place.format("p50", "kept")
+    made = fill(page, [report]).splitlines()
+    assert made[0] == "before" and "old" not in made and "kept" in made
+    (line,) = [each for each in made if each.startswith("| hotswitch ")]
+    assert line == "| hotswitch | 40.00 | 30.50–60.00 | 2.05 |"
+    assert fill("\n".join(made), [report]).splitlines() == made
+
+
+def test_the_page_has_a_place_for_every_figure() -> None:
+    page = PAGE.read_text()
+    for name in (*FIGURES, "aims", "about", "program", "entries", "swap", "start"):
+        assert f"<!-- figures: {name} -->" in page
 
 
 def test_options_survive_the_way_into_the_lab() -> None:

@@ -48,7 +48,7 @@ def _rates(title: str, count: int, batch: int) -> list[Row]:
             return count / (time.perf_counter() - began)
 
         return [
-            Row(f"{title}: put", rate(puts), "/s"),
+            Row(f"{title}: put", rate(puts), "/s", f"put by {batch}"),
             Row(f"{title}: deleted", rate(deletes), "/s"),
         ]
 

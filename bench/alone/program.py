@@ -47,7 +47,10 @@ def measure(note: Callable[[str], None]) -> list[Row]:
     for title, make in _cases():
         note(title)
         try:
-            rows += [Row(f"{title}{part}", value, unit) for part, value, unit in make()]
+            rows += [
+                Row(f"{title}{part}", value, unit, "" if part else title)
+                for part, value, unit in make()
+            ]
         except HotswitchError as error:
             rows.append(Row(title, str(error), ""))
     return rows

@@ -71,7 +71,7 @@ def _start(folder: Path, title: str) -> list[Row]:
         with ready_daemon(folder, "start") as (running, seconds):
             forwarding = forwards(began)
             rows = [
-                Row(f"{what}: forwards after", forwarding, "s"),
+                Row(f"{what}: forwards after", forwarding, "s", f"{title}: forwards"),
                 Row(f"{what}: ready after", seconds, "s"),
             ]
             memory = _memory(running.pid)

@@ -1,0 +1,85 @@
+"""What is aimed at, and whether it is met. Only people read this: no test depends on a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bench.alone.entries import BATCHED
+from bench.alone.program import ENTRIES, MASKS
+from bench.results import Results
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An aim and what was found."""
+
+    aim: str
+    found: str
+    met: bool
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Of the aims for which everything needed was measured."""
+    return [*_compared(results), *_alone(results)]
+
+
+def _compared(results: Results) -> Iterator[Verdict]:
+    for aim, figure, subject, base, limit in (
+        ("TCP at least 1.08 × the Linux bridge", "tcp", "hotswitch", "bridge", 1.08),
+        ("TCP within 3 % of the bare redirect", "tcp", "hotswitch", "redirect", 0.97),
+        ("packets on tcx at least 1.8 × the bridge", "packets", "hotswitch-tcx", "bridge", 1.8),
+        ("packets on XDP at least 4 × the bridge", "packets", "hotswitch-xdp", "bridge", 4.0),
+        (
+            "packets on tcx within 10 % of the bare redirect",
+            "packets", "hotswitch-tcx", "redirect", 0.9,
+        ),
+        (
+            "packets to a peer within 10 % of the bare redirect to a peer",
+            "packets", "hotswitch", "redirect-peer", 0.9,
+        ),
+        (
+            "packets on XDP within 10 % of the bare redirect",
+            "packets", "hotswitch-xdp", "redirect-xdp", 0.9,
+        ),
+    ):  # fmt: skip
+        found = results.ratio(figure, subject, base)
+        if found:
+            yield Verdict(aim, f"{found.median:.2f} ×", found.median >= limit)
+    found = results.ratio("p50", "hotswitch", "redirect")
+    if found:
+        aim = "latency at most 7/6 of the bare redirect's"
+        yield Verdict(aim, f"{found.median:.2f} ×", found.median <= 7 / 6)
+
+
+def _alone(results: Results) -> Iterator[Verdict]:
+    one, most = (results.row(f"{count:,} entries, one mask") for count in (1, ENTRIES[-1]))
+    if one and most:
+        yield Verdict(
+            "flat in the number of entries",
+            f"{one:.0f} ns with 1, {most:.0f} ns with {ENTRIES[-1]:,}",
+            most <= 1.25 * one,
+        )
+    times = [results.row(f"{count} masks, the last one hits") for count in MASKS]
+    known = [each for each in times if each]
+    if len(known) == len(MASKS):
+        slope = (known[-1] - known[0]) / (MASKS[-1] - MASKS[0])
+        yield Verdict("a small slope in masks", f"{slope:.1f} ns a mask", slope <= 24)
+    limits: tuple[tuple[str, str, Callable[[float], str], Callable[[float], bool]], ...] = (
+        (
+            "50,000 entries a second, batched",
+            f"put by {BATCHED}",
+            lambda value: f"{value:,.0f}/s",
+            lambda value: value >= 50_000,
+        ),
+        (
+            "forwards 0.5 s after the daemon's start with 100 ports",
+            "start: forwards",
+            lambda value: f"{value:.2f} s",
+            lambda value: value <= 0.5,
+        ),
+    )
+    for aim, key, show, holds in limits:
+        value = results.row(key)
+        if value is not None:
+            yield Verdict(aim, show(value), holds(value))

@@ -1,0 +1,131 @@
+"""Put the figures of a report (`--json`) into docs/performance.md: python -m bench.markdown FILE…
+
+The page has places for them, between `<!-- figures: NAME -->` and `<!-- end -->`. Several reports
+are taken together; of two that hold the same, the later one counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.aims import verdicts
+from bench.catalogue import BASES, FIGURES
+from bench.report import number
+from bench.results import Results, Row
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_PLACE = re.compile(r"(<!-- figures: ([a-z0-9 _-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill(page: str, reports: Sequence[Mapping[str, Any]]) -> str:
+    """The page with all places filled for which there is something."""
+    results = _results(reports)
+    about = reports[-1]["about"]
+
+    def place(found: re.Match[str]) -> str:
+        lines = _SECTIONS.get(found[2], _figure)(found[2], results, about)
+        return found[1] + "\n".join(lines) + "\n" + found[3] if lines else found[0]
+
+    return _PLACE.sub(place, page)
+
+
+def _results(reports: Sequence[Mapping[str, Any]]) -> Results:
+    results = Results()
+    for report in reports:
+        for name, figure in report["compared"].items():
+            results.values[name] = {
+                subject: each["values"] for subject, each in figure["subjects"].items()
+            }
+        for title, rows in report["alone"].items():
+            results.alone[title] = [Row(**row) for row in rows]
+    return results
+
+
+def _figure(name: str, results: Results, about: Mapping[str, Any]) -> list[str]:
+    by_subject = results.values.get(name)
+    if not by_subject:
+        return []
+    figure = FIGURES[name]
+    bases = [base for base in BASES if results.summary(name, base)]
+    rows = []
+    for subject in by_subject:
+        summary = results.summary(name, subject)
+        if summary is None:
+            rows.append([subject, "failed", "", *([""] * len(bases))])
+            continue
+        ratios = [results.ratio(name, subject, base) for base in bases]
+        rows.append(
+            [
+                subject,
+                f"{summary.median:.{figure.digits}f}",
+                f"{summary.lower:.{figure.digits}f}–{summary.upper:.{figure.digits}f}",
+                *(f"{each.median:.2f}" if each else "" for each in ratios),
+            ]
+        )
+    heads = ["subject", f"median, {figure.unit}", "quartiles", *(f"× {base}" for base in bases)]
+    return _table(heads, rows)
+
+
+def _part(title: str) -> Callable[[str, Results, Mapping[str, Any]], list[str]]:
+    def lines(_: str, results: Results, __: Mapping[str, Any]) -> list[str]:
+        rows = [[row.what, *_shown(row)] for row in results.alone.get(title, [])]
+        return _table(["", "", ""], rows) if rows else []
+
+    return lines
+
+
+def _shown(row: Row) -> tuple[str, str]:
+    """Its number and unit, or why there is none."""
+    if isinstance(row.value, str):
+        return "", row.value
+    return number(row.value), row.unit
+
+
+def _aims(_: str, results: Results, __: Mapping[str, Any]) -> list[str]:
+    found = [[each.aim, each.found, "yes" if each.met else "**no**"] for each in verdicts(results)]
+    return _table(["aim", "found", "met"], found) if found else []
+
+
+def _about(_: str, __: Results, about: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Measured {about['began'][:10]} on Linux {about['kernel']} ({about['machine']}, "
+        f"{about['cpus']} CPUs): {about['rounds']} rounds of {about['seconds']:g} s."
+    ]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    return ["| " + " | ".join(row) + " |" for row in (heads, rule, *rows)]
+
+
+_SECTIONS = {
+    "about": _about,
+    "aims": _aims,
+    "program": _part("Nanoseconds a packet of the program alone"),
+    "entries": _part("Entries installed a second"),
+    "swap": _part("From a change of shape to the new program"),
+    "start": _part("The daemon with 100 ports"),
+}
+
+
+def main() -> int:
+    """The exit code."""
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        print(__doc__)
+        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
+    try:
+        reports = [json.loads(Path(name).read_text()) for name in sys.argv[1:]]
+        PAGE.write_text(fill(PAGE.read_text(), reports))
+    except (OSError, ValueError) as error:
+        print(f"bench.markdown: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
