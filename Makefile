@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 # Where the tests run side by side; `make test TESTS=tests/app` runs a part.
 TESTS  ?= tests
 JOBS   ?= auto
+# Options of the measurements: `make bench BENCH='--only packets --json report.json'`.
+BENCH  ?=
 
 .PHONY: help install demo test lint format bench clean
 .DEFAULT_GOAL := help
@@ -43,7 +45,7 @@ format: $(VENV)/.installed ## Put the style right
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed $(VENV)/.packages-bench ## Measure, side by side with others (root)
-	$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(BENCH)
 
 clean: ## Remove what the other commands made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
