@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import BUILT_IN
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    return Registry(BUILT_IN)
