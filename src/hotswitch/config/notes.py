@@ -23,7 +23,8 @@ class Note:
 
     def __str__(self) -> str:
         kept = "" if self.refused else " is kept but not acted on"
-        return f"{self.table} {self.name}: {self.text}{kept}"
+        who = f"{self.table} {self.name}".rstrip()
+        return f"{who}: {self.text}{kept}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def root_columns(row: Row, identity: Identity, in_force: int | None) -> Mapping[
         "db_version": identity.schema_version or None,
         **{column: value for column, value in system.items() if value and not text(row, column)},
         "datapath_types": DATAPATH_TYPES,
-        "iface_types": tuple(sorted(PortKind)),
+        "iface_types": tuple(sorted(map(str, PortKind))),
         "dpdk_initialized": False,
         "dpdk_version": None,
         "statistics": {},

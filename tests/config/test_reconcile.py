@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.kernel.link_counters import LinkCounters
+from hotswitch.switch.desired import Desired
+from tests.config.lab import Lab
+
+SECOND = 1_000_000_000
+Test = Callable[[Lab], Coroutine[Any, Any, None]]
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 10))
+
+
+def test_a_port_is_added_and_said(lab: Lab) -> None:
+    link = lab.links.add("v0", address=0x020000000001, up=True, carrier=True)
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        await lab.reconciler.start()
+        lab.database.add_port("br0", "v0")
+        await lab.turn()
+
+    run(work())
+    root = lab.database.row("Open_vSwitch")
+    assert root["cur_cfg"] == root["next_cfg"] == 2
+    assert root["ovs_version"] == "hotswitch 1.2.3"
+    assert root["db_version"] == lab.database.engine.schema.version
+    assert root["iface_types"] == ("internal", "patch", "system", "tap")
+    assert root["datapath_types"] == ("netdev", "system")
+    assert (root["system_type"], root["system_version"]) == ("debian", "12")
+    said = lab.interface("v0")
+    assert {column: said[column] for column in said if column not in ("_uuid", "_version")} | {
+        "statistics": {}
+    } == {
+        **{column: said[column] for column in said if column.startswith(("cfm", "ingress"))},
+        "name": "v0",
+        "type": "",
+        "options": {},
+        "mac": None,
+        "mac_in_use": "02:00:00:00:00:01",
+        "ifindex": link.index,
+        "external_ids": {},
+        "ofport": 1,
+        "ofport_request": None,
+        "bfd": {},
+        "bfd_status": {},
+        "lacp_current": None,
+        "lldp": {},
+        "other_config": {},
+        "statistics": {},
+        "status": {"driver_name": "dummy", "driver_version": "1.0", "firmware_version": ""},
+        "admin_state": "up",
+        "link_state": "up",
+        "link_resets": 0,
+        "link_speed": 10_000_000_000,
+        "duplex": "full",
+        "mtu": 1500,
+        "mtu_request": None,
+        "error": None,
+    }
+    local = lab.interface("br0")
+    assert local["ofport"] == 65534
+    assert local["ifindex"] == lab.links.named("br0").index
+    bridge = lab.database.row("Bridge")
+    assert bridge["datapath_version"] == "hotswitch 1.2.3"
+    assert bridge["status"] == {}
+
+
+def test_the_datapath_id_is_the_local_address_or_what_is_asked_for(lab: Lab) -> None:
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        await lab.reconciler.start()
+        lab.links.change(lab.links.named("br0").index, address=0x020000000005)
+        await lab.turn()
+        assert lab.database.row("Bridge")["datapath_id"] == "0000020000000005"
+        asked = ["map", [["datapath-id", "00000000000000AB"]]]
+        lab.database.set("Bridge", "br0", other_config=asked)
+        await lab.turn()
+        assert lab.database.row("Bridge")["datapath_id"] == "00000000000000ab"
+
+    run(work())
+
+
+def test_nothing_is_written_when_nothing_has_changed(lab: Lab) -> None:
+    lab.links.add("v0")
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        lab.database.add_port("br0", "v0")
+        lab.database.add_port("br0", "absent")
+        await lab.reconciler.start()
+        lab.clock.advance(6 * SECOND)
+        await lab.turn()
+        written = len(lab.database.written)
+        content = lab.database.engine.transaction_id
+        for _ in range(3):
+            await lab.turn()
+            lab.clock.advance(6 * SECOND)
+        assert len(lab.database.written) == written
+        assert lab.database.engine.transaction_id == content
+
+    run(work())
+
+
+def test_only_what_differs_is_written(lab: Lab) -> None:
+    links = [lab.links.add(name) for name in ("v0", "v1")]
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        for link in links:
+            lab.database.add_port("br0", link.name)
+        await lab.reconciler.start()
+        await lab.turn()
+        lab.database.written.clear()
+        lab.links.change(links[1].index, mtu=1400)
+        lab.reconciler.links_changed()
+        await lab.reconciler.turn()
+        [updates] = lab.database.written
+        assert {(each.table, name) for each in updates for name in each.columns} <= {
+            ("Interface", "mtu")
+        }
+        assert lab.interface("v1")["mtu"] == 1400
+
+    run(work())
+
+
+def test_a_device_that_is_missing(lab: Lab) -> None:
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        lab.database.add_port("br0", "v0")
+        await lab.reconciler.start()
+        said = lab.interface("v0")
+        assert said["ofport"] == -1
+        assert said["error"] == "could not open network device v0 (No such device)"
+        assert (said["ifindex"], said["mac_in_use"], said["link_state"]) == (None, None, None)
+        assert lab.database.row("Open_vSwitch")["cur_cfg"] == 2
+        link = lab.links.add("v0")
+        lab.reconciler.links_changed()
+        assert lab.switch.status()["br0"].ports["v0"].ifindex == link.index  # before any turn
+        await lab.reconciler.turn()
+        assert (lab.interface("v0")["ofport"], lab.interface("v0")["error"]) == (1, None)
+        lab.links.delete(link.index)
+        lab.reconciler.links_changed()
+        await lab.reconciler.turn()
+        assert (lab.interface("v0")["ofport"], lab.interface("v0")["statistics"]) == (-1, {})
+
+    run(work())
+
+
+def test_one_port_that_fails_is_said_and_tried_again(lab: Lab) -> None:
+    lab.links.add("v0")
+    lab.links.add("v1")
+    lab.links.broken.add("v0")
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        lab.database.add_port("br0", "v0")
+        lab.database.add_port("br0", "v1")
+        await lab.reconciler.start()
+        assert lab.interface("v0")["ofport"] == -1
+        assert "link v0 does not want to" in lab.interface("v0")["error"]
+        assert lab.interface("v1")["ofport"] == 2
+        assert lab.database.row("Open_vSwitch")["cur_cfg"] == 3
+        lab.links.broken.clear()
+        lab.clock.advance(5 * SECOND)
+        lab.reconciler.tick()
+        await lab.reconciler.turn()
+        assert (lab.interface("v0")["ofport"], lab.interface("v0")["error"]) == (1, None)
+
+    run(work())
+
+
+def test_a_bridge_that_fails_is_said(lab: Lab) -> None:
+    lab.links.broken.add("br0")
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        await lab.reconciler.start()
+        assert "br0 can't be made" in lab.interface("br0")["error"]
+
+    run(work())
+
+
+def test_what_is_not_acted_on_is_in_the_status_and_in_the_log(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.links.add("v0")
+
+    async def work() -> None:
+        lab.database.add_bridge("br0", stp_enable=True)
+        lab.database.add_port("br0", "v0", ingress_policing_rate=9)
+        lab.database.set("Port", "v0", vlan_mode="trunk", protected=True)
+        lab.database.set("Open_vSwitch", "", other_config=["map", [["vlan-limit", "2"]]])
+        with caplog.at_level(logging.WARNING):
+            await lab.reconciler.start()
+            await lab.turn()
+
+    run(work())
+    assert lab.database.row("Bridge")["status"] == {"not_acted_on": "stp_enable"}
+    assert lab.database.row("Port", "v0")["status"] == {"not_acted_on": "protected"}
+    assert lab.interface("v0")["status"]["not_acted_on"] == "ingress_policing_rate"
+    assert lab.interface("v0")["ofport"] == 1
+    assert [each.message for each in caplog.records] == [
+        "Bridge br0: stp_enable is kept but not acted on",
+        "Interface v0: ingress_policing_rate is kept but not acted on",
+        "Open_vSwitch: other_config:vlan-limit is kept but not acted on",
+        "Port v0: protected is kept but not acted on",
+    ]
+
+
+def test_statistics(lab: Lab) -> None:
+    link = lab.links.add("v0")
+    lab.devices.counted[link.index] = LinkCounters(rx_crc_errors=3, tx_dropped=2)
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        lab.database.add_port("br0", "v0")
+        await lab.reconciler.start()
+        lab.clock.advance(5 * SECOND - 1)
+        lab.reconciler.tick()
+        await lab.turn()
+        assert lab.interface("v0")["statistics"] == {}
+        lab.clock.advance(1)
+        lab.reconciler.tick()
+        await lab.turn()
+        statistics = lab.interface("v0")["statistics"]
+        assert (statistics["rx_crc_err"], statistics["tx_dropped"]) == (3, 2)
+        assert (statistics["rx_packets"], statistics["tx_bytes"]) == (0, 0)
+        lab.database.set(
+            "Open_vSwitch", "", other_config=["map", [["stats-update-interval", "9000"]]]
+        )
+        await lab.turn()
+
+    run(work())
+
+
+def test_carriers_that_come_and_go_are_counted(lab: Lab) -> None:
+    link = lab.links.add("v0", carrier=True)
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        lab.database.add_port("br0", "v0")
+        await lab.reconciler.start()
+        for carrier in (False, True, True):
+            lab.links.change(link.index, carrier=carrier)
+            lab.reconciler.links_changed()
+            await lab.reconciler.turn()
+        assert lab.interface("v0")["link_resets"] == 2
+
+    run(work())
+
+
+def test_numbers_survive_a_reboot_but_not_a_deletion(lab: Lab) -> None:
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        for name in ("v0", "v1"):
+            lab.links.add(name)
+            lab.database.add_port("br0", name)
+        await lab.reconciler.start()
+        lab.database.delete_port("br0", "v0")
+        await lab.turn()
+        assert lab.interface("v1")["ofport"] == 2
+        lab.switch.set_desired(Desired())
+        lab.reconciler = lab.new_reconciler()
+        await lab.reconciler.start()
+        assert lab.interface("v1")["ofport"] == 2
+        lab.database.delete_port("br0", "v1")
+        await lab.turn()
+        lab.database.add_port("br0", "v1")
+        await lab.turn()
+        assert lab.interface("v1")["ofport"] == 1
+
+    run(work())
+
+
+def test_changes_during_a_compilation_share_the_next(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compilations: list[Future[object]] = []
+    asked: list[Desired] = []
+
+    def prepare(desired: Desired) -> Future[object] | None:
+        if asked and asked[-1] is desired:
+            return None
+        asked.append(desired)
+        compilations.append(Future())
+        return compilations[-1]
+
+    monkeypatch.setattr(lab.switch, "prepare", prepare)
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        task = asyncio.create_task(lab.reconciler.start())
+        while not compilations:
+            await asyncio.sleep(0)
+        for number in range(5):
+            lab.database.add_port("br0", f"v{number}")
+            lab.reconciler.changed()
+        assert not lab.switch.desired.bridges
+        compilations[0].set_result(None)
+        await task
+        assert lab.database.row("Open_vSwitch")["cur_cfg"] == 1
+        running = asyncio.create_task(lab.reconciler.run())
+        while len(compilations) < 2:
+            await asyncio.sleep(0)
+        compilations[1].set_result(None)
+        while lab.database.row("Open_vSwitch")["cur_cfg"] != 6:
+            await asyncio.sleep(0)
+        running.cancel()
+
+    run(work())
+    assert len(asked) == 2
+
+
+def test_a_database_that_takes_nothing_gets_it_later(lab: Lab) -> None:
+    async def work() -> None:
+        lab.database.refuses = HotswitchError("gone")
+        lab.database.add_bridge("br0")
+        await lab.reconciler.start()
+        assert "br0" in lab.switch.desired.bridges
+        lab.database.refuses = None
+        running = asyncio.create_task(lab.reconciler.run())
+        lab.reconciler.tick()
+        while lab.database.row("Open_vSwitch")["cur_cfg"] != 1:
+            await asyncio.sleep(0)
+        running.cancel()
+
+    run(work())
+
+
+def test_without_a_look_at_the_links_nothing_is_in_force(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> list[Any]:
+        raise HotswitchError("no links")
+
+    async def work() -> None:
+        await lab.reconciler.start()
+        lab.database.add_bridge("br0")
+        with monkeypatch.context() as patch:
+            patch.setattr(lab.links, "list_links", fail)
+            await lab.turn()
+        assert lab.database.row("Open_vSwitch")["cur_cfg"] == 0
+        await lab.turn()
+        assert lab.database.row("Open_vSwitch")["cur_cfg"] == 1
+
+    run(work())
