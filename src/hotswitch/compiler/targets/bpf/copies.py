@@ -77,7 +77,9 @@ def _bytes(code: Code, packet: Packet, record: Value, wanted: Value, size: int) 
     bounded = code.opaque(wanted)
     ready = code.block("ready")
     code.jump_if(b.icmp_unsigned(">", bounded, number(size)), ready)
-    code.jump_if(b.icmp_unsigned("==", bounded, number(0)), ready)
+    # Before Linux 6.8 the verifier learns from "less than one", but not from "not zero"; LLVM would
+    # make the second of the first if it saw the one.
+    code.jump_if(b.icmp_unsigned("<", bounded, code.opaque(number(1))), ready)
     target = code.at(record, memory.COPY_HEAD.size)
     helper = c.XDP_LOAD_BYTES if packet.context.whole_data else c.SKB_LOAD_BYTES
     result = code.call(helper, packet.pointer, number(0, I32), target, bounded)
