@@ -209,10 +209,10 @@ def _message(wire: _Wire, data: bytes) -> Message:
     if b"\\u0000" in data and _NUL.search(data):
         raise ProtocolError("a string holds a null character")
     if wire.method is None:
-        if wire.result is not None and wire.error is not None:
-            raise ProtocolError("a reply has both a result and an error")
         if wire.params is not None or wire.id is None:
             raise ProtocolError("a message is a request, a notification or a reply")
+        if (wire.result is None) == (wire.error is None):
+            raise ProtocolError("a reply has either a result or an error")
         return Reply(wire.result, wire.error, wire.id)
     if wire.params is None or wire.result is not None or wire.error is not None:
         raise ProtocolError('a request has "method", "params" and "id", and nothing else')
