@@ -134,8 +134,11 @@ class Database:
         for name, target, source, delta in settled.weak:
             self._tables[name].count_weak(target, source, delta)
         self.transaction_id = changes.transaction_id
-        self._history.add(changes, sum(len(table.rows) for table in self._tables.values()))
+        self._history.add(changes, self._number_of_rows)
         return changes
+
+    def _number_of_rows(self) -> int:
+        return sum(len(table.rows) for table in self._tables.values())
 
     def write(self, tables: Mapping[str, Mapping[Uuid, Row | None]]) -> Changes | None:
         """Commit rows as they are, None for those to delete: for what keeps a database

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import reduce
 
 from hotswitch.ovsdb.changes import Changes
@@ -19,11 +20,11 @@ class History:
         self._commits: deque[Changes] = deque()
         self._rows = 0
 
-    def add(self, changes: Changes, database_rows: int) -> None:
+    def add(self, changes: Changes, database_rows: Callable[[], int]) -> None:
         """Take the latest commit; forget what is too much for a database of this size."""
         self._commits.append(changes)
         self._rows += len(changes)
-        limit = max(database_rows, ROWS_MIN)
+        limit = ROWS_MIN if self._rows <= ROWS_MIN else max(database_rows(), ROWS_MIN)
         while len(self._commits) > COMMITS_MAX or (self._commits and self._rows > limit):
             self._rows -= len(self._commits.popleft())
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hotswitch.ovsdb.atoms import violation
 from hotswitch.ovsdb.changes import Change
 from hotswitch.ovsdb.errors import OvsdbError
-from hotswitch.ovsdb.schema import Column, Reference
+from hotswitch.ovsdb.schema import ROWS_MAX, Column, Reference
 from hotswitch.ovsdb.tables import reference_changes
 from hotswitch.ovsdb.transaction import TableView, Transaction
 from hotswitch.ovsdb.uniqueness import check_uniqueness
@@ -154,7 +154,7 @@ def _nonexistent(
 
 def _check_number(view: TableView) -> None:
     limit = view.schema.max_rows
-    if view.changed and view.count > limit:
+    if limit != ROWS_MAX and view.count > limit:
         raise violation(
             f'transaction causes "{view.schema.name}" table to contain {view.count} rows, '
             f"greater than the schema-defined limit of {limit} row(s)"

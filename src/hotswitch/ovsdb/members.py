@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
@@ -21,28 +22,16 @@ class Kind(Enum):
     STRING = "string"
 
 
-def _is(kind: Kind, value: Json) -> bool:
-    match kind:
-        case Kind.ANY:
-            return True
-        case Kind.ARRAY:
-            return isinstance(value, list)
-        case Kind.BOOLEAN:
-            return isinstance(value, bool)
-        case Kind.IDENTIFIER:
-            return isinstance(value, str) and is_identifier(value)
-        case Kind.INTEGER:
-            return as_integer(value) is not None
-        case Kind.NUMBER:
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case Kind.OBJECT:
-            return isinstance(value, dict)
-        case Kind.STRING:
-            return isinstance(value, str)
-
-
-#: The forms that one look at the type decides.
-_QUICK = {Kind.ARRAY: list, Kind.OBJECT: dict, Kind.STRING: str}
+_CHECKS: Mapping[Kind, Callable[[Json], bool]] = {
+    Kind.ANY: lambda value: True,
+    Kind.ARRAY: lambda value: type(value) is list,
+    Kind.BOOLEAN: lambda value: type(value) is bool,
+    Kind.IDENTIFIER: lambda value: type(value) is str and is_identifier(value),
+    Kind.INTEGER: lambda value: as_integer(value) is not None,
+    Kind.NUMBER: lambda value: type(value) is int or type(value) is float,
+    Kind.OBJECT: lambda value: type(value) is dict,
+    Kind.STRING: lambda value: type(value) is str,
+}
 
 
 class Members:
@@ -75,7 +64,8 @@ class Members:
         value = self.json.get(name)
         if value is None and name not in self.json:
             return None
-        if type(value) is not _QUICK.get(kinds[0]) and not any(_is(kind, value) for kind in kinds):
+        # Nearly always it is the first kind.
+        if not _CHECKS[kinds[0]](value) and not any(_CHECKS[kind](value) for kind in kinds[1:]):
             raise self.error(f"Type mismatch for member '{name}'.")
         self._taken.append(name)
         return value

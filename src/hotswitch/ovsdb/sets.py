@@ -68,10 +68,30 @@ def subtract_keys(datum: Datum, keys: Iterable[Atom]) -> Datum:
 
 def removed_added(old: Datum, new: Datum) -> tuple[Sequence[Atom], Sequence[Atom]]:
     """Return the members (atoms, or pairs of a map) that only `old` has, and only `new`."""
-    if len(old) > _SMALL and len(new) > _SMALL:
-        old, new = _differing(old, new)
     if len(old) <= _SMALL and len(new) <= _SMALL:
         return [m for m in old if m not in new], [m for m in new if m not in old]
+    return _latest.removed_added(old, new)
+
+
+class _Latest:
+    """Remembers the latest two large data: a commit compares the same ones for its
+    references, its log record and its monitors."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Datum, Datum, tuple[list[Atom], list[Atom]]] = ((), (), ([], []))
+
+    def removed_added(self, old: Datum, new: Datum) -> tuple[list[Atom], list[Atom]]:
+        known_old, known_new, result = self._known
+        if known_old is not old or known_new is not new:
+            result = _compare(*_differing(old, new))
+            self._known = old, new, result
+        return result
+
+
+_latest = _Latest()
+
+
+def _compare(old: Datum, new: Datum) -> tuple[list[Atom], list[Atom]]:
     old_members, new_members = set(old), set(new)
     return (
         [m for m in old if m not in new_members],

@@ -12,12 +12,12 @@ from hotswitch.ovsdb.values import UUID_INDEX, Datum, Row, Uuid
 
 def check_uniqueness(view: TableView) -> None:
     """Raise `OvsdbError` if this transaction leaves two rows with an equal index."""
+    if not view.changed or not view.schema.indexes:
+        return
     indexes = [
         (index, committed, dict[tuple[Datum, ...], Uuid]())
         for index, committed in zip(view.schema.indexes, view.table.indexes, strict=True)
     ]
-    if not indexes:
-        return
     for uuid, row in view.changed.items():
         if row is None:
             continue

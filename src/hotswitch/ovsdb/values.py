@@ -34,7 +34,6 @@ INTEGER_MIN = -(2**63)
 INTEGER_MAX = 2**63 - 1
 
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-_IDENTIFIER = re.compile("[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
@@ -58,7 +57,7 @@ def parse_uuid(text: str) -> Uuid | None:
 
 def is_identifier(text: str) -> bool:
     """Whether `text` is an `<id>` of RFC 7047 section 3.1."""
-    return _IDENTIFIER(text) is not None
+    return text.isascii() and text.isidentifier()
 
 
 def as_integer(json: Json) -> int | None:
