@@ -127,6 +127,8 @@ def test_a_cluster_file_is_told_apart() -> None:
 
 def test_a_file_is_locked(path: Path) -> None:
     log = LogFile(path)
+    with pytest.raises(LogError, match="in use already"):
+        LogFile(path)
     code = "import sys; from pathlib import Path; from hotswitch.ovsdb.log_file import LogFile\n"
     code += "LogFile(Path(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(path)]

@@ -6,13 +6,13 @@ written beside it, then renamed over it, so that there is a whole file at every 
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hotswitch.ovsdb.file_lock import FileLock
 from hotswitch.ovsdb.log import LogError, Record, encode_record, read_records
 
 _MODE = 0o640
@@ -28,11 +28,11 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         """Raises LogError."""
         self.path = path.resolve()  # where a symbolic link points to is what gets replaced
-        self._lock = _lock(self.path)
+        self._lock = FileLock(self.path)
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
-            os.close(self._lock)
+            self._lock.release()
             raise LogError(f"can't open {path}: {error.strerror}") from error
         self._end = 0
         self._replacement: Replacement | None = None
@@ -156,7 +156,7 @@ class LogFile:
         if self._replacement is not None:
             self.abandon(self._replacement)
         os.close(self._file)
-        os.close(self._lock)
+        self._lock.release()
 
 
 class Replacement:
@@ -261,18 +261,3 @@ def _sync_directory(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
-
-
-def _lock(path: Path) -> int:
-    """Take the lock that Open vSwitch's programs take. It goes with the descriptor."""
-    name = path.with_name(f".{path.name}.~lock~")
-    try:
-        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise LogError(f"can't lock {path}: {error.strerror}") from error
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise LogError(f"{path} is in use by another program") from error
-    return lock
