@@ -19,10 +19,17 @@ from msgspec import Meta
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.limits import STANDARD
+from hotswitch.headers.text import MAC
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
-from hotswitch.switch.check import MAXIMUM_ADDRESSES, MAXIMUM_AGEING_TIME, SwitchError, check
-from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
+from hotswitch.switch.check import (
+    MAXIMUM_ADDRESSES,
+    MAXIMUM_AGEING_TIME,
+    MAXIMUM_MTU,
+    SwitchError,
+    check,
+)
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 
 VERSION = 1
 
@@ -30,6 +37,8 @@ Vlan = Annotated[int, Meta(ge=0, le=4095)]
 PortNumber = Annotated[int, Meta(ge=0, le=MAXIMUM_PORT)]
 StormLimit = Annotated[int, Meta(ge=0, le=STANDARD.rate)]
 AgeingTime = Annotated[int, Meta(ge=0, le=MAXIMUM_AGEING_TIME)]
+Mac = Annotated[str, Meta(pattern=r"\A([0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5})?\Z")]
+Mtu = Annotated[int, Meta(ge=0, le=MAXIMUM_MTU)]
 AddressLimit = Annotated[int, Meta(ge=1, le=MAXIMUM_ADDRESSES)]
 
 
@@ -38,9 +47,13 @@ class DocumentError(HotswitchError):
 
 
 class PortDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A port; fields as in `DesiredPort`."""
+    """A port; fields as in `DesiredPort`, but `type` for `kind`, and `mac` as text, empty: any."""
 
     name: str
+    type: PortKind = PortKind.SYSTEM
+    peer: str = ""
+    mac: Mac = ""
+    mtu: Mtu = 0
     tag: Vlan | None = None
     trunks: tuple[Vlan, ...] = ()
     mode: VlanMode | None = None
@@ -95,6 +108,10 @@ def port_from(document: PortDocument) -> DesiredPort:
     """The port that a document describes; VLANs of the trunk sorted, each once."""
     return DesiredPort(
         name=document.name,
+        kind=document.type,
+        peer=document.peer,
+        mac=read_mac(document.mac),
+        mtu=document.mtu,
         tag=document.tag,
         trunks=tuple(sorted(set(document.trunks))),
         mode=document.mode,
@@ -106,7 +123,24 @@ def port_from(document: PortDocument) -> DesiredPort:
 
 def port_document(port: DesiredPort) -> PortDocument:
     """The document that describes a port."""
-    return PortDocument(**{name: getattr(port, name) for name in PortDocument.__struct_fields__})
+    return PortDocument(
+        name=port.name,
+        type=port.kind,
+        peer=port.peer,
+        mac=MAC.show(port.mac) if port.mac else "",
+        mtu=port.mtu,
+        tag=port.tag,
+        trunks=port.trunks,
+        mode=port.mode,
+        hook=port.hook,
+        storm_limit=port.storm_limit,
+        number=port.number,
+    )
+
+
+def read_mac(text: Mac) -> int:
+    """The MAC address that a text stands for, 0 for an empty one."""
+    return MAC.read(text) if text else 0
 
 
 def bridge_document(bridge: DesiredBridge) -> BridgeDocument:

@@ -18,9 +18,16 @@ from hotswitch.app.cli.words import (
     vlans,
     words_argument,
 )
+from hotswitch.headers.text import MAC
 
 _MODES = ("access", "trunk", "native-tagged", "native-untagged")
+_TYPES = ("system", "internal", "tap", "patch")
 _HOOKS = ("auto", "tcx", "xdp")
+
+
+def _mac(value: str) -> str:
+    return MAC.show(MAC.read(value))
+
 
 _BRIDGE = Word("bridge", "bridge", text)
 _TAG = Word("tag", "tag", or_none(vlan))
@@ -29,6 +36,11 @@ _MODE = Word("mode", "mode", or_none(one_of(*_MODES)), _MODES)
 _HOOK = Word("hook", "hook", one_of(*_HOOKS), _HOOKS)
 _STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0))
 _NUMBER = Word("number", "number", number(0, 0xFEFF))
+_TYPE = Word("type", "type", one_of(*_TYPES), _TYPES)
+_PEER = Word("peer", "peer", or_none(text, ""))
+_MAC = Word("mac", "mac", or_none(_mac, ""))
+_MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
+_LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU)
 
 
 @click.group(name="port")
@@ -49,11 +61,13 @@ def command() -> None:
 
 @command.command()
 @click.argument("device")
-@words_argument(_BRIDGE, _TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, required=("bridge",))
+@words_argument(
+    _BRIDGE, _TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS, required=("bridge",)
+)
 @click.option("--absent-ok", is_flag=True, help="The device need not exist yet.")
 @shared_options
 def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
-    """Give DEVICE, a network link, to a bridge as a port.
+    """Give DEVICE, a network link that is there or is made, to a bridge as a port.
 
     \b
     Keywords:
@@ -69,6 +83,13 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
                         whole, xdp is faster for many small packets (auto)
       storm-limit RATE  flooded packets a second that may come in; 0: any number (0)
       number N          the port's number, from 1 (the lowest free one)
+      type TYPE         system: DEVICE is there, or comes (system)
+                        internal: it is made, for this host to have an address on
+                        tap: it is made, a TAP device for a program to open
+                        patch: no device, but a cable to the patch port `peer`
+      peer PORT         the patch port at the other end, which in turn names this one
+      mac ADDRESS       of an internal or tap device that is made (any)
+      mtu BYTES         of the device (as it is; internal: the smallest of the others)
 
     \b
     Examples:
@@ -76,6 +97,10 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
       hotswitch port add tap1 bridge br0 tag 10 storm-limit 1000
       hotswitch port add eth1 bridge br0 trunks 10,20 hook xdp
       hotswitch port add tap9 bridge br0 --absent-ok
+      hotswitch port add host0 bridge br0 type internal mac 02:00:00:00:00:01
+      hotswitch port add vm1 bridge br0 type tap mtu 9000
+      hotswitch port add up bridge br0 type patch peer down
+      hotswitch port add down bridge br1 type patch peer up
     """
     done(call("port/add", name=device, absent_ok=absent_ok, **words))
 
@@ -84,7 +109,7 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
 @click.argument("port")
 @shared_options
 def delete(port: str) -> None:
-    """Take PORT from its bridge; the device stays.
+    """Take PORT from its bridge; a device that was not made for it stays.
 
     \b
     Example:
@@ -95,7 +120,7 @@ def delete(port: str) -> None:
 
 @command.command("set")
 @click.argument("port")
-@words_argument(_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER)
+@words_argument(_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS)
 @shared_options
 def change(port: str, words: dict[str, Any]) -> None:
     """Change PORT. Keywords as with add; `none` takes a setting back.
@@ -107,9 +132,10 @@ def change(port: str, words: dict[str, Any]) -> None:
       hotswitch port set tap0 tag 20
       hotswitch port set tap0 tag none trunks 10,20
       hotswitch port set br0 tag 10
+      hotswitch port set br0 mac 02:00:00:00:00:02 mtu 1400
     """
     if not words:
-        raise click.UsageError("nothing to set: give tag, trunks, mode, hook, storm-limit, number")
+        raise click.UsageError("nothing to set: give tag, trunks, mode, hook, mtu, …")
     done(call("port/set", name=port, **words))
 
 
@@ -123,7 +149,7 @@ def listing(words: dict[str, Any]) -> None:
     States:
       forwarding  the port works
       down        its link is down, or the other end is
-      waiting     its device does not exist
+      waiting     its device, or the other end of its cable, does not exist
       error       see `hotswitch port show`
 
     \b
@@ -175,7 +201,11 @@ def _details(port: dict[str, Any]) -> None:
         "number": port["number"],
         "state": port["state"],
         "error": port["error"],
+        "type": port["type"],
+        "peer": port["peer"],
         "device": f"{port['link']} (index {port['ifindex']})" if port["ifindex"] else "none",
+        "mac": port["mac"],
+        "mtu": port["mtu"] or "",
         "vlan": port["vlan"],
         "trunks": render.vlans(port["trunks"]),
         "hook": port["hook"],

@@ -10,20 +10,34 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from hotswitch.app.control.dispatch import Method, RequestError
-from hotswitch.app.document import PortDocument, PortNumber, StormLimit, Vlan, port_from
+from hotswitch.app.document import (
+    Mac,
+    Mtu,
+    PortDocument,
+    PortNumber,
+    StormLimit,
+    Vlan,
+    port_from,
+    read_mac,
+)
 from hotswitch.app.service import Service, with_port, without_port
+from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook, PortStatistics
-from hotswitch.switch.desired import DesiredBridge, VlanMode
+from hotswitch.switch.desired import DesiredBridge, PortKind, VlanMode
 
 
 class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new port; fields as in `DesiredPort`.
+    """A new port; fields as in `PortDocument`.
 
     absent_ok: the device may come later.
     """
 
     name: str
     bridge: str
+    type: PortKind = PortKind.SYSTEM
+    peer: str = ""
+    mac: Mac = ""
+    mtu: Mtu = 0
     tag: Vlan | None = None
     trunks: tuple[Vlan, ...] = ()
     mode: VlanMode | None = None
@@ -34,9 +48,13 @@ class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is given is changed; null takes a tag or a mode back."""
+    """What is given is changed; null takes a tag or a mode back, empty or 0 the others."""
 
     name: str
+    type: PortKind | UnsetType = UNSET
+    peer: str | UnsetType = UNSET
+    mac: Mac | UnsetType = UNSET
+    mtu: Mtu | UnsetType = UNSET
     tag: Vlan | UnsetType | None = UNSET
     trunks: tuple[Vlan, ...] | UnsetType = UNSET
     mode: VlanMode | UnsetType | None = UNSET
@@ -77,7 +95,10 @@ def methods(service: Service) -> tuple[Method, ...]:
             return with_port(bridge, port)
 
         await service.change(
-            asked.bridge, with_new_port, port.name, device_needed=not asked.absent_ok
+            asked.bridge,
+            with_new_port,
+            port.name,
+            device_needed=port.kind is PortKind.SYSTEM and not asked.absent_ok,
         )
 
     async def delete(asked: Name) -> None:
@@ -97,7 +118,11 @@ def methods(service: Service) -> tuple[Method, ...]:
             if name != "name" and (value := getattr(asked, name)) is not UNSET
         }
         if not given:
-            raise RequestError("nothing to set", remedy="give tag, trunks, mode, hook, …")
+            raise RequestError("nothing to set", remedy="give tag, trunks, mode, hook, mtu, …")
+        if "type" in given:
+            given["kind"] = given.pop("type")
+        if "mac" in given:
+            given["mac"] = read_mac(given["mac"])
         if "trunks" in given:
             given["trunks"] = tuple(sorted(set(given["trunks"])))
 
@@ -149,10 +174,14 @@ def _rows(service: Service, bridge: DesiredBridge) -> Iterator[dict[str, Any]]:
             "name": port.name,
             "bridge": bridge.name,
             "number": port.number,
+            "type": port.kind,
+            "peer": wanted.peer,
             "state": port.state,
             "error": port.error,
             "link": port.link,
             "ifindex": port.ifindex,
+            "mac": MAC.show(port.device.address) if port.device else "",
+            "mtu": port.device.mtu if port.device else 0,
             "vlan": port.vlan,
             "tag": wanted.tag,
             "trunks": wanted.trunks,
