@@ -104,7 +104,7 @@ def without_uuid(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("method", Method)
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(history=HISTORIES)
 def test_a_client_follows(method: Method, history: list[Any]) -> None:
     database, mirror = Database(SCHEMA), Mirror()
@@ -119,7 +119,7 @@ def test_a_client_follows(method: Method, history: list[Any]) -> None:
         assert without_uuid(mirror.rows) == everything(database)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(history=HISTORIES, turns=st.lists(st.booleans(), min_size=8, max_size=8))
 def test_a_client_follows_conditions(history: list[Any], turns: list[bool]) -> None:
     database, mirror = Database(SCHEMA), Mirror()
@@ -139,7 +139,7 @@ def test_a_client_follows_conditions(history: list[Any], turns: list[bool]) -> N
         assert without_uuid(mirror.rows) == everything(database, matching=matching)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(history=HISTORIES, away=st.integers(0, 8))
 def test_a_client_comes_back(history: list[Any], away: int) -> None:
     database, mirror = Database(SCHEMA), Mirror()

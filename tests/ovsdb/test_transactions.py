@@ -74,7 +74,7 @@ def check(database: Database) -> None:
             assert uuids == {tuple(r[c.index] for c in index): uuid for uuid, r in rows}
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(HISTORIES)
 def test_a_commit_leaves_a_sound_database_and_a_failure_no_trace(history: list[Any]) -> None:
     database = begun()
@@ -93,7 +93,7 @@ def test_a_commit_leaves_a_sound_database_and_a_failure_no_trace(history: list[A
         check(database)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(HISTORIES)
 def test_a_commit_can_be_reverted(history: list[Any]) -> None:
     database = begun()
@@ -115,7 +115,7 @@ def persistent(database: Database) -> Any:
     return rows
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(HISTORIES)
 def test_the_log_brings_everything_back_but_ephemeral_columns(history: list[Any]) -> None:
     database, replayed = Database(SCHEMA), Database(SCHEMA)

@@ -34,7 +34,7 @@ def base_type_from_json(json: Json) -> BaseType:
         arguments = {name: as_integer(value) for name, value in arguments.items()}
     elif base is RealType:
         arguments = _range(members, "Real", Kind.NUMBER)
-        arguments = {name: float(value) for name, value in arguments.items()}
+        arguments = {name: RealType().parse(value, None) for name, value in arguments.items()}
     elif base is StringType:
         arguments = _lengths(members)
     elif base is UuidType:

@@ -6,6 +6,9 @@ import json
 
 from hotswitch.base.errors import HotswitchError
 
+#: Characters of wrong JSON that are sent back.
+SYNTAX_MAX = 65536
+
 
 class OvsdbError(HotswitchError):
     """An `<error>` of RFC 7047 section 3.1, with Open vSwitch's `syntax` member.
@@ -23,10 +26,17 @@ class OvsdbError(HotswitchError):
 
     @property
     def syntax(self) -> str | None:
-        """The offending JSON as text with sorted members, or None."""
+        """The offending JSON as text with sorted members (its beginning, if it is very long);
+        None if there is none, or if it can't be written (nested too deeply, huge numbers)."""
         if self._syntax is ...:
             return None
-        return json.dumps(self._syntax, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        try:
+            text = json.dumps(
+                self._syntax, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+            )
+        except (RecursionError, ValueError):
+            return None
+        return text[:SYNTAX_MAX].encode("utf-8", "replace").decode()
 
     def to_json(self) -> dict[str, object]:
         """Return the `<error>` object as clients get it."""
