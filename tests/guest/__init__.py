@@ -1,0 +1,1 @@
+"""hotswitch on another kernel, in an emulated machine."""

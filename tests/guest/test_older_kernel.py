@@ -1,0 +1,37 @@
+"""Debian 12's own kernel, 6.1, has no tcx: the same programs run from clsact."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.guest import machine
+from tests.guest.debian_kernel import NoKernelError, debian_kernel
+
+_ROOT = Path(__file__).parents[2]
+_SECONDS = 300.0
+"""Then it is taken to hang. It needs about 40 on two idle processors."""
+
+
+def test_forwards_without_tcx(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
+    if os.geteuid():
+        pytest.skip("the emulated machine reads what only root may")
+    assert request.config.cache
+    try:
+        kernel = debian_kernel(request.config.cache.mkdir("guest"))
+    except NoKernelError as error:
+        pytest.skip(str(error))
+    program = [sys.executable, "-m", "tests.guest.inside"]
+    outcome = machine.run(
+        kernel, ["env", f"PYTHONPATH={_ROOT / 'src'}:{_ROOT}", *program], _SECONDS
+    )
+    print(outcome.output)
+    print(f"the emulated run took {outcome.seconds:.0f} s")
+    record_property("emulated_seconds", round(outcome.seconds, 1))
+    assert outcome.succeeded
