@@ -238,3 +238,38 @@ def test_same_errors(real: Client, operations: list[Any]) -> None:
     database.transact(BEGINNING)
     theirs = normal(real.call("transact", "Scene", *operations))
     assert normal(database.transact(operations).results) == theirs
+
+
+def test_its_log_is_ours(tmp_path: Path) -> None:
+    where = [["name", "==", "second"]]
+    changes: list[Any] = [
+        {"op": "mutate", "table": "Root", "where": where, "mutations": [["numbers", "insert", 9]]},
+        {
+            "op": "mutate",
+            "table": "Root",
+            "where": where,
+            "mutations": [["options", "insert", OPTIONS]],
+        },
+        {
+            "op": "update",
+            "table": "Root",
+            "where": where,
+            "row": {"numbers": ["set", []], "count": 4},
+        },
+        {"op": "delete", "table": "Root", "where": [["name", "==", "first"]]},
+    ]
+    with real_server(tmp_path, SCHEMA_JSON) as client:
+        for operations in [BEGINNING, *([change] for change in changes)]:
+            client.call("transact", "Scene", *operations)
+        rows = [select | {"columns": sorted(COLUMNS[select["table"]])} for select in SELECT]
+        rows[1]["columns"].remove("passing")
+        theirs = normal(client.call("transact", "Scene", *rows))
+    database = Database(scene_schema())
+    records = (tmp_path / "db").read_text().splitlines()[1::2]
+    for record in records[1:]:
+        database.replay(json.loads(record))
+    assert len(records) == 2 + len(changes)
+    assert normal(database.transact(rows).results) == theirs
+
+
+OPTIONS = ["map", [["a", "1"]]]
