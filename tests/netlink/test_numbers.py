@@ -84,10 +84,3 @@ def test_no_attribute_of_the_kernel_is_missing() -> None:
     for name in _enumerations():
         if name.startswith(prefixes) and "MAX" not in name and not left_out.search(name):
             assert name in have, name
-
-
-def test_every_name_is_used_once() -> None:
-    kernel = [each.kernel for each in _attributes() if each.kernel]
-    again = {name for name in kernel if kernel.count(name) > 1}
-    # The same in each direction, with and without a value; and one family's padding in a nest.
-    assert again == {"OVS_VXLAN_EXT_GBP", "OVS_VPORT_ATTR_PAD"}

@@ -1,0 +1,355 @@
+"""Flow keys and masks to matches.
+
+A flow says the same as the kernel's (net/openvswitch/flow_netlink.c, ovs_nla_get_match): what the
+mask leaves out is not looked at, a mask that is missing is exact in all that the key has, and
+whether there is a tag is always looked at. Refusals have the kernel's errno, EINVAL, also for
+what the model can't say: clients that probe take it for "not supported".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hotswitch.headers.registry import Registry
+from hotswitch.model.match import Match
+from hotswitch.netlink import lacks, ports
+from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.keys import (
+    FRAGMENT_FIRST,
+    FRAGMENT_LATER,
+    FRAGMENT_NONE,
+    KEY,
+    TAG_PRESENT,
+)
+from hotswitch.netlink.places import (
+    ADVERT,
+    ARP,
+    FIRST_ETHERTYPE,
+    IPV4,
+    IPV6,
+    LAYER_4,
+    MPLS,
+    NUMBER,
+    PLACES,
+    RARP,
+    SOLICIT,
+    TAGS,
+    has_field,
+    is_zero,
+    label_fields,
+    members,
+    spread,
+)
+
+_EXACT = -1
+"""A mask of all bits, whatever their number."""
+
+
+def match_of(registry: Registry, key: Attributes, mask: Attributes | None = None) -> Match:
+    """The match that a flow's key and mask stand for. Masks have the width of their field.
+
+    Raises NetlinkError, with "key" or "mask" and the attribute in its path, for what contradicts
+    itself, and for what the model can't say.
+    """
+    return _Translation(registry, key, mask).match()
+
+
+def ingress_of(registry: Registry, key: Attributes) -> int:
+    """The model's number of the port in a key's metadata (of an EXECUTE request), 0 if none.
+
+    Raises NetlinkError for metadata that no packet here can have.
+    """
+    for name, value in key:
+        if name in lacks.ALWAYS_ZERO and not is_zero(value):
+            raise _lacking("key", str(name))
+    port = key.get("in_port")
+    return 0 if port is None else _port(port)
+
+
+class _Translation:
+    """One flow on its way into a match."""
+
+    def __init__(self, registry: Registry, key: Attributes, mask: Attributes | None) -> None:
+        self._registry = registry
+        self._key = key
+        self._mask = mask
+        self._terms: dict[str, tuple[int, int]] = {}
+
+    def match(self) -> Match:
+        if "ethernet" not in self._key:
+            raise _missing("ethernet")
+        self._tags()
+        self._ethertype()
+        expected = self._expected()
+        for each in expected:
+            if each not in self._key:
+                raise _missing(each)
+        self._check_mask(expected)
+        for name, value in self._key:
+            if name not in ("ethertype", "vlan", "encap"):
+                self._attribute(str(name), value)
+        return Match.of(self._terms)
+
+    # -- tags
+
+    def _tags(self) -> None:
+        """Take the tags off key and mask, outermost first."""
+        type_field = "ethernet.type"
+        for layer in ("vlan", "vlan2"):
+            if self._key.get("ethertype") not in TAGS:
+                self._term(layer, 0, 1)
+                break
+            if not self._tag(layer, type_field):
+                break
+            type_field = f"{layer}.type"
+        for name in ("vlan", "encap"):
+            if name in self._key:
+                raise NetlinkError("it is there without a tag's EtherType", path=("key", name))
+            if self._mask is not None and not is_zero(self._mask.get(name)):
+                raise NetlinkError("the key has no tag", path=("mask", name))
+
+    def _tag(self, layer: str, type_field: str) -> bool:
+        """One tag; whether something can follow it."""
+        key, mask = self._key, self._mask
+        for name in ("vlan", "encap"):
+            if name not in key:
+                raise _missing(name)
+        tci, inner = key["vlan"], key["encap"]
+        self._term(type_field, key["ethertype"], _EXACT)
+        if not tci & TAG_PRESENT:
+            if tci:
+                raise NetlinkError("the bit 0x1000 is not set: no tag", path=("key", "vlan"))
+            if len(inner):
+                raise NetlinkError("nothing follows a tag that is cut off", path=("key", "encap"))
+            self._term(layer, 0, 1)
+            self._key = _without_tag(key, NONE)
+            if mask is not None:
+                self._mask = _without_tag(mask, NONE)
+            return False
+        tci_mask = 0xFFFF
+        if mask is not None and "encap" in mask:
+            if mask.get("ethertype") != 0xFFFF:
+                raise NetlinkError("a tag's EtherType is matched whole", path=("mask", "ethertype"))
+            tci_mask = mask.get("vlan", 0)
+            if not tci_mask & TAG_PRESENT:
+                raise NetlinkError("whether there is a tag is matched", path=("mask", "vlan"))
+            self._mask = _without_tag(mask, mask["encap"])
+        self._key = _without_tag(key, inner)
+        self._term(layer, 1, 1)
+        self._term(f"{layer}.pcp", tci >> 13, tci_mask >> 13)
+        self._term(f"{layer}.vid", tci & 0xFFF, tci_mask & 0xFFF)
+        return True
+
+    def _ethertype(self) -> None:
+        """The EtherType is matched whole or not at all, whatever bits the mask has."""
+        value = self._key.get("ethertype")
+        if value is None:
+            if self._mask is not None and not is_zero(self._mask.get("ethertype")):
+                raise NetlinkError(
+                    f"not supported without it in the key; it takes {lacks.LENGTH_FRAME}",
+                    path=("mask", "ethertype"),
+                )
+            return
+        if value < FIRST_ETHERTYPE:
+            raise NetlinkError(f"{value:#x} is a length", path=("key", "ethertype"))
+        if not is_zero(self._mask_of("ethertype")):
+            self._term("ethertype", value, _EXACT)
+
+    # -- which attributes belong to each other
+
+    def _expected(self) -> dict[str, bool]:
+        """What such a key has to have, and whether a mask may look at it."""
+        ethertype = self._key.get("ethertype")
+        looked_at = not is_zero(self._mask_of("ethertype"))
+        found: dict[str, bool] = {}
+        if ethertype in (ARP, RARP):
+            found["arp"] = looked_at
+        elif ethertype in MPLS:
+            found["mpls"] = looked_at
+        elif ethertype in (IPV4, IPV6):
+            name = "ipv4" if ethertype == IPV4 else "ipv6"
+            found[name] = looked_at
+            if name in self._key:
+                found.update(self._expected_above(name))
+        return found
+
+    def _expected_above(self, name: str) -> dict[str, bool]:
+        value = self._key[name]
+        if value.fragment == FRAGMENT_LATER:
+            return {}
+        layer_4 = LAYER_4.get(value.protocol)
+        if layer_4 is None or layer_4 == ("icmpv6" if name == "ipv4" else "icmp"):
+            return {}
+        mask = self._mask_of(name)
+        exact = mask == _EXACT or (mask is not None and mask.protocol == 0xFF)
+        found = {layer_4: exact}
+        if layer_4 == "tcp":
+            found["tcp_flags"] = exact
+        icmp = self._key.get("icmpv6")
+        if layer_4 == "icmpv6" and icmp is not None and icmp.type in (SOLICIT, ADVERT):
+            icmp_mask = self._mask_of("icmpv6")
+            found["nd"] = icmp_mask == _EXACT or (icmp_mask is not None and icmp_mask.type == 0xFF)
+        return found
+
+    def _check_mask(self, expected: dict[str, bool]) -> None:
+        """A mask looks only at what the key has, and what can be there."""
+        bound = {"arp", "mpls", "ipv4", "ipv6", "tcp_flags", "nd", *LAYER_4.values()}
+        looked_at = self._key if self._mask is None else self._mask
+        for name, value in looked_at:
+            if self._mask is not None and is_zero(value):
+                continue
+            where = "key" if self._mask is None else "mask"
+            if name in bound and not expected.get(str(name)):
+                raise NetlinkError(
+                    "nothing that is matched says that it is there", path=(where, str(name))
+                )
+            if name not in self._key and name not in ("tunnel", "ethertype"):
+                raise NetlinkError("the key does not have it", path=(where, str(name)))
+
+    # -- one attribute
+
+    def _attribute(self, name: str, value: Any) -> None:
+        mask = self._mask_of(name)
+        if is_zero(mask) and name not in ("packet_type", "nd_extensions", "tunnel_info"):
+            return
+        try:
+            if name == "in_port":
+                self._term("in_port", _port(value), _EXACT)
+            elif name == "mpls":
+                self._labels(value, mask)
+            elif name == "nd":
+                self._neighbour(value, mask)
+            elif name in lacks.KEYS and not self._has(name):
+                self._must_be_zero(name, value, mask)
+            else:
+                self._members(name, value, mask)
+        except NetlinkError as error:
+            if not error.path:
+                error.path = ("key", name)
+            raise
+
+    def _members(self, name: str, value: Any, mask: Any) -> None:
+        places = PLACES[name]
+        masks = {} if mask == _EXACT else members(mask)
+        for member, number in members(value).items():
+            member_mask = masks.get(member, _EXACT)
+            fields = places.get(member)
+            if fields:
+                self._spread(fields, number, member_mask)
+        if name == "ipv4":
+            self._ipv4_fragment(value.fragment, masks.get("fragment", _EXACT) & 0xFF)
+        elif name == "ipv6":
+            self._ipv6_fragment(value.fragment, masks.get("fragment", _EXACT) & 0xFF)
+
+    def _spread(self, fields: tuple[str, ...], number: int, mask: int) -> None:
+        total = sum(self._registry.field(field).width for field in fields)
+        values = spread(self._registry, fields, number & mask)
+        masks = spread(self._registry, fields, mask & (1 << total) - 1)
+        for field in fields:
+            self._term(field, values[field], masks[field])
+
+    def _labels(self, labels: tuple[int, ...], masks: Any) -> None:
+        if masks != _EXACT and len(masks) != len(labels):
+            raise NetlinkError("key and mask have another number of labels", path=("mask", "mpls"))
+        for place, label in enumerate(labels):
+            mask = 0xFFFFFFFF if masks == _EXACT else masks[place]
+            self._spread(label_fields(place), label, mask)
+
+    def _neighbour(self, value: Any, mask: Any) -> None:
+        solicit = self._key["icmpv6"].type == SOLICIT
+        all_bits = mask == _EXACT
+        header, option = (
+            ("nd_solicit", "nd_source_link") if solicit else ("nd_advert", "nd_target_link")
+        )
+        self._spread((f"{header}.target",), value.target, _EXACT if all_bits else mask.target)
+        for member in ("source_link", "target_link"):
+            link = getattr(value, member)
+            link_mask = (1 << 48) - 1 if all_bits else getattr(mask, member)
+            if not link_mask:
+                continue
+            if not option.endswith(member):
+                if link & link_mask:
+                    raise NetlinkError(f"{member} is in the other kind of message")
+            elif not link and link_mask == (1 << 48) - 1:
+                self._term(option, 0, 1)  # no address: no option
+            else:
+                self._spread((f"{option}.address",), link, link_mask)
+
+    def _ipv4_fragment(self, value: int, mask: int) -> None:
+        _check_fragment(value)
+        match value & mask & 3, mask & 3:
+            case _, 0:
+                return
+            case (0, 3 | 2) | (1, 3) as found:
+                self._term("ipv4.fragment_offset", 0, _EXACT)
+                if found[1] == 3:
+                    self._term("ipv4.more_fragments", found[0], _EXACT)
+            case _:
+                raise _fragment()
+
+    def _ipv6_fragment(self, value: int, mask: int) -> None:
+        _check_fragment(value)
+        match value & mask & 3, mask & 3:
+            case _, 0:
+                return
+            case 0, 3:
+                self._term("ipv6_fragment", 0, 1)
+            case 1, (1 | 3):
+                self._term("ipv6_fragment", 1, 1)
+                self._term("ipv6_fragment.fragment_offset", 0, _EXACT)
+            case _:
+                raise _fragment()
+
+    def _must_be_zero(self, name: str, value: Any, mask: Any) -> None:
+        """Nothing here has such a field; what no packet has may be matched as zero."""
+        both = isinstance(value, int) and isinstance(mask, int)
+        looked_at = value & mask if both else value
+        if name not in lacks.ALWAYS_ZERO or not is_zero(looked_at):
+            raise _lacking("key", name)
+
+    def _has(self, name: str) -> bool:
+        places = PLACES.get(name)
+        return places is not None and has_field(self._registry, places[NUMBER][0])
+
+    def _mask_of(self, name: str) -> Any:
+        return _EXACT if self._mask is None else self._mask.get(name)
+
+    def _term(self, field: str, value: int, mask: int) -> None:
+        mask &= self._registry.field(field).mask
+        if mask:
+            self._terms[field] = (value & mask, mask)
+
+
+def _without_tag(attributes: Attributes, inner: Attributes) -> Attributes:
+    """The attributes around a tag together with those behind it."""
+    outer = [pair for pair in attributes if pair[0] not in ("ethertype", "vlan", "encap")]
+    for name, _ in inner:
+        if any(name == other for other, _ in outer):
+            raise NetlinkError("it is there twice", path=("key", "encap", str(name)))
+    return Attributes((*outer, *inner))
+
+
+def _port(number: int) -> int:
+    try:
+        return ports.to_model(number)
+    except NetlinkError as error:
+        raise error.inside("in_port").inside("key") from None
+
+
+def _check_fragment(value: int) -> None:
+    if value not in (FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER):
+        raise NetlinkError(f"no kind of fragment is {value}")
+
+
+def _fragment() -> NetlinkError:
+    return NetlinkError(f"this kind of fragment is not supported; it takes {lacks.LATER_FRAGMENT}")
+
+
+def _lacking(where: str, name: str) -> NetlinkError:
+    return NetlinkError(f"not supported; it takes {lacks.KEYS[name]}", path=(where, name))
+
+
+def _missing(name: str) -> NetlinkError:
+    number = KEY.by_name[name].number
+    return NetlinkError(f"{name} is missing", path=("key",), missing=number)

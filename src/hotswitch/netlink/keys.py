@@ -1,0 +1,324 @@
+"""Matches, and frames, to flow keys: with the attributes and in the order that the kernel writes.
+
+The order is that of __ovs_nla_put_key (net/openvswitch/flow_netlink.c): which attributes there are
+depends on the key alone, and a mask has the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hotswitch.headers.parse import Parsed, parse
+from hotswitch.headers.registry import Registry
+from hotswitch.model.match import Match
+from hotswitch.netlink import ports
+from hotswitch.netlink.attributes import Attributes, Name
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.keys import (
+    FRAGMENT_FIRST,
+    FRAGMENT_LATER,
+    FRAGMENT_NONE,
+    KEY,
+    TAG_PRESENT,
+)
+from hotswitch.netlink.places import (
+    ADVERT,
+    ARP,
+    FIRST_ETHERTYPE,
+    IPV4,
+    IPV6,
+    LABELS,
+    LAYER_4,
+    MPLS,
+    NUMBER,
+    PLACES,
+    RARP,
+    SOLICIT,
+    gather,
+    has_field,
+    label_fields,
+    width,
+)
+from hotswitch.netlink.types import Number, Structure
+
+_NEXT_HEADER_FRAGMENT = 44  # RFC 8200, 4.5
+_ALL = 0xFFFFFFFF
+_NO_LABELS = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which attributes a key has.
+
+    tags: the EtherType of each tag, outermost first; cut: that of a tag that is cut off, or 0.
+    ethertype: None: left out. protocol: -1: left out.
+    """
+
+    tags: tuple[int, ...] = ()
+    cut: int = 0
+    ethertype: int | None = None
+    protocol: int = -1
+    fragment: int = FRAGMENT_NONE
+    labels: int = 1
+    icmpv6: int = -1
+
+
+def key_of(registry: Registry, match: Match) -> tuple[Attributes, Attributes]:
+    """The key and the mask of a match.
+
+    `match_of` turns them into the same match again. Raises NetlinkError, naming the field, for
+    what a key can't say.
+    """
+    values = {term.field: term.value for term in match}
+    masks = {term.field: term.mask & registry.field(term.field).mask for term in match}
+    shape = _shape_of_match(registry, values, masks)
+    key = _Writer(registry, shape, values, ports.from_model(values.get("in_port", 0)), False)
+    mask = _Writer(registry, shape, masks, _ALL if "in_port" in masks else 0, True)
+    if "ipv4.fragment_offset" in masks and "ipv4.more_fragments" not in masks:
+        mask.fragment = 2
+    written = key.write(), mask.write()
+    left = sorted(masks.keys() - mask.used)
+    if left:
+        raise NetlinkError(f"a flow key has no place for {left[0]} in this match")
+    return written
+
+
+def key_of_frame(registry: Registry, frame: bytes, in_port: int) -> Attributes:
+    """The key of a frame that came in by a port (the model's number), as MISS messages have it."""
+    parsed = parse(registry, frame)
+    values = {
+        f"{layer}.{field}": value
+        for layer, placed in parsed.layers.items()
+        for field, value in placed.values.items()
+    }
+    values |= parsed.keys
+    shape = _shape_of_frame(parsed, values)
+    if shape.ethertype == IPV6 and shape.fragment == FRAGMENT_LATER:
+        values["ip_protocol"] = _NEXT_HEADER_FRAGMENT
+    return _Writer(registry, shape, values, ports.from_model(in_port), False).write()
+
+
+def _shape_of_frame(parsed: Parsed, values: Mapping[str, int]) -> _Shape:
+    layers = parsed.layers
+    types = [values.get(name, 0) for name in ("ethernet.type", "vlan.type", "vlan2.type")]
+    tags = types[: sum(layer in layers for layer in ("vlan", "vlan2"))]
+    ethertype = types[len(tags)]
+    # A third tag is not looked into; one that should be there and is not has been cut off.
+    cut = ethertype if ethertype in (0x8100, 0x88A8) and len(tags) < 2 else 0
+    labels = sum(layer in layers for layer in LABELS) or 1
+    protocol, fragment = -1, FRAGMENT_NONE
+    if ethertype == IPV4:
+        protocol = values.get("ipv4.protocol", 0)
+        if values.get("ipv4.fragment_offset"):
+            fragment = FRAGMENT_LATER
+        elif values.get("ipv4.more_fragments"):
+            fragment = FRAGMENT_FIRST
+    elif ethertype == IPV6:
+        protocol = values.get("ip_protocol", 0) if "ipv6" in layers else 0
+        if "ipv6_fragment" in layers:
+            later = values["ipv6_fragment.fragment_offset"]
+            fragment = FRAGMENT_LATER if later else FRAGMENT_FIRST
+    return _Shape(
+        tuple(tags),
+        cut,
+        ethertype if ethertype >= FIRST_ETHERTYPE and not cut else None,
+        protocol,
+        fragment,
+        labels,
+        values.get("icmpv6.type", -1),
+    )
+
+
+def _shape_of_match(
+    registry: Registry, values: Mapping[str, int], masks: Mapping[str, int]
+) -> _Shape:
+    def exact(field: str) -> int | None:
+        return values[field] if masks.get(field) == registry.field(field).mask else None
+
+    tags: list[int] = []
+    type_field = "ethernet.type"
+    cut = 0
+    for layer in ("vlan", "vlan2"):
+        kind = exact(type_field)
+        if layer not in masks:
+            raise NetlinkError(f"a flow key says whether there is {layer}, this match does not")
+        if not values[layer]:
+            cut = kind or 0
+            break
+        if kind is None:
+            raise NetlinkError(f"a flow key says what tag it is, this match not in {type_field}")
+        tags.append(kind)
+        type_field = f"{layer}.type"
+    ethertype = exact("ethertype")
+    protocol = -1
+    if ethertype == IPV4:
+        protocol = exact("ipv4.protocol") or -1
+    elif ethertype == IPV6:
+        protocol = exact("ip_protocol") or -1
+    fragment = FRAGMENT_NONE
+    if values.get("ipv4.more_fragments") or values.get("ipv6_fragment"):
+        fragment = FRAGMENT_FIRST
+    kind = exact("icmpv6.type")
+    return _Shape(
+        tuple(tags),
+        cut,
+        ethertype,
+        protocol,
+        fragment,
+        _label_count(masks),
+        -1 if kind is None else kind,
+    )
+
+
+def _label_count(masks: Mapping[str, int]) -> int:
+    named = [
+        place for place, layer in enumerate(LABELS) if any(f"{layer}." in field for field in masks)
+    ]
+    return max(named, default=0) + 1
+
+
+class _Writer:
+    """Writes a key, or a mask of the same shape, from fields' values, or masks."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        shape: _Shape,
+        values: Mapping[str, int],
+        in_port: int,
+        is_mask: bool,
+    ) -> None:
+        self._registry = registry
+        self._shape = shape
+        self._values = values
+        self._in_port = in_port
+        self._is_mask = is_mask
+        self.used = {"in_port"}
+        """The fields that have been written."""
+        self.fragment = 0
+        """The mask of kinds of fragments, where it can't be told from the shape."""
+
+    def write(self) -> Attributes:
+        inner = self._behind_tags()
+        for place in reversed(range(len(self._shape.tags))):
+            inner = self._tag(place, inner)
+        return Attributes((*self._beside(), ("ethernet", self._members("ethernet")), *inner))
+
+    def _beside(self) -> list[tuple[Name, Any]]:
+        pairs: list[tuple[Name, Any]] = [
+            (name, self._number(name)) for name in ("recirc_id", "dp_hash", "priority")
+        ]
+        if self._is_mask:
+            pairs.append(("tunnel", Attributes(ttl=0)))  # so the kernel does
+        pairs.append(("in_port", self._in_port))
+        pairs += [(name, self._number(name)) for name in _BESIDE_BEHIND_PORT]
+        pairs.append(("ct_labels", _NO_LABELS))
+        return pairs
+
+    def _tag(self, place: int, inner: list[tuple[Name, Any]]) -> list[tuple[Name, Any]]:
+        layer = "vlan2" if place else "vlan"
+        self.used |= {layer, "vlan.type" if place else "ethernet.type"}
+        pcp, vid = self._value(f"{layer}.pcp"), self._value(f"{layer}.vid")
+        return [
+            ("ethertype", 0xFFFF if self._is_mask else self._shape.tags[place]),
+            ("vlan", pcp << 13 | TAG_PRESENT | vid),
+            ("encap", Attributes(inner)),
+        ]
+
+    def _behind_tags(self) -> list[tuple[Name, Any]]:
+        shape = self._shape
+        if len(shape.tags) < 2:
+            self.used.add("vlan2" if shape.tags else "vlan")
+        if shape.cut:
+            self.used.add("vlan.type" if shape.tags else "ethernet.type")
+            kind = 0xFFFF if self._is_mask else shape.cut
+            return [("ethertype", kind), ("vlan", 0), ("encap", Attributes())]
+        if shape.ethertype is None:
+            return [("ethertype", 0)] if self._is_mask else []
+        self.used.add("ethertype")
+        pairs: list[tuple[Name, Any]] = [
+            ("ethertype", 0xFFFF if self._is_mask else shape.ethertype)
+        ]
+        if shape.ethertype in (ARP, RARP):
+            pairs.append(("arp", self._members("arp")))
+        elif shape.ethertype in MPLS:
+            fields = [label_fields(place) for place in range(shape.labels)]
+            pairs.append(("mpls", tuple(self._gather(each) for each in fields)))
+        elif shape.ethertype in (IPV4, IPV6):
+            pairs += self._internet("ipv4" if shape.ethertype == IPV4 else "ipv6")
+        return pairs
+
+    def _internet(self, name: str) -> list[tuple[Name, Any]]:
+        shape = self._shape
+        pairs: list[tuple[Name, Any]] = [(name, self._members(name, fragment=self._fragment(name)))]
+        layer_4 = LAYER_4.get(shape.protocol)
+        other = "icmpv6" if name == "ipv4" else "icmp"
+        if shape.fragment == FRAGMENT_LATER or layer_4 in (None, other):
+            return pairs
+        assert layer_4 is not None
+        pairs.append((layer_4, self._members(layer_4)))
+        if layer_4 == "tcp":
+            pairs.append(("tcp_flags", self._number("tcp_flags")))
+        elif layer_4 == "icmpv6" and shape.icmpv6 in (SOLICIT, ADVERT):
+            pairs.append(("nd", self._neighbour()))
+        return pairs
+
+    def _fragment(self, name: str) -> int:
+        fields = (
+            {"ipv4.more_fragments", "ipv4.fragment_offset"}
+            if name == "ipv4"
+            else {"ipv6_fragment", "ipv6_fragment.fragment_offset"}
+        )
+        self.used |= fields
+        if not self._is_mask:
+            return self._shape.fragment
+        if self.fragment:
+            return self.fragment
+        return 0xFF if any(field in self._values for field in fields) else 0
+
+    def _neighbour(self) -> Any:
+        solicit = self._shape.icmpv6 == SOLICIT
+        header, option, member = (
+            ("nd_solicit", "nd_source_link", "source_link")
+            if solicit
+            else ("nd_advert", "nd_target_link", "target_link")
+        )
+        self.used.add(option)
+        link = self._value(f"{option}.address")
+        if self._is_mask and option in self._values:
+            link = (1 << 48) - 1  # no option: no address
+        links = {"source_link": 0, "target_link": 0, member: link}
+        structure = KEY.by_name["nd"].type
+        assert isinstance(structure, Structure)
+        return structure.value(target=self._value(f"{header}.target"), **links)
+
+    def _members(self, name: str, **given: int) -> Any:
+        structure = KEY.by_name[name].type
+        assert isinstance(structure, Structure)
+        places = PLACES[name]
+        found = {member: self._gather(fields) for member, fields in places.items()}
+        return structure.value(**found, **given)
+
+    def _number(self, name: str) -> int:
+        fields = PLACES[name][NUMBER]
+        if not all(has_field(self._registry, field) for field in fields):
+            return 0
+        number = self._gather(fields)
+        kind = KEY.by_name[name].type
+        assert isinstance(kind, Number)
+        bits = width(self._registry, fields)
+        if self._is_mask and number == (1 << bits) - 1:
+            return (1 << 8 * kind.size) - 1
+        return number
+
+    def _gather(self, fields: tuple[str, ...]) -> int:
+        self.used |= set(fields)
+        return gather(self._registry, fields, self._values)
+
+    def _value(self, field: str) -> int:
+        return self._gather((field,))
+
+
+_BESIDE_BEHIND_PORT = ("skb_mark", "ct_state", "ct_zone", "ct_mark")

@@ -1,0 +1,74 @@
+"""What the model of matches and actions can't say yet, and what it would take.
+
+Refusals name these reasons, and docs/netlink.md lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "priority": "a field beside the packet, read from and written to skb->priority",
+        "skb_mark": "a field beside the packet, read from and written to skb->mark",
+        "dp_hash": "a field beside the packet, zero until a hash action sets it",
+        "recirc_id": "a field beside the packet, and an action that looks up again",
+        "tunnel": "fields beside the packet for the outer header: id, addresses, TTL, flags",
+        "ct_state": "connection tracking",
+        "ct_zone": "connection tracking",
+        "ct_mark": "connection tracking",
+        "ct_labels": "connection tracking, and a field of 128 bits beside the packet",
+        "ct_tuple_ipv4": "connection tracking",
+        "ct_tuple_ipv6": "connection tracking",
+        "nsh": "a declaration of the NSH header (RFC 8300)",
+        "packet_type": "frames without Ethernet; the kernel refuses it too",
+        "nd_extensions": "options and flags of neighbour discovery; the kernel refuses it too",
+        "tunnel_info": "nothing: it is the kernel's own",
+        "ipv6_extensions": "a field that says which extension headers there are",
+    }
+)
+"""Key attributes. Those that are zero in every packet here may be matched as zero."""
+
+ALWAYS_ZERO = frozenset(
+    {
+        "priority",
+        "skb_mark",
+        "dp_hash",
+        "recirc_id",
+        "tunnel",
+        "ct_state",
+        "ct_zone",
+        "ct_mark",
+        "ct_labels",
+        "ct_tuple_ipv4",
+        "ct_tuple_ipv6",
+    }
+)
+"""Of these, what no packet here has: a match on zero holds for all."""
+
+LENGTH_FRAME = "a field that says that a frame has a length instead of an EtherType"
+LATER_FRAGMENT = "a field that says whether a fragment is the first, a later one, or none"
+
+ACTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "output": "an output that also reaches the ingress port, where in_port is not matched",
+        "sample": "actions that are carried out with a probability",
+        "recirc": "a second lookup, after a new parse, with recirc_id set",
+        "hash": "a hash of the flow, into the field dp_hash",
+        "ct": "connection tracking, address translation included",
+        "ct_clear": "connection tracking",
+        "trunc": "an output with a maximum length, like that of CopyToUser",
+        "push_eth": "frames without Ethernet",
+        "pop_eth": "frames without Ethernet",
+        "push_nsh": "a declaration of the NSH header, and an action that puts one on",
+        "pop_nsh": "a declaration of the NSH header, and an action that takes it off",
+        "clone": "actions with a copy, the packet being as before afterwards",
+        "check_pkt_len": "a choice of actions by the frame's length",
+        "add_mpls": "a label before the Ethernet header",
+        "dec_ttl": "actions for a packet whose TTL is spent",
+        "drop": "a reason on Drop",
+        "psample": "copies to the kernel's psample groups",
+    }
+)
+"""Actions, where they can't be said as something that the model has."""
