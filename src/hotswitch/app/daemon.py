@@ -40,6 +40,14 @@ PROGRAM = "hotswitchd"
     help="Work in this network namespace: a name as of `ip netns`, or a path.",
 )
 @click.option(
+    "--db",
+    "database",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep what is wanted in this OVSDB file, made if missing, and serve it on db.sock in the "
+    "run directory.",
+)
+@click.option(
     "--cleanup",
     is_flag=True,
     help="End the forwarding that an earlier daemon left, remove what it made, and exit.",
@@ -48,7 +56,13 @@ PROGRAM = "hotswitchd"
 @click.option("--log-format", type=click.Choice(log.FORMATS), default="text", show_default=True)
 @click.version_option(hotswitch.__version__, prog_name=PROGRAM)
 def command(
-    run_dir: Path, engine: str, netns: str | None, cleanup: bool, log_level: str, log_format: str
+    run_dir: Path,
+    engine: str,
+    netns: str | None,
+    database: Path | None,
+    cleanup: bool,
+    log_level: str,
+    log_format: str,
 ) -> None:
     """Run the virtual switch, in the foreground.
 
@@ -74,7 +88,7 @@ def command(
     from hotswitch.app.engines import ENGINES
     from hotswitch.app.life import Life
 
-    life = Life(run_dir, netns, ENGINES[engine])
+    life = Life(run_dir, netns, ENGINES[engine], database)
     if cleanup:
         life.clean_up()
     else:

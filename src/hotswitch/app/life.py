@@ -13,6 +13,7 @@ from pathlib import Path
 import hotswitch
 from hotswitch.app.control.dispatch import Dispatcher
 from hotswitch.app.control.server import ControlServer
+from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
 from hotswitch.app.lock import Lock
 from hotswitch.app.methods import all_methods
@@ -32,6 +33,7 @@ from hotswitch.switch.switch import Switch
 
 _AGEING_PERIOD = 1.0
 _RETRY_PERIOD = 5.0
+_TICK_PERIOD = 1.0
 _SETTLING_TIME = 0.01
 """Seconds to wait for more link events, which mostly come in flocks."""
 
@@ -39,10 +41,20 @@ _log = logging.getLogger(__name__)
 
 
 class Life:
-    """One daemon for `run_dir`, in the network namespace `namespace` (None: this one)."""
+    """One daemon for `run_dir`, in the network namespace `namespace` (None: this one).
 
-    def __init__(self, run_dir: Path, namespace: str | None, engine: EngineKind) -> None:
+    database: the configuration database's file; None: what is wanted is in desired.json.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        namespace: str | None,
+        engine: EngineKind,
+        database: Path | None = None,
+    ) -> None:
         self._engine = engine
+        self._database = database
         self._files = RunDirectory(run_dir)
         self._namespace = namespace
         self._ending: asyncio.Event | None = None
@@ -54,26 +66,44 @@ class Life:
         with ExitStack() as held:
             lock = self._begin()
             held.callback(lock.release)
+            # A broken file is refused before anything is touched.
             store = JsonStore(self._files.desired)
-            store.load()  # a broken file is refused before anything is touched
+            storage = None
+            if self._database is not None:
+                storage = open_storage(self._database)
+                held.callback(storage.close)
+            else:
+                store.load()
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
             monitor = held.enter_context(LinkMonitor())
             world = outside.world()
             clock = MonotonicClock()
             switch = Switch(world, clock)
-            service = Service(switch, store, registry, clock, self._stop)
-            service.start()
+            database = None
+            if storage is not None:
+                database = ConfigDatabase(storage, self._files, switch, clock)
+                await database.start()
+                turns = database.reconciler.turns
+                service = Service(switch, database, registry, clock, self._stop, turns)
+                follow, tick = database.reconciler.links_changed, database.reconciler.tick
+                period = _TICK_PERIOD
+            else:
+                service = Service(switch, store, registry, clock, self._stop)
+                service.start()
+                follow, tick, period = service.reconcile, service.retry, _RETRY_PERIOD
             server = ControlServer(self._files.control, Dispatcher(all_methods(service)).answer)
             await _listen(server)
             with (
-                _watching(monitor, service),
+                _watching(monitor, follow),
                 _every(_AGEING_PERIOD, service.age),
-                _every(_RETRY_PERIOD, service.retry),
+                _every(period, tick),
             ):
                 self._announce(service)
                 await self._ending.wait()
             notify("STOPPING=1")
+            if database is not None:
+                await database.close()
             self._end(world, switch, outside)
             server.close()
             lock.release()
@@ -154,15 +184,15 @@ async def _listen(server: ControlServer) -> None:
 
 
 @contextmanager
-def _watching(monitor: LinkMonitor, service: Service) -> Iterator[None]:
-    """Have the service follow the kernel's links; a flock of events is one change."""
+def _watching(monitor: LinkMonitor, follow: Callable[[], None]) -> Iterator[None]:
+    """Follow the kernel's links; a flock of events is one change."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.TimerHandle | None = None
 
     def settled() -> None:
         nonlocal waiting
         waiting = None
-        service.reconcile()
+        follow()
 
     def ready() -> None:
         nonlocal waiting

@@ -21,6 +21,11 @@ class RunDirectory:
         return self.path / "desired.json"
 
     @property
+    def database(self) -> Path:
+        """The configuration database's socket."""
+        return self.path / "db.sock"
+
+    @property
     def control(self) -> Path:
         """The control socket."""
         return self.path / "ctl.sock"

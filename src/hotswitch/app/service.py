@@ -25,6 +25,7 @@ class Service:
     """What requests work on.
 
     stop: ends the daemon; with True the forwarding too.
+    turns: held while the switch is changed, where others change it too.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Service:
         registry: Registry,
         clock: Clock,
         stop: Callable[[bool], None],
+        turns: asyncio.Lock | None = None,
     ) -> None:
         self.switch = switch
         self.registry = registry
@@ -41,7 +43,7 @@ class Service:
         self.stop = stop
         self._store = store
         self._failing: frozenset[str] = frozenset()
-        self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out)
+        self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out, turns)
 
     @property
     def desired(self) -> Desired:

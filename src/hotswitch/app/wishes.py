@@ -45,6 +45,7 @@ class Wishes:
 
     prepare: returns when this can be made so without waiting.
     carry_out: make this so for these wishes, all of them or none. Both raise HotswitchError.
+    turns: held from thought to deed, where others change what is wanted too.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Wishes:
         now: Callable[[], Desired],
         prepare: Callable[[Desired], Awaitable[None]],
         carry_out: Callable[[Desired, list[Wish]], None],
+        turns: asyncio.Lock | None = None,
     ) -> None:
         self._now = now
         self._prepare = prepare
         self._carry_out = carry_out
+        self._turns = turns or asyncio.Lock()
         self._waiting: list[Wish] = []
         self._work: asyncio.Task[None] | None = None
 
@@ -70,7 +73,8 @@ class Wishes:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                await self._together(batch)
+                async with self._turns:
+                    await self._together(batch)
             except BaseException as error:
                 for wish in batch:
                     wish.refuse(error)

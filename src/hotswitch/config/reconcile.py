@@ -63,8 +63,8 @@ class Reconciler:
         self._writer = Writer(identity)
         self._resets = Resets()
         self._woken = asyncio.Event()
+        self._turns = asyncio.Lock()
         self._reading = Reading()
-        self._made_so: Desired | None = None
         self._has_begun = False
         self._hints: Mapping[str, int] = MappingProxyType({})
         self._remarks: frozenset[str] = frozenset()
@@ -72,6 +72,11 @@ class Reconciler:
         self._unwritten = False
         self._retry_at = 0
         self._statistics_at = 0
+
+    @property
+    def turns(self) -> asyncio.Lock:
+        """Held during a turn. Who changes the switch otherwise holds it from thought to deed."""
+        return self._turns
 
     @property
     def reading(self) -> Reading:
@@ -112,23 +117,22 @@ class Reconciler:
 
     async def turn(self) -> None:
         """Bring the switch and the database together once."""
-        self._woken.clear()
-        reading = self._reading = self._reader.read(self._database.tables(), self._hints)
-        self._note_remarks(reading)
-        is_in_force = await self._make_so(reading.desired)
-        await self._write(reading, reading.next_cfg if is_in_force else None)
+        async with self._turns:
+            self._woken.clear()
+            reading = self._reading = self._reader.read(self._database.tables(), self._hints)
+            self._note_remarks(reading)
+            is_in_force = await self._make_so(reading.desired)
+            await self._write(reading, reading.next_cfg if is_in_force else None)
 
     async def _make_so(self, desired: Desired) -> bool:
         """Whether it is in force now, as far as it can be."""
         now = self._clock.now()
         try:
-            if desired != self._made_so:
+            if desired != self._switch.desired or not self._has_begun:
                 # The old programs go on meanwhile; what is asked meanwhile shares the next turn.
                 while compilation := self._switch.prepare(desired):
                     await asyncio.wait([asyncio.wrap_future(compilation)])
-                self._made_so = None
                 self._note_failures(self._switch.set_desired(desired))
-                self._made_so = desired
                 self._retry_at = now + RETRY_PERIOD
                 self._forget_hints(desired)
             elif self._failures and self._is_late(now):

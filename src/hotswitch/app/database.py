@@ -1,0 +1,160 @@
+"""The configuration database in this process: its file, its server, and the loop to the switch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hotswitch
+from hotswitch.app.devices import KernelDevices
+from hotswitch.app.paths import RunDirectory
+from hotswitch.app.store import StoreError
+from hotswitch.base.clock import Clock
+from hotswitch.config.edit import edit
+from hotswitch.config.operations import Update
+from hotswitch.config.other_columns import Identity
+from hotswitch.config.reconcile import Reconciler
+from hotswitch.config.rows import Tables, embedded_tables, the_root
+from hotswitch.ovsdb.changes import Changes
+from hotswitch.ovsdb.databases import Databases
+from hotswitch.ovsdb.log import LogError
+from hotswitch.ovsdb.remotes import Options
+from hotswitch.ovsdb.schemas import load
+from hotswitch.ovsdb.server import Server
+from hotswitch.ovsdb.storage import Storage
+from hotswitch.ovsdb.tls import Tls
+from hotswitch.switch.desired import Desired
+from hotswitch.switch.switch import Switch
+
+NAME = "Open_vSwitch"
+_MANAGERS = f"db:{NAME},{NAME},manager_options"
+_TLS = Tls(*(f"db:{NAME},SSL,{column}" for column in ("private_key", "certificate", "ca_cert")))
+_OF_THE_SERVER = frozenset({"Manager", "SSL"})
+"""Tables that concern the server, which keeps their status itself."""
+
+_log = logging.getLogger(__name__)
+
+
+class ConfigDatabase:
+    """Once started, it is served on the run directory's `db.sock` and to its managers.
+
+    To the daemon's own commands it is the store that keeps what they want.
+    """
+
+    def __init__(self, storage: Storage, files: RunDirectory, switch: Switch, clock: Clock) -> None:
+        self._storage = storage
+        self._files = files
+        self._databases = Databases(clock)
+        self._databases.add(self._storage)
+        self._server = Server(self._databases, run_directory=files.path, tls=_TLS)
+        self._view = self._storage.database, embedded_tables(self._storage.database)
+        self._is_writing = False
+        self._running: asyncio.Task[None] | None = None
+        identity = _identity(self._storage.database.schema.version)
+        self.reconciler = Reconciler(self, switch, KernelDevices(), clock, identity)
+
+    async def start(self) -> None:
+        """Make the switch as wanted, as far as possible, and serve from then on.
+
+        Raises HotswitchError if the socket can't be had.
+        """
+        if the_root(self.tables()) is None:
+            self._commit([{"op": "insert", "table": NAME, "row": {}}])
+        await self.reconciler.start()
+        self._databases.observers.append(self._committed)
+        await self._server.start({f"punix:{self._files.database}": Options(), _MANAGERS: Options()})
+        self._running = asyncio.create_task(self.reconciler.run())
+
+    async def close(self) -> None:
+        """Bring everything to the disk, and hang up. The storage stays open."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            await self._server.close()
+
+    # For the reconciler
+
+    def tables(self) -> Tables:
+        """The tables as they are now."""
+        database, tables = self._view
+        if database is not self._storage.database:  # it has been converted to another schema
+            database = self._storage.database
+            tables = embedded_tables(database)
+            self._view = database, tables
+        return tables
+
+    async def transact(self, updates: Sequence[Update]) -> None:
+        """Make these changes. Raises StoreError."""
+        self._commit([each.to_json() for each in updates])
+
+    # For the daemon's own commands
+
+    def load(self) -> Desired:
+        """What is wanted."""
+        return self.reconciler.reading.desired
+
+    def save(self, desired: Desired) -> None:
+        """Keep it: on return it survives a power cut. Raises StoreError if it does not.
+
+        What others have written since the switch was last made as wanted stays.
+        """
+        operations = edit(self.tables(), self.reconciler.reading, desired)
+        if operations:
+            self._commit(operations)
+            try:
+                self._storage.sync()()
+            except LogError as error:
+                raise StoreError(f"the database can't keep it: {error}") from error
+        self.reconciler.changed()
+
+    def _commit(self, operations: list[Any]) -> None:
+        self._is_writing = True
+        try:
+            outcome = self._databases.transact(self._storage, operations)
+        finally:
+            self._is_writing = False
+        for result in outcome.results:
+            if result and "error" in result:
+                what = result.get("details") or result["error"]
+                raise StoreError(f"the database refuses it: {what}")
+
+    def _committed(self, storage: Storage, changes: Changes | None) -> None:
+        if storage is not self._storage or self._is_writing:
+            return
+        if changes is None or changes.tables.keys() - _OF_THE_SERVER:
+            self.reconciler.changed()
+
+
+def open_storage(path: Path) -> Storage:
+    """Open a database's file, or make it. Raises HotswitchError, and touches nothing else."""
+    try:
+        storage = Storage.open(path) if path.exists() else Storage.create(path, load(NAME))
+    except OSError as error:
+        raise StoreError(f"can't open {path}: {error.strerror or error}") from error
+    if storage.torn is not None:
+        _log.warning(
+            "%s: cut off an incomplete record of %d bytes, left by a crash",
+            path,
+            storage.torn.length,
+        )
+    if storage.name != NAME:
+        storage.close()
+        raise StoreError(f"{path} holds the database {storage.name}, not {NAME}")
+    return storage
+
+
+def _identity(schema_version: str) -> Identity:
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        system = {}
+    return Identity(
+        f"hotswitch {hotswitch.__version__}",
+        schema_version,
+        system.get("ID", ""),
+        system.get("VERSION_ID", ""),
+    )
