@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._out_size = 0
         self._full = False
+        self._processing = False
         self._stalled_size = 0
         self._stalled_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -142,6 +143,7 @@ class Connection(asyncio.Protocol):
 
     def _process(self) -> None:
         """Handle what has been received, until the client should read first."""
+        self._processing = True
         try:
             while not self._full and not self._transport.is_closing():
                 message = next(self._messages, None)
@@ -156,7 +158,8 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self._flush()
             self.drop(f"what it sent is not the protocol: {error}")
-            return
+        finally:
+            self._processing = False
         self._flush()
 
     def _handle(self, message: Message) -> None:
@@ -165,7 +168,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self, data: bytes) -> None:
         """Collect what is sent in one turn of the loop into one write."""
-        if not self._out:
+        if not self._out and not self._processing:
             self._loop.call_soon(self._flush)
         self._out.append(data)
         self._out_size += len(data)
