@@ -271,10 +271,12 @@ class _Translation:
             if not option.endswith(member):
                 if link & link_mask:
                     raise NetlinkError(f"{member} is in the other kind of message")
-            elif not link and link_mask == (1 << 48) - 1:
+            elif link & link_mask:
+                self._spread((f"{option}.address",), link, link_mask)
+            elif link_mask == (1 << 48) - 1:
                 self._term(option, 0, 1)  # no address: no option
             else:
-                self._spread((f"{option}.address",), link, link_mask)
+                raise NetlinkError(f"not supported; it takes {lacks.NO_OPTION}")
 
     def _ipv4_fragment(self, value: int, mask: int) -> None:
         _check_fragment(value)

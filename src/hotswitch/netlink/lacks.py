@@ -48,6 +48,7 @@ ALWAYS_ZERO = frozenset(
 """Of these, what no packet here has: a match on zero holds for all."""
 
 LENGTH_FRAME = "a field that says that a frame has a length instead of an EtherType"
+NO_OPTION = "a link-layer address that is 0 where the option is absent"
 LATER_FRAGMENT = "a field that says whether a fragment is the first, a later one, or none"
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
