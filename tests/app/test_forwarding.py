@@ -30,7 +30,9 @@ def lab(room: Room, tmp_path: Path) -> Iterator[Daemon]:
 
 def _ping(lab: Daemon, source: str, target: str, count: int = 2) -> bool:
     """Whether any of a few pings is answered."""
-    command = ["ping", "-c", str(count), "-i", "0.05", "-W", "1", "-w", "1", _HOSTS[target][1]]
+    # After a ping that was not answered, the next waits a second for its neighbour's address.
+    seconds = "1" if count == 1 else "3"
+    command = ["ping", "-c", str(count), "-i", "0.05", "-w", seconds, _HOSTS[target][1]]
     return lab.room.run(*command, host=source, check=False).returncode == 0
 
 

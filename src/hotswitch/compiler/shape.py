@@ -34,12 +34,15 @@ class Subtable:
     """Entries of one table under one mask.
 
     number: names it in keys. lowest, highest: bounds of its entries' priorities.
+    widths: bits that the values of its masks' fields have at most, where they make an index of
+        their own (`strategies.direct`); else empty.
     """
 
     number: int
     masks: FieldMasks
     lowest: int
     highest: int
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,15 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+VERSION = 2
+"""Another one where maps mean something else than before: then nothing is taken over."""
+
 PORTS = "ports"
 """hash: ifindex (u32) -> port number (u32)."""
+PORT_HINTS = "port_hints"
+"""array by ifindex modulo its length: ifindex, port number (u32 each). The hash has the others."""
+PORT_HINT = struct.Struct("<II")
+PORT_HINTS_LENGTH = 4096
 LINKS = "links"
 """array by port number: ifindex (u32), flags (u32)."""
 LINK = struct.Struct("<II")
@@ -19,19 +26,33 @@ LINK_XDP = 2
 """The link takes frames that XDP redirects to it."""
 
 SLOTS = "slots"
-"""array by slot: template (u32), nothing (u32), cookie (u64), operands."""
-SLOT_HEAD = struct.Struct("<IIQ")
+"""array by slot: template, next (u32 each), cookie (u64), priority, nothing (u32 each), operands.
+
+Entries that differ only in priority share a place in the match maps. It holds the highest; `next`
+is the slot of the one below, or 0.
+"""
+SLOT_HEAD = struct.Struct("<IIQII")
 COUNTERS = "counters"
 """per-CPU array by slot: packets, bytes, last used (u64 each)."""
 COUNTER = struct.Struct("<QQQ")
+CARRIED = "carried"
+"""array by slot, not for programs: packets, bytes, last used, predecessor (u64 each).
+
+What the slot's entry counted elsewhere before. A predecessor is a slot whose counts are its too.
+"""
+CARRY = struct.Struct("<QQQQ")
 DEFAULTS = "defaults"
 """array by table: the value for every packet (u64), or 0."""
+DIRECT = "direct"
+"""direct_NUMBER_BITS, array: the values of subtable NUMBER (u64), or 0."""
 MEMBERS = "members"
 """array: port numbers (u64), port lists one after another."""
 
 PORT_COUNTERS = "port_counters"
 """per-CPU array by port number: rx packets, bytes, dropped, tx packets, bytes, dropped."""
 PORT_COUNTER = struct.Struct("<6Q")
+PORT_CARRIED = "port_carried"
+"""array by port number, not for programs: the same, of what was counted in smaller maps."""
 TOTALS = "totals"
 """per-CPU array of one: see `Total`."""
 TOTAL = struct.Struct("<7Q")
@@ -45,7 +66,7 @@ ADDRESS_REFRESH = 1_000_000_000
 """ns after which a packet renews `last seen`."""
 
 METERS = "meters"
-"""array by meter: ns a packet, ns of burst, theoretical arrival time in ns (u64 each)."""
+"""hash by meter: ns a packet, ns of burst, theoretical arrival time in ns (u64 each)."""
 METER = struct.Struct("<QQQ")
 
 SCRATCH = "scratch"
@@ -78,3 +99,8 @@ class Total(NamedTuple):
     malformed: int
     lost: int
     not_learned: int
+
+
+def is_array(map_name: str) -> bool:
+    """Whether a map of values is an array: an element that is not in use is 0."""
+    return map_name == DEFAULTS or map_name.startswith(DIRECT + "_")

@@ -9,6 +9,9 @@ from hotswitch.compiler.strategies.strategy import Search
 from hotswitch.datapath.engines.kernel.record import Home, Record
 from hotswitch.model.match import Match
 
+_NUMBER_AT = {"hash": 0, "trie": 4}
+"""Where in the keys of a kind of map the subtable's number is (2 bytes)."""
+
 
 class Homes:
     """The lookups of a shape, as places for entries."""
@@ -21,11 +24,16 @@ class Homes:
             table.number: _TableHomes(flow, table, self.searches[table.number])
             for table in shape.tables
         }
-        self._by_number: dict[tuple[str, int], tuple[int, Search]] = {}
+        self._in_map: dict[str, list[tuple[int, Search]]] = {}
         for number, found in self.searches.items():
             for search in found:
+                self._in_map.setdefault(search.map_name, []).append((number, search))
+        self._of_subtable: dict[tuple[str, int], list[tuple[int, Search]]] = {}
+        for name, there in self._in_map.items():
+            for number, search in there:
                 for subtable in search.subtables:
-                    self._by_number[search.map_name, subtable.number] = (number, search)
+                    place = name, subtable.number
+                    self._of_subtable.setdefault(place, []).append((number, search))
 
     def home(self, record: Record) -> Home | None:
         """Where the program finds an entry, or None: it can't find it, or not carry it out."""
@@ -47,12 +55,16 @@ class Homes:
 
     def whose(self, home: Home) -> tuple[int, Match] | None:
         """The table and match of an entry that lives there."""
-        for number, found in self.searches.items():
-            for search in found:
-                if search.map_name == home.map_name:
-                    decoded = search.match(home.key)
-                    if decoded:
-                        return number, decoded[1]
+        at = _NUMBER_AT.get(home.map_name.partition("_")[0])
+        if at is None:
+            candidates = self._in_map.get(home.map_name, [])
+        else:
+            subtable = int.from_bytes(home.key[at : at + 2], "little")
+            candidates = self._of_subtable.get((home.map_name, subtable), [])
+        for number, search in candidates:
+            decoded = search.match(home.key)
+            if decoded:
+                return number, decoded[1]
         return None
 
 
@@ -77,7 +89,8 @@ class _TableHomes:
         subtable, search = place
         if not subtable.lowest <= record.entry.priority <= subtable.highest:
             return None
-        return Home(search.map_name, search.key(subtable, record.entry.match))
+        key = search.key(subtable, record.entry.match)
+        return None if key is None else Home(search.map_name, key)
 
     def _find(self, form: Form) -> tuple[Subtable, Search] | None:
         if form.masks in self.by_masks:
@@ -91,12 +104,14 @@ class _TableHomes:
         return None
 
 
-def _places(found: tuple[Search, ...]) -> list[tuple[str, str, tuple[tuple[int, FieldMasks], ...]]]:
+def _places(
+    found: tuple[Search, ...],
+) -> list[tuple[str, str, tuple[tuple[int, FieldMasks, tuple[int, ...]], ...]]]:
     return sorted(
         (
             search.name,
             search.map_name,
-            tuple((each.number, each.masks) for each in search.subtables),
+            tuple((each.number, each.masks, each.widths) for each in search.subtables),
         )
         for search in found
     )

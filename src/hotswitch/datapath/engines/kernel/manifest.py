@@ -22,12 +22,15 @@ _LENGTH = struct.Struct("<I")
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """registry: a digest of the headers that words and keys were laid out with.
-    maps: the generation in use of each map. shapes: those that entries may live under.
+    maps: the generation in use of each map. retiring: maps that have been replaced, but what they
+        counted is not yet carried over. programs: those that may be running, by the number in
+        their name, and their shapes.
     """
 
     registry: str
     maps: dict[str, int]
-    shapes: tuple[Shape, ...]
+    retiring: dict[str, int]
+    programs: tuple[tuple[int, Shape], ...]
     templates: dict[int, Template]
     ports: tuple[Port, ...]
     meters: tuple[Meter, ...]
@@ -38,7 +41,8 @@ def encode(manifest: Manifest) -> bytes:
     document = {
         "registry": manifest.registry,
         "maps": manifest.maps,
-        "shapes": [_shape(shape) for shape in manifest.shapes],
+        "retiring": manifest.retiring,
+        "programs": [[number, _shape(shape)] for number, shape in manifest.programs],
         "templates": {
             str(number): [_action(each) for each in template]
             for number, template in manifest.templates.items()
@@ -63,7 +67,8 @@ def decode(data: bytes) -> Manifest | None:
     return Manifest(
         document["registry"],
         document["maps"],
-        tuple(_read_shape(each, templates) for each in document["shapes"]),
+        document["retiring"],
+        tuple((number, _read_shape(each, templates)) for number, each in document["programs"]),
         templates,
         tuple(Port(n, name, index, Hook(hook)) for n, name, index, hook in document["ports"]),
         tuple(Meter(*each) for each in document["meters"]),
@@ -74,7 +79,10 @@ def _shape(shape: Shape) -> list[Any]:
     return [
         [
             table.number,
-            [[each.number, each.masks, each.lowest, each.highest] for each in table.subtables],
+            [
+                [each.number, each.masks, each.lowest, each.highest, each.widths]
+                for each in table.subtables
+            ],
             table.templates,
         ]
         for table in shape.tables
@@ -86,8 +94,14 @@ def _read_shape(document: list[Any], templates: dict[int, Template]) -> Shape:
         Table(
             number,
             tuple(
-                Subtable(each, tuple((name, mask) for name, mask in masks), lowest, highest)
-                for each, masks, lowest, highest in subtables
+                Subtable(
+                    each,
+                    tuple((name, mask) for name, mask in masks),
+                    lowest,
+                    highest,
+                    tuple(widths),
+                )
+                for each, masks, lowest, highest, widths in subtables
             ),
             tuple(used),
         )

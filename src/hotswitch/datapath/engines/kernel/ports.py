@@ -22,6 +22,7 @@ class Ports:
         self._store = store
         self._attachments = attachments
         self._links: mmap.mmap = store.get(memory.LINKS).mmap()
+        self._hints: mmap.mmap = store.get(memory.PORT_HINTS).mmap()
         self.known: dict[int, Port] = {}
         self.hooks: set[str] = {SKB.name}
         """The hooks that some port has."""
@@ -32,15 +33,28 @@ class Ports:
         for port in ports:
             now = Port(port.number, port.name, found[port.number], port.hook)
             self.known[port.number] = now
-            if not now.ifindex:
-                self._unlink(port)
             if self.wants_xdp(now):
                 self.hooks.add(XDP.name)
+            elif self._attachments.has(port.number, XDP):
+                self._attachments.put(port.number, XDP, 0)
+        self._clear_others()
         return tuple(self.known.values())
 
-    def must_grow(self, number: int) -> bool:
-        """Whether the arrays are too small for this number."""
-        return number >= self._store.get(memory.LINKS).max_entries
+    def _clear_others(self) -> None:
+        """No link and no index but those of known ports: the earlier life may have ended while it
+        changed them."""
+        linked = {port.number: port.ifindex for port in self.known.values() if port.ifindex}
+        for number in range(len(self._links) // memory.LINK.size):
+            if number not in linked:
+                self._write(number, 0, 0)
+        map_ = self._store.get(memory.PORTS)
+        for key, value in list(map_.items()):
+            ifindex, number = int.from_bytes(key, "little"), int.from_bytes(value, "little")
+            if linked.get(number) != ifindex:
+                map_.delete(key)
+        for port in self.known.values():
+            if port.ifindex:
+                self._link(port)
 
     @staticmethod
     def wants_xdp(port: Port) -> bool:
@@ -71,11 +85,15 @@ class Ports:
         self._attachments.delete(number)
         self._unlink(port)
 
+    def close(self) -> None:
+        """Let go; all stays attached."""
+        self._attachments.close()
+
     def use_links(self, old: Map, new: Map) -> None:
         """Go on in a larger map."""
-        before = bytes(self._links[: old.max_entries * memory.LINK.size])
-        self._links = new.mmap()
-        self._links[: len(before)] = before
+        size = min(old.max_entries, new.max_entries) * memory.LINK.size
+        before, self._links = self._links, new.mmap()
+        self._links[:size] = before[:size]
 
     def refresh(self) -> None:
         """Look again at what the links can do."""
@@ -93,6 +111,7 @@ class Ports:
         self._write(port.number, port.ifindex, flags)
         key, value = port.ifindex.to_bytes(4, "little"), port.number.to_bytes(4, "little")
         self._store.get(memory.PORTS).update(key, value)
+        self._hints[_hint_at(port.ifindex)] = memory.PORT_HINT.pack(port.ifindex, port.number)
 
     def _unlink(self, port: Port) -> None:
         self._write(port.number, 0, 0)
@@ -103,10 +122,19 @@ class Ports:
         # The kernel may have given the index to another port's link since.
         if ports.lookup(key) == port.number.to_bytes(4, "little"):
             ports.delete(key)
+        at = _hint_at(port.ifindex)
+        if self._hints[at] == memory.PORT_HINT.pack(port.ifindex, port.number):
+            self._hints[at] = bytes(memory.PORT_HINT.size)
 
     def _write(self, number: int, ifindex: int, flags: int) -> None:
         at = number * memory.LINK.size
         self._links[at : at + memory.LINK.size] = memory.LINK.pack(ifindex, flags)
+
+
+def _hint_at(ifindex: int) -> slice:
+    """Where the link's hint is, or that of another link."""
+    at = ifindex % memory.PORT_HINTS_LENGTH * memory.PORT_HINT.size
+    return slice(at, at + memory.PORT_HINT.size)
 
 
 def _abilities(port: Port, link: Link, features: XdpFeature | None) -> int:

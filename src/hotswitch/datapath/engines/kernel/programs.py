@@ -48,7 +48,7 @@ class Compiled:
     text: str
     seconds: float
 
-    def load(self, maps: Mapping[str, Map]) -> Program:
+    def load(self, maps: Mapping[str, Map], name: str) -> Program:
         """Load it with these maps. Raises VerifierError, KernelError."""
         text = self.text.splitlines()
         functions = {each.start: each.name for each in self.linked.functions}
@@ -60,7 +60,7 @@ class Compiled:
             return Program.load(
                 _TYPES[self.context.name],
                 resolve(self.linked, maps),
-                name="hotswitch",
+                name=name,
                 functions=functions,
                 lines=_changes(lines, functions),
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hotswitch.compiler.shape import Form
 from hotswitch.compiler.template import ListRun
-from hotswitch.model.entry import NOTHING, Entry, EntryStatistics
+from hotswitch.model.entry import Entry
 
 
 class Home(NamedTuple):
@@ -21,10 +23,9 @@ class Record:
 
     home: None while no program that is loaded can find the entry.
     predecessor: what is in force in its place as long as it has no home.
-    before: what it counted in slots that it had before.
     """
 
-    __slots__ = ("before", "entry", "form", "home", "predecessor", "runs", "slot", "template")
+    __slots__ = ("entry", "form", "home", "predecessor", "runs", "slot", "template")
 
     def __init__(self, entry: Entry, form: Form, template: int) -> None:
         self.entry = entry
@@ -34,7 +35,6 @@ class Record:
         self.runs: tuple[ListRun, ...] = ()
         self.home: Home | None = None
         self.predecessor: Record | None = None
-        self.before: EntryStatistics = NOTHING
 
 
 class Residents:
@@ -42,12 +42,15 @@ class Residents:
 
     def __init__(self) -> None:
         self._at: dict[Home, list[Record]] = {}
+        self.homes: Counter[str] = Counter()
+        """How many homes there are in each map."""
 
     def add(self, home: Home, record: Record) -> None:
         """Let a record live at a home."""
         there = self._at.get(home)
         if there is None:
             self._at[home] = [record]
+            self.homes[home.map_name] += 1
         else:
             there.append(record)
             there.sort(key=lambda each: -each.entry.priority)
@@ -58,8 +61,8 @@ class Residents:
         there.remove(record)
         if not there:
             del self._at[home]
+            self.homes[home.map_name] -= 1
 
-    def top(self, home: Home) -> Record | None:
-        """The one that is to be found there."""
-        there = self._at.get(home)
-        return there[0] if there else None
+    def at(self, home: Home) -> Sequence[Record]:
+        """Who lives there, the highest priority first."""
+        return self._at.get(home, ())

@@ -58,9 +58,18 @@ class Shaper:
             del priorities[record.entry.priority]
         if not priorities:
             del self._forms[table][record.form]
-        self._used[table][record.template] -= 1
-        if not self._used[table][record.template]:
-            del self._used[table][record.template]
+        self.release(record)
+
+    def keep(self, record: Record) -> None:
+        """Count its actions: its successor is not in force yet, and packets still come to it."""
+        self._used[record.entry.table][record.template] += 1
+
+    def release(self, record: Record) -> None:
+        """Count them no more."""
+        used = self._used[record.entry.table]
+        used[record.template] -= 1
+        if not used[record.template]:
+            del used[record.template]
 
     def shape(self) -> Shape:
         """The shape of all that is counted. Raises DatapathError if there are too many masks."""

@@ -1,4 +1,8 @@
-"""Counters read from per-CPU arrays and added up."""
+"""Counters read from per-CPU arrays and added up, with what is carried over from before.
+
+All that has been counted is in maps, so that it outlives this process at any moment: what a map
+that was too small had counted, and, by the number of its slot, what an entry's predecessor counts.
+"""
 
 from __future__ import annotations
 
@@ -9,83 +13,110 @@ from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import Counters
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel.maps import Map
-from hotswitch.model.entry import NOTHING, EntryStatistics
+from hotswitch.model.entry import EntryStatistics
 from hotswitch.model.port import PortStatistics
 
-_NO_TRAFFIC = PortStatistics()
+_Counted = Callable[[int], EntryStatistics]
+_FEW = 256
+"""So many slots are read one by one; for more, all at once."""
 
 
-class Statistics:
-    """What the datapath's programs have counted."""
+class EntryCounters:
+    """What entries have counted, by slot."""
 
     def __init__(self, store: MapStore) -> None:
         self._store = store
-        self._ports_before: dict[int, PortStatistics] = {}
+        self._carried = store.get(memory.CARRIED).mmap()
 
-    def entry(self, slot: int) -> EntryStatistics:
-        """What was counted in a slot. Raises KernelError."""
-        value = self._store.get(memory.COUNTERS).lookup(slot.to_bytes(4, "little"))
-        return _entry(value) if value else NOTHING
+    def begin(self, slot: int, predecessor: int) -> None:
+        """A slot begins to count; what its predecessor counts (if not 0) is its too."""
+        self._carry(slot, (0, 0, 0, predecessor))
 
-    def all_entries(self) -> Callable[[int], EntryStatistics]:
-        """What was counted in all slots, as a function of the slot. Raises KernelError."""
-        return self.read_entries(self._store.get(memory.COUNTERS))
+    def predecessor(self, slot: int) -> int:
+        """The slot whose counts are this slot's too, or 0."""
+        return self._unpack(slot)[3]
 
-    @staticmethod
-    def read_entries(counters: Map) -> Callable[[int], EntryStatistics]:
-        """The same of a map that has been replaced."""
-        data = counters.read_all()
-        stride = counters.stride
+    def of(self, slots: Sequence[int]) -> _Counted:
+        """What was counted in these slots, as a function of the slot. Raises KernelError."""
+        map_ = self._store.get(memory.COUNTERS)
+        return self._with_carried(_all(map_) if len(slots) > _FEW else _one(map_))
 
-        def of(slot: int) -> EntryStatistics:
-            return _entry(data[slot * stride : (slot + 1) * stride])
-
-        return of
+    def settle(self, slots: Sequence[int]) -> None:
+        """Make what predecessors counted, which count no more, these slots' own."""
+        counted = self.of(slots)
+        for slot in slots:
+            base = self._unpack(slot)
+            if base[3]:
+                total = EntryStatistics(*base[:3]) + counted(base[3])
+                self._carry(slot, (total.packets, total.bytes, total.last_used, 0))
 
     def clear(self, slots: Sequence[int]) -> None:
         """Let slots count from zero. Raises KernelError."""
         counters = self._store.get(memory.COUNTERS)
         keys = struct.pack(f"<{len(slots)}I", *slots)
         counters.update_batch(keys, bytes(counters.stride * len(slots)), len(slots))
+        for slot in slots:
+            self.begin(slot, 0)
 
-    def ports(self, numbers: Iterable[int]) -> Mapping[int, PortStatistics]:
-        """What was counted for these ports. Raises KernelError."""
-        counters = self._store.get(memory.PORT_COUNTERS)
-        return {number: self._port(counters, number) for number in numbers}
+    def clear_others(self, used: Iterable[int]) -> None:
+        """After a restart: let all slots but these count from zero. Raises KernelError."""
+        counters = self._store.get(memory.COUNTERS)
+        data, nothing = counters.read_all(), bytes(counters.stride)
+        kept = set(used)
+        self.clear(
+            [
+                slot
+                for slot in range(counters.max_entries)
+                if slot not in kept
+                and (
+                    any(self._unpack(slot))
+                    or data[slot * counters.stride : (slot + 1) * counters.stride] != nothing
+                )
+            ]
+        )
 
-    def take_port(self, number: int) -> PortStatistics:
-        """What was counted for a port, which counts from zero now. Raises KernelError."""
-        counters = self._store.get(memory.PORT_COUNTERS)
-        last = self._port(counters, number)
-        counters.update(number.to_bytes(4, "little"), bytes(counters.stride))
-        self._ports_before.pop(number, None)
-        return last
+    def carry_over(self, old: Map, slots: Sequence[int]) -> Callable[[], None]:
+        """Make what a map that has been replaced had counted for these slots theirs.
 
-    def keep_ports(self, old: Map) -> None:
-        """Keep what was counted in a map that has been replaced. Raises KernelError."""
-        for number in range(old.max_entries):
-            counted = self._counted(old, number)
-            if counted != _NO_TRAFFIC:
-                before = self._ports_before.get(number, _NO_TRAFFIC)
-                self._ports_before[number] = before + counted
+        It is so once the new generation of the map of what is carried is noted; call the result
+        then. Raises KernelError.
+        """
+        counted = _all(old)
+        bases = {slot: self._unpack(slot) for slot in slots}
+        size = self._store.get(memory.COUNTERS).max_entries
+        before, after = self._store.grow(memory.CARRIED, size)
+        self._carried = after.mmap()
+        for slot, base in bases.items():
+            total = EntryStatistics(*base[:3]) + counted(slot)
+            self._carry(slot, (total.packets, total.bytes, total.last_used, base[3]))
+        return lambda: self._store.drop(before, memory.CARRIED)
 
-    def totals(self) -> Counters:
-        """The whole datapath's counters. Raises KernelError."""
-        map_ = self._store.get(memory.TOTALS)
-        values = map_.lookup_percpu(bytes(4)) or []
-        sums = [sum(column) for column in zip(*map(memory.TOTAL.unpack, values), strict=True)]
-        return Counters(**memory.Total(*sums)._asdict())
+    def _with_carried(self, counted: _Counted) -> _Counted:
+        def of(slot: int) -> EntryStatistics:
+            packets, size, used, predecessor = self._unpack(slot)
+            total = counted(slot) + EntryStatistics(packets, size, used)
+            return total + of(predecessor) if predecessor else total
 
-    def _port(self, counters: Map, number: int) -> PortStatistics:
-        return self._ports_before.get(number, _NO_TRAFFIC) + self._counted(counters, number)
+        return of
 
-    @staticmethod
-    def _counted(counters: Map, number: int) -> PortStatistics:
-        values = counters.lookup_percpu(number.to_bytes(4, "little"))
-        if values is None:
-            return _NO_TRAFFIC
-        rows = zip(*map(memory.PORT_COUNTER.unpack, values), strict=True)
-        return PortStatistics(*(sum(column) for column in rows))
+    def _unpack(self, slot: int) -> tuple[int, int, int, int]:
+        found: tuple[int, int, int, int] = memory.CARRY.unpack_from(
+            self._carried, slot * memory.CARRY.size
+        )
+        return found
+
+    def _carry(self, slot: int, values: tuple[int, int, int, int]) -> None:
+        at = slot * memory.CARRY.size
+        self._carried[at : at + memory.CARRY.size] = memory.CARRY.pack(*values)
+
+
+def _one(counters: Map) -> _Counted:
+    return lambda slot: _entry(counters.lookup(slot.to_bytes(4, "little")) or b"")
+
+
+def _all(counters: Map) -> _Counted:
+    data, stride = counters.read_all(), counters.stride
+    return lambda slot: _entry(data[slot * stride : (slot + 1) * stride])
 
 
 def _entry(value: bytes) -> EntryStatistics:
@@ -96,3 +127,74 @@ def _entry(value: bytes) -> EntryStatistics:
         size += each_bytes
         used = max(used, each_used)
     return EntryStatistics(packets, size, used)
+
+
+class PortCounters:
+    """What was counted for ports, and for the datapath as a whole."""
+
+    def __init__(self, store: MapStore) -> None:
+        self._store = store
+        self._carried = store.get(memory.PORT_CARRIED).mmap()
+
+    def ports(self, numbers: Iterable[int]) -> Mapping[int, PortStatistics]:
+        """What was counted for these ports. Raises KernelError."""
+        counters = self._store.get(memory.PORT_COUNTERS)
+        return {number: self._base(number) + _port(_lookup(counters, number)) for number in numbers}
+
+    def take(self, number: int) -> PortStatistics:
+        """What was counted for a port, which counts from zero now. Raises KernelError."""
+        last = self.ports([number])[number]
+        self._clear(number)
+        return last
+
+    def clear_others(self, used: Iterable[int]) -> None:
+        """After a restart: let all ports but these count from zero. Raises KernelError."""
+        counters = self._store.get(memory.PORT_COUNTERS)
+        data, nothing = counters.read_all(), bytes(counters.stride)
+        for number in set(range(counters.max_entries)) - set(used):
+            counted = data[number * counters.stride : (number + 1) * counters.stride]
+            if counted != nothing or self._base(number) != PortStatistics():
+                self._clear(number)
+
+    def carry_over(self, old: Map) -> Callable[[], None]:
+        """As `EntryCounters.carry_over`, for all ports."""
+        data, stride = old.read_all(), old.stride
+        size = self._store.get(memory.PORT_COUNTERS).max_entries
+        bases = [self._base(number) for number in range(old.max_entries)]
+        before, after = self._store.grow(memory.PORT_CARRIED, size)
+        self._carried = after.mmap()
+        for number, base in enumerate(bases):
+            self._carry(number, base + _port(data[number * stride : (number + 1) * stride]))
+        return lambda: self._store.drop(before, memory.PORT_CARRIED)
+
+    def totals(self) -> Counters:
+        """The whole datapath's counters. Raises KernelError."""
+        values = self._store.get(memory.TOTALS).lookup_percpu(bytes(4)) or []
+        sums = [sum(column) for column in zip(*map(memory.TOTAL.unpack, values), strict=True)]
+        return Counters(**memory.Total(*sums)._asdict())
+
+    def _clear(self, number: int) -> None:
+        counters = self._store.get(memory.PORT_COUNTERS)
+        counters.update(number.to_bytes(4, "little"), bytes(counters.stride))
+        self._carry(number, PortStatistics())
+
+    def _base(self, number: int) -> PortStatistics:
+        at = number * memory.PORT_COUNTER.size
+        return PortStatistics(*memory.PORT_COUNTER.unpack_from(self._carried, at))
+
+    def _carry(self, number: int, counted: PortStatistics) -> None:
+        packed = memory.PORT_COUNTER.pack(
+            counted.rx_packets, counted.rx_bytes, counted.rx_dropped,
+            counted.tx_packets, counted.tx_bytes, counted.tx_dropped,
+        )  # fmt: skip
+        at = number * memory.PORT_COUNTER.size
+        self._carried[at : at + len(packed)] = packed
+
+
+def _lookup(counters: Map, number: int) -> bytes:
+    return counters.lookup(number.to_bytes(4, "little")) or b""
+
+
+def _port(value: bytes) -> PortStatistics:
+    rows = zip(*memory.PORT_COUNTER.iter_unpack(value), strict=True)
+    return PortStatistics(*(sum(column) for column in rows))

@@ -29,14 +29,19 @@ SLOT_SIZE = 128
 
 _SPECS = {
     memory.PORTS: Spec(MapType.HASH, 4, 4, 65536, MapFlag.NO_PREALLOC),
+    memory.PORT_HINTS: Spec(
+        MapType.ARRAY, 4, memory.PORT_HINT.size, memory.PORT_HINTS_LENGTH, MapFlag.MMAPABLE
+    ),
     memory.LINKS: Spec(MapType.ARRAY, 4, memory.LINK.size, 256, MapFlag.MMAPABLE),
     memory.SLOTS: Spec(MapType.ARRAY, 4, SLOT_SIZE, 1024, MapFlag.MMAPABLE),
     memory.COUNTERS: Spec(MapType.PERCPU_ARRAY, 4, memory.COUNTER.size, 1024),
     memory.DEFAULTS: Spec(MapType.ARRAY, 4, 8, 256, MapFlag.MMAPABLE),
     memory.MEMBERS: Spec(MapType.ARRAY, 4, 8, 1024, MapFlag.MMAPABLE),
+    memory.CARRIED: Spec(MapType.ARRAY, 4, memory.CARRY.size, 1024, MapFlag.MMAPABLE),
+    memory.PORT_CARRIED: Spec(MapType.ARRAY, 4, memory.PORT_COUNTER.size, 256, MapFlag.MMAPABLE),
     memory.PORT_COUNTERS: Spec(MapType.PERCPU_ARRAY, 4, memory.PORT_COUNTER.size, 256),
     memory.TOTALS: Spec(MapType.PERCPU_ARRAY, 4, memory.TOTAL.size, 1),
-    memory.METERS: Spec(MapType.ARRAY, 4, memory.METER.size, 256),
+    memory.METERS: Spec(MapType.HASH, 4, memory.METER.size, 256, MapFlag.NO_PREALLOC),
     memory.SCRATCH: Spec(MapType.PERCPU_ARRAY, 4, memory.SCRATCH_SIZE, 1),
     "manifest": Spec(MapType.ARRAY, 4, 1 << 16, 1),
 }
@@ -52,6 +57,9 @@ def spec_of(name: str, address_limit: int) -> Spec:
         return Spec(MapType.HASH, int(size), 8, _MATCH_ENTRIES, MapFlag.NO_PREALLOC)
     if kind == "trie":
         return Spec(MapType.LPM_TRIE, int(size), 8, _MATCH_ENTRIES, MapFlag.NO_PREALLOC)
+    if kind == memory.DIRECT:
+        bits = int(size.rpartition("_")[2])
+        return Spec(MapType.ARRAY, 4, 8, 1 << bits)
     if kind == memory.PROGRAMS:
         return Spec(MapType.PROG_ARRAY, 4, 4, 1)
     if name == memory.ADDRESSES:
@@ -59,6 +67,12 @@ def spec_of(name: str, address_limit: int) -> Spec:
     if name == memory.COPIES:
         return Spec(MapType.RINGBUF, 0, 0, COPIES_SIZE)
     return _SPECS[name]
+
+
+def _doubled(size: int, wanted: int) -> int:
+    while size < wanted:
+        size *= 2
+    return size
 
 
 class MapStore:
@@ -81,9 +95,13 @@ class MapStore:
         """The generation in use of each map."""
         return dict(self._generation)
 
-    def get(self, name: str) -> Map:
-        """The map of this name, made if it is not there. Raises KernelError."""
-        return self._maps.get(name) or self._make(name, spec_of(name, self._address_limit))
+    def get(self, name: str, entries: int = 0) -> Map:
+        """The map of this name; made, for so many entries, if there is none. Raises KernelError."""
+        known = self._maps.get(name)
+        if known is not None:
+            return known
+        spec = spec_of(name, self._address_limit)
+        return self._make(name, spec._replace(entries=_doubled(spec.entries, entries)))
 
     def known(self) -> dict[str, Map]:
         """All maps that exist."""
@@ -95,13 +113,22 @@ class MapStore:
         The old one stays pinned until it is dropped. Raises KernelError.
         """
         old = self.get(name)
-        size = old.max_entries
-        while size < entries:
-            size *= 2
         spec = spec_of(name, self._address_limit)._replace(
-            entries=size, value_size=max(old.value_size, value_size)
+            entries=_doubled(old.max_entries, entries),
+            value_size=max(old.value_size, value_size),
         )
         return old, self._make(name, spec)
+
+    def put_back(self, old: Map, name: str) -> None:
+        """Undo `grow`: the old map is in use again. Raises KernelError."""
+        self._maps[name].close()
+        pins.remove(self._path(name, self._generation[name]))
+        self._maps[name] = old
+        self._generation[name] -= 1
+
+    def open(self, name: str, generation: int) -> Map:
+        """A map that has been replaced, while its pin is there. Raises KernelError."""
+        return Map.from_pin(self._path(name, generation))
 
     def drop(self, old: Map, name: str) -> None:
         """Close and unpin a map that has been replaced."""

@@ -54,29 +54,39 @@ class Meters:
     """Rate limits by number."""
 
     def __init__(self, store: MapStore) -> None:
-        self._map = store.get(memory.METERS)
+        self._store = store
         self.known: dict[int, Meter] = {}
 
-    def use(self, map_: Map) -> None:
-        """Go on in a larger map."""
-        self._map = map_
-        for meter in self.known.values():
-            self._write(meter)
+    def restore(self, meters: Iterable[Meter]) -> None:
+        """After a restart: exactly these there are. Raises KernelError."""
+        for meter in meters:
+            self.put(meter)
+        known = {_meter_key(number) for number in self.known}
+        for key in list(self._map.keys()):
+            if key not in known:
+                self._map.delete(key)
+
+    @property
+    def _map(self) -> Map:
+        return self._store.get(memory.METERS)
 
     def put(self, meter: Meter) -> None:
-        """Add or change a meter, which begins full. Raises KernelError."""
-        self._write(meter)
+        """Add or change a meter; when its next packet conforms stays. Raises KernelError."""
+        key = _meter_key(meter.number)
+        before = self._map.lookup(key)
+        arrival = memory.METER.unpack(before)[2] if before else 0
+        period = 10**9 // meter.rate
+        self._map.update(key, memory.METER.pack(period, meter.burst * period, arrival))
         self.known[meter.number] = meter
 
     def delete(self, number: int) -> None:
         """Delete a meter. Raises KernelError."""
-        self._map.update(number.to_bytes(4, "little"), bytes(memory.METER.size))
+        self._map.delete(_meter_key(number))
         self.known.pop(number, None)
 
-    def _write(self, meter: Meter) -> None:
-        period = 10**9 // meter.rate
-        value = memory.METER.pack(period, meter.burst * period, 0)
-        self._map.update(meter.number.to_bytes(4, "little"), value)
+
+def _meter_key(number: int) -> bytes:
+    return number.to_bytes(4, "little")
 
 
 class Copies:

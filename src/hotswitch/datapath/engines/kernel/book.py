@@ -1,0 +1,155 @@
+"""The book of entries: which there are, where each lives, and what the maps say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from hotswitch.compiler.strategies.strategy import value_of
+from hotswitch.compiler.targets.bpf import layout as memory
+from hotswitch.compiler.template import ListRun, operands
+from hotswitch.datapath.engines.kernel.record import Home, Record, Residents
+from hotswitch.datapath.engines.kernel.runs import Runs
+from hotswitch.datapath.engines.kernel.shaper import Shaper
+from hotswitch.datapath.engines.kernel.slots import Slots
+from hotswitch.datapath.engines.kernel.statistics import EntryCounters
+from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.kernel.quiescence import wait_for_programs
+from hotswitch.model.entry import EntryKey, EntryStatistics
+
+
+class Book:
+    """The entries of one datapath.
+
+    waiting: those that no running program can find, or not carry out.
+    """
+
+    def __init__(self, store: MapStore, shaper: Shaper, counters: EntryCounters) -> None:
+        self._store = store
+        self.shaper = shaper
+        self.counters = counters
+        self.slots = Slots(store.get(memory.SLOTS))
+        self.runs = Runs(store.get(memory.MEMBERS))
+        self.records: dict[EntryKey, Record] = {}
+        self.residents = Residents()
+        self.waiting: dict[EntryKey, Record] = {}
+
+    def enter(self, record: Record, predecessor: Record | None) -> None:
+        """Count a record, which waits for now, and put its actions into a slot of its own."""
+        runs: list[ListRun] = []
+
+        def place(ports: tuple[int, ...]) -> ListRun:
+            runs.append(self.runs.put(ports))
+            return runs[-1]
+
+        entry = record.entry
+        data = operands(self.shaper.flow, entry.actions, place)
+        record.slot = self.slots.take()
+        record.runs = tuple(runs)
+        record.predecessor = predecessor
+        self.slots.write(record.slot, record.template, entry.cookie, entry.priority, data)
+        self.counters.begin(record.slot, predecessor.slot if predecessor else 0)
+        self.records[entry.key] = record
+        self.waiting[entry.key] = record
+        self.shaper.add(record)
+        if predecessor is not None:
+            self.shaper.keep(predecessor)
+
+    def in_force(self, record: Record) -> Record | None:
+        """A record waits no more; what was in force in its place until now."""
+        del self.waiting[record.entry.key]
+        before, record.predecessor = record.predecessor, None
+        if before is not None:
+            self.shaper.release(before)
+        return before
+
+    def what_is_in_force(self, key: EntryKey) -> Record | None:
+        """What packets meet: an entry, or its predecessor, or nothing."""
+        record = self.records[key]
+        return record.predecessor if key in self.waiting else record
+
+    def withdraw(self, key: EntryKey, unused: list[Record]) -> Record | None:
+        """Count an entry no more; what is in force for it, if anything is.
+
+        unused: takes what was never in force.
+        """
+        record = self.records.pop(key)
+        self.shaper.remove(record)
+        if self.waiting.pop(key, None) is None:
+            return record
+        unused.append(record)
+        if record.predecessor is not None:
+            self.shaper.release(record.predecessor)
+        return record.predecessor
+
+    def move_in(self, record: Record, home: Home, touched: dict[Home, None]) -> None:
+        """Let a record be found at a home, once that is published."""
+        record.home = home
+        self.residents.add(home, record)
+        touched[home] = None
+
+    def move_out(self, record: Record, home: Home, touched: dict[Home, None]) -> None:
+        """Let it be found there no more."""
+        self.residents.remove(home, record)
+        touched[home] = None
+
+    def publish(self, touched: Iterable[Home]) -> None:
+        """Let the maps say what the residents say; additions first. Raises KernelError."""
+        updates: dict[str, list[tuple[bytes, int]]] = {}
+        deletes: dict[str, list[bytes]] = {}
+        for home in touched:
+            there = self.residents.at(home)
+            if there:
+                self._chain(there)
+                value = value_of(there[0].entry.priority, there[0].slot)
+                updates.setdefault(home.map_name, []).append((home.key, value))
+            elif memory.is_array(home.map_name):
+                updates.setdefault(home.map_name, []).append((home.key, 0))
+            else:
+                deletes.setdefault(home.map_name, []).append(home.key)
+        for name, rows in updates.items():
+            keys = b"".join(key for key, _ in rows)
+            values = b"".join(value.to_bytes(8, "little") for _, value in rows)
+            self._store.get(name).update_batch(keys, values, len(rows))
+        for name, gone in deletes.items():
+            self._store.get(name).delete_batch(b"".join(gone), len(gone))
+
+    def _chain(self, there: Sequence[Record]) -> None:
+        below = [*(record.slot for record in there[1:]), 0]
+        for record, following in zip(there, below, strict=True):
+            self.slots.chain(record.slot, following)
+
+    def retire(
+        self, retired: Sequence[tuple[Record, Record | None]]
+    ) -> dict[EntryKey, EntryStatistics]:
+        """Read the last counts of records that no packet can reach any more, and free them.
+
+        Those with a successor hand their counts on; those without, they are returned.
+        """
+        if not retired:
+            return {}
+        wait_for_programs()
+        self.counters.settle([successor.slot for _, successor in retired if successor])
+        gone = [record for record, successor in retired if successor is None]
+        counted = self.counters.of([record.slot for record in gone])
+        last = {record.entry.key: counted(record.slot) for record in gone}
+        self.free([record for record, _ in retired])
+        return last
+
+    def free(self, records: Sequence[Record]) -> None:
+        """Let slots and runs be used again."""
+        slots = [record.slot for record in records]
+        self.counters.clear(slots)
+        self.slots.give_back(slots)
+        self.runs.give_back([run for record in records for run in record.runs])
+
+    def used_slots(self) -> Iterator[int]:
+        """The slots of all records, and of those that are in force in their places."""
+        for record in self.records.values():
+            yield record.slot
+            if record.predecessor is not None:
+                yield record.predecessor.slot
+
+    def statistics(self) -> dict[EntryKey, EntryStatistics]:
+        """What all entries have counted. Raises KernelError."""
+        counted = self.counters.of([record.slot for record in self.records.values()])
+        return {key: counted(record.slot) for key, record in self.records.items()}
