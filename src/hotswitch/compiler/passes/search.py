@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program
-from hotswitch.compiler.shape import Subtable, Table
+from hotswitch.compiler.shape import FieldMasks, Subtable, Table
 from hotswitch.compiler.strategies.always import Always
+from hotswitch.compiler.strategies.direct import Direct
 from hotswitch.compiler.strategies.exact import Exact
 from hotswitch.compiler.strategies.prefix import find_prefixes
 from hotswitch.compiler.strategies.strategy import Search
@@ -25,15 +26,22 @@ def searches(flow: Flow, table: Table) -> tuple[Search, ...]:
     """The lookups for a table's subtables."""
     left = list(table.subtables)
     found: list[Search] = []
-    while prefixes := find_prefixes(flow, left):
+    while prefixes := find_prefixes(flow, left, found):
         found.append(prefixes)
         left = [each for each in left if each not in prefixes.subtables]
     found += [_single(flow, table, each) for each in left]
-    return tuple(sorted(found, key=lambda one: (-highest(one), one.subtables[0].masks)))
+    return tuple(sorted(found, key=lambda one: (-highest(one), first_mask(one))))
 
 
 def _single(flow: Flow, table: Table, subtable: Subtable) -> Search:
-    return Exact(flow, subtable) if subtable.masks else Always(table.number, subtable)
+    if not subtable.masks:
+        return Always(table.number, subtable)
+    return Direct(flow, subtable) if subtable.widths else Exact(flow, subtable)
+
+
+def first_mask(one: Search) -> FieldMasks:
+    """Of the masks that a lookup covers, the one that sorts first."""
+    return min(each.masks for each in one.subtables)
 
 
 def highest(one: Search) -> int:

@@ -48,6 +48,9 @@ class SearchCode(Protocol):
     def either(self, left: Any, right: Any) -> Any:
         """left | right."""
 
+    def if_zero(self, value: Any, then: Any, otherwise: Any) -> Any:
+        """`then` if a value is 0."""
+
     def number(self, value: int) -> Any:
         """A 64-bit constant."""
 
@@ -79,8 +82,8 @@ class Search(Protocol):
     def name(self) -> str:
         """The strategy's name."""
 
-    def key(self, subtable: Subtable, match: Match) -> bytes:
-        """The map key of a match that lives in `subtable`."""
+    def key(self, subtable: Subtable, match: Match) -> bytes | None:
+        """The map key of a match that lives in `subtable`; None if a value is too wide for it."""
 
     def match(self, key: bytes) -> tuple[Subtable, Match] | None:
         """Whose key these bytes are, if it is one of this search's."""

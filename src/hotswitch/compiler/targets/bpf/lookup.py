@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hotswitch.compiler.flow import Word
 from hotswitch.compiler.ir import TableCode
-from hotswitch.compiler.passes.search import highest, lowest
+from hotswitch.compiler.passes.search import first_mask, highest, lowest
 from hotswitch.compiler.strategies.strategy import PRIORITY_SHIFT, RANK_SHIFT, Search
 from hotswitch.compiler.targets.bpf.code import I32, Code, Value
 from hotswitch.compiler.targets.bpf.layout import DEFAULTS
@@ -37,6 +37,10 @@ class Lookup:
 
     def either(self, left: Value, right: Value) -> Value:
         return self.code.b.or_(left, right)
+
+    def if_zero(self, value: Value, then: Value, otherwise: Value) -> Value:
+        b = self.code.b
+        return b.select(b.icmp_unsigned("==", value, self.number(0)), then, otherwise)
 
     def number(self, value: int) -> Value:
         return self.code.number(value)
@@ -130,8 +134,8 @@ def _may_tie(search: Search, searches: tuple[Search, ...]) -> bool:
 
 def _ranked(lookup: Lookup, search: Search, searches: tuple[Search, ...], found: Value) -> Value:
     """Equal priorities: the mask that sorts first wins."""
-    order = sorted({search.subtables[0].masks for search in searches}, reverse=True)
-    rank = order.index(search.subtables[0].masks)
+    order = sorted({first_mask(each) for each in searches}, reverse=True)
+    rank = order.index(first_mask(search))
     ranked = lookup.either(found, lookup.number(min(rank, _RANKS) << RANK_SHIFT))
     b = lookup.code.b
     return b.select(b.icmp_unsigned("==", found, lookup.number(0)), lookup.number(0), ranked)

@@ -82,10 +82,7 @@ class _Build:
         code.store(key, 0, code.number(0), I32)
         state.memory = code.lookup(memory.SCRATCH, key)
         code.unless_null(state.memory, self.verdict["pass_on"])
-        code.store(key, 0, self.packet.ifindex(), I32)
-        port = code.lookup(memory.PORTS, key)
-        code.unless_null(port, self.verdict["pass_on"])
-        self.in_port = code.load(port, 0, I32)
+        self.in_port = self._port(key)
         counters = code.element(memory.PORT_COUNTERS, self.in_port, self.verdict["pass_on"])
         for place in self.program.places.values():
             code.store(state.memory, place, code.number(0))
@@ -100,6 +97,27 @@ class _Build:
         state.set_cell(cells.NOW, code.call(c.KTIME_COARSE))
         self.counting: Counting = counting(self.context, code, state, counters)
         self.counting.received()
+
+    def _port(self, key: Value) -> Value:
+        """The number of the port that the link is behind, from a hint if it is the link's."""
+        code, b = self.code, self.code.b
+        ifindex = self.packet.ifindex()
+        index = b.and_(ifindex, code.number(memory.PORT_HINTS_LENGTH - 1))
+        hint = code.element(memory.PORT_HINTS, index, self.verdict["pass_on"])
+        number = code.load(hint, 4, I32)
+        hinted, asked, known = b.block, code.block("ask"), code.block("port")
+        b.cbranch(b.icmp_unsigned("==", code.load(hint, 0, I32), ifindex), known, asked)
+        code.enter(asked)
+        code.store(key, 0, ifindex, I32)
+        port = code.lookup(memory.PORTS, key)
+        code.unless_null(port, self.verdict["pass_on"])
+        found, looked_up = code.load(port, 0, I32), b.block
+        code.go(known)
+        code.enter(known)
+        result = b.phi(I64)
+        result.add_incoming(number, hinted)
+        result.add_incoming(found, looked_up)
+        return result
 
     def _pull(self, truncated: Value) -> None:
         """Bytes that are there but not directly readable are fetched, and all begins anew."""
@@ -185,8 +203,8 @@ def tracked_layers(program: Program, flow: Flow) -> tuple[str, ...]:
 
 
 def _key_size(map_name: str) -> int:
-    _, _, size = map_name.partition("_")
-    return int(size or 0)
+    kind, _, size = map_name.partition("_")
+    return int(size) if kind in ("hash", "trie") else 4
 
 
 def _scope(module: ir.Module, function: ir.Function) -> Any:

@@ -115,13 +115,16 @@ class State:
         return result
 
     def set_field_quietly(self, name: str, value: Value) -> None:
-        """Set a field of at most 64 bits in the flow; the frame has this value already."""
+        """Set a field to 64 bits, above them 0, in the flow; the frame has this value already."""
         for piece in self.flow.pieces(name):
+            if piece.value_shift >= WORD:
+                self.set_piece(piece, self.code.number(0))
+                continue
             shifted = self.code.b.lshr(value, self.code.number(piece.value_shift))
             self.set_piece(piece, shifted)
 
     def set_field(self, name: str, value: Value) -> None:
-        """Set a field of at most 64 bits; its layer is present."""
+        """Set a field to 64 bits, above them 0; its layer is present."""
         self.set_field_quietly(name, value)
         layer = self.flow.field(name).layer
         if layer and self.flow.field(name).kind is FieldKind.HEADER:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.shape import FieldMasks, Form, Shape, Subtable, Table, fits, form_of
+from hotswitch.compiler.strategies.direct import MOST_MAPS, suits, width_of
 from hotswitch.compiler.template import Template, template_of
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.engines.kernel.record import Record
 from hotswitch.model.entry import Entry
+from hotswitch.model.match import Match
 
 _HIGHEST = 0xFFFF
 
@@ -24,16 +26,20 @@ class Shaper:
         self.subtables: dict[tuple[int, FieldMasks], int] = {}
         self._forms: dict[int, dict[Form, Counter[int]]] = defaultdict(dict)
         self._used: dict[int, Counter[int]] = defaultdict(Counter)
-        self._form = lru_cache(1024)(self._form_of)
+        self._widths: dict[tuple[int, Form], list[int]] = {}
+        self._known_forms: dict[tuple[FieldMasks, tuple[str, ...]], Form] = {}
 
     def record(self, entry: Entry) -> Record:
         """A record for an entry; nothing is counted yet."""
-        match = entry.match
-        absent = tuple(term.field for term in match.terms if not term.value)
-        return Record(entry, self._form(match.mask, absent, entry), self._number(entry))
+        return Record(entry, self._form(entry.match), self._number(entry))
 
-    def _form_of(self, mask: FieldMasks, absent: tuple[str, ...], entry: Entry) -> Form:
-        return form_of(self.flow, entry.match)
+    def _form(self, match: Match) -> Form:
+        """The form of a match; matches that are alike share it."""
+        alike = match.mask, tuple(term.field for term in match.terms if not term.value)
+        form = self._known_forms.get(alike)
+        if form is None:
+            form = self._known_forms[alike] = form_of(self.flow, match)
+        return form
 
     def _number(self, entry: Entry) -> int:
         template = template_of(entry.actions)
@@ -48,6 +54,18 @@ class Shaper:
         priorities = self._forms[table].setdefault(record.form, Counter())
         priorities[record.entry.priority] += 1
         self._used[table][record.template] += 1
+        self._widen(record)
+
+    def _widen(self, record: Record) -> None:
+        """Note how wide values are. They are not narrowed again while there are such entries."""
+        terms = record.entry.match.terms
+        key = record.entry.table, record.form
+        widths = self._widths.get(key)
+        if widths is None:
+            widths = self._widths[key] = [1] * len(terms)
+        for index, term in enumerate(terms):
+            if term.value >> widths[index]:
+                widths[index] = width_of(term.value)
 
     def remove(self, record: Record) -> None:
         """Count it no more."""
@@ -58,6 +76,7 @@ class Shaper:
             del priorities[record.entry.priority]
         if not priorities:
             del self._forms[table][record.form]
+            del self._widths[table, record.form]
         self.release(record)
 
     def keep(self, record: Record) -> None:
@@ -74,22 +93,36 @@ class Shaper:
     def shape(self) -> Shape:
         """The shape of all that is counted. Raises DatapathError if there are too many masks."""
         numbers = sorted({0, *(number for number, forms in self._forms.items() if forms)})
-        tables = tuple(self._table(number) for number in numbers)
+        room = iter(range(MOST_MAPS))
+        tables = tuple(self._table(number, room) for number in numbers)
         used = {each for table in tables for each in table.templates}
         templates = {number: each for each, number in self.templates.items() if number in used}
         return Shape(tables, tuple(sorted(templates.items())))
 
-    def _table(self, number: int) -> Table:
+    def _table(self, number: int, room: Iterator[int]) -> Table:
+        """room: gives a number for each subtable that may still have an array of its own."""
         forms = self._forms.get(number, {})
-        bounds: dict[FieldMasks, tuple[int, int]] = {}
-        for masks, members in self._gathered(forms).items():
+        gathered = self._gathered(forms)
+        subtables = []
+        for masks in sorted(gathered):
+            members = gathered[masks]
             priorities = [each for form in members for each in forms[form]]
-            bounds[masks] = _bounds(min(priorities), max(priorities), len(set(priorities)))
-        subtables = tuple(
-            Subtable(self._subtable(number, masks), masks, *bounds[masks])
-            for masks in sorted(bounds)
-        )
-        return Table(number, subtables, tuple(sorted(self._used.get(number, ()))))
+            bounds = _bounds(min(priorities), max(priorities), len(set(priorities)))
+            widths = self._narrow(number, masks, members)
+            if not widths or next(room, None) is None:
+                widths = ()
+            subtables.append(Subtable(self._subtable(number, masks), masks, *bounds, widths))
+        return Table(number, tuple(subtables), tuple(sorted(self._used.get(number, ()))))
+
+    def _narrow(self, table: int, masks: FieldMasks, members: Sequence[Form]) -> tuple[int, ...]:
+        """How wide the values are, if they make an index; else nothing."""
+        widest = dict.fromkeys((name for name, _ in masks), 1)
+        for form in members:
+            for (name, _), width in zip(form.masks, self._widths[table, form], strict=True):
+                if name in widest:
+                    widest[name] = max(widest[name], width)
+        widths = tuple(widest.values())
+        return widths if masks and suits(self.flow, masks, widths) else ()
 
     def _gathered(self, forms: dict[Form, Counter[int]]) -> dict[FieldMasks, list[Form]]:
         """Forms by the masks that they live under."""
