@@ -7,7 +7,7 @@ import math
 import subprocess
 from collections.abc import Mapping
 
-from bench.child import CPUS
+from bench.child import CPUS, FIRST
 from bench.errors import BenchError
 from bench.results import Figure
 from bench.subjects.subject import Running
@@ -47,7 +47,7 @@ def measure(running: Running, seconds: float) -> Mapping[str, float]:
 
 def _start(namespace: str, command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        ["ip", "netns", "exec", namespace, *command],
+        ["ip", "netns", "exec", namespace, *FIRST, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import lab
+from bench.child import FIRST
 from bench.process import started
 from bench.subjects.subject import Running
 
@@ -56,4 +57,4 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     inside = ["ip", "netns", "exec", namespace] if namespace else []
     quiet = ["-vconsole:off", "-vsyslog:off"]
-    return cleanup.enter_context(started([*inside, *command, *quiet], environment))
+    return cleanup.enter_context(started([*inside, *FIRST, *command, *quiet], environment))
