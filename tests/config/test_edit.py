@@ -44,7 +44,7 @@ def bridges(draw: st.DrawFn, name: str) -> DesiredBridge:
         for each, port in made.items()
     }
     made[name] = replace(
-        draw(ports(name)), kind=PortKind.INTERNAL, peer="", mac=0, number=0, hook=Hook.AUTO, mtu=0
+        draw(ports(name)), kind=PortKind.INTERNAL, peer="", mac=draw(st.sampled_from([0, 2, 4]))
     )
     return DesiredBridge(
         name,

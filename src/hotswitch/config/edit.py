@@ -86,7 +86,7 @@ class _Edit:
                 yield from operations
                 yield _mutate("Bridge", uuid, _insert("ports", named))
             elif known is not port and known != port:
-                yield from self._changed_port(uuid, known, port)
+                yield from self._changed_port(old.name, known, port)
 
     def _new_port(self, bridge: str, port: DesiredPort) -> tuple[str, list[Operation]]:
         of_interface, of_port = self._name(), self._name()
@@ -95,7 +95,7 @@ class _Edit:
             "Port": {"name": port.name, **_port_columns(port)},
         }
         if port.name == bridge:
-            rows["Interface"]["type"] = str(PortKind.INTERNAL)
+            rows["Interface"] |= {"type": str(PortKind.INTERNAL), "mac": None}
         for (table, column), settings in _port_settings(port).items():
             rows[table][column] = {key: value for key, value in settings.items() if value}
         encoded = {
@@ -108,13 +108,17 @@ class _Edit:
             for table, named in (("Interface", of_interface), ("Port", of_port))
         ]
 
-    def _changed_port(
-        self, bridge: Uuid, old: DesiredPort, new: DesiredPort
-    ) -> Iterator[Operation]:
-        rows = dict(zip(("Port", "Interface"), self._port(bridge, old.name), strict=True))
+    def _changed_port(self, bridge: str, old: DesiredPort, new: DesiredPort) -> Iterator[Operation]:
+        found = self._port(self._rows[bridge], old.name)
+        rows = dict(zip(("Port", "Interface"), found, strict=True))
         for table, columns in (("Port", _port_columns), ("Interface", _interface_columns)):
             before, after = columns(old), columns(new)
-            changed = {name: value for name, value in after.items() if before[name] != value}
+            changed = {
+                name: value
+                for name, value in after.items()
+                if before[name] != value
+                if not (name == "mac" and new.name == bridge)  # the bridge's `hwaddr` says it
+            }
             if changed:
                 yield Update(table, rows[table], changed).to_json()
         before_settings = _port_settings(old)
@@ -142,6 +146,7 @@ class _Edit:
 def _bridge_settings(bridge: DesiredBridge) -> Settings:
     never = bridge.ageing_time == 0
     usual = bridge.ageing_time in (0, _DEFAULT.ageing_time)
+    local = bridge.ports.get(bridge.name)
     return {
         "mac-aging": "false" if never else None,
         "mac-aging-time": None if usual else str(bridge.ageing_time),
@@ -149,6 +154,7 @@ def _bridge_settings(bridge: DesiredBridge) -> Settings:
         if bridge.address_limit == _DEFAULT.address_limit
         else str(bridge.address_limit),
         "forward-bpdu": "true" if bridge.forward_reserved else None,
+        "hwaddr": MAC.show(local.mac) if local and local.mac else None,
     }
 
 
