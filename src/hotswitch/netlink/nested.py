@@ -89,12 +89,12 @@ class AttributeSet:
         """The attributes in data[start:end]. Raises NetlinkError."""
         if not depth:
             raise NetlinkError("nested too deep", offset=start - 4)
-        frames = _frames(data, start, end)
+        found = frames(data, start, end)
         if not self.ordered:
-            self._check_once(frames)
+            self._check_once(found)
         pairs: list[tuple[Name, Any]] = []
         known = self.by_number
-        for number, payload, stop in frames:
+        for number, payload, stop in found:
             attribute = known.get(number)
             if attribute is not None:
                 try:
@@ -128,8 +128,8 @@ class AttributeSet:
             parts.append(_framed(kind, payload, name))
         return b"".join(parts)
 
-    def _check_once(self, frames: list[tuple[int, int, int]]) -> None:
-        again = _repeated(frames)
+    def _check_once(self, found: list[tuple[int, int, int]]) -> None:
+        again = _repeated(found)
         if again:
             number, payload, _ = again
             attribute = self.by_number.get(number)
@@ -177,12 +177,12 @@ class Indexed:
     def decode(self, data: bytes, start: int, end: int, depth: int) -> Attributes:
         if not depth:
             raise NetlinkError("nested too deep", offset=start - 4)
-        frames = _frames(data, start, end)
-        again = None if self.repeated else _repeated(frames)
+        found = frames(data, start, end)
+        again = None if self.repeated else _repeated(found)
         if again:
             raise NetlinkError("it is there twice", offset=again[1] - 4, path=(str(again[0]),))
         pairs: list[tuple[Name, Any]] = []
-        for number, payload, stop in frames:
+        for number, payload, stop in found:
             try:
                 pairs.append((number, self.element.decode(data, payload, stop, depth - 1)))
             except NetlinkError as error:
@@ -207,9 +207,9 @@ class Indexed:
         return b"".join(parts)
 
 
-def _frames(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
+def frames(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
     """The attributes in data[start:end]: number, start and end of the payload."""
-    frames = []
+    found = []
     position = start
     while end - position >= 4:
         length, kind = _header.unpack_from(data, position)
@@ -218,20 +218,20 @@ def _frames(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
                 f"an attribute says it has {length} bytes, {end - position} are left",
                 offset=position,
             )
-        frames.append((kind & _NUMBER, position + 4, position + length))
+        found.append((kind & _NUMBER, position + 4, position + length))
         position += length + 3 & ~3
     # The last one's padding may be missing (OVS_DP_F_UNALIGNED).
     if position < end:
         raise NetlinkError(f"{end - position} bytes are left over", offset=position)
-    return frames
+    return found
 
 
-def _repeated(frames: list[tuple[int, int, int]]) -> tuple[int, int, int] | None:
+def _repeated(found: list[tuple[int, int, int]]) -> tuple[int, int, int] | None:
     """The first that has the number of one before it."""
-    if len({number for number, _, _ in frames}) == len(frames):
+    if len({number for number, _, _ in found}) == len(found):
         return None
     seen: set[int] = set()
-    for frame in frames:
+    for frame in found:
         if frame[0] in seen:
             return frame
         seen.add(frame[0])

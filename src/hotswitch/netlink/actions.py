@@ -1,0 +1,342 @@
+"""Actions of Netlink messages to the model's.
+
+They mean what the kernel does (net/openvswitch/actions.c) and are refused where it refuses them
+(flow_netlink.c, __ovs_nla_copy_actions), with EINVAL. What the model can't say is refused too:
+`lacks.ACTIONS` has the reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from hotswitch.headers.registry import Registry
+from hotswitch.model import action as act
+from hotswitch.model.action import Action, Actions
+from hotswitch.netlink import lacks, ports
+from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.actions import ALWAYS, AT_LAYER_3, USERSPACE
+from hotswitch.netlink.families.keys import (
+    FRAGMENT_FIRST,
+    FRAGMENT_LATER,
+    FRAGMENT_NONE,
+    TAG_PRESENT,
+)
+from hotswitch.netlink.known import Known
+from hotswitch.netlink.places import (
+    ARP,
+    IPV4,
+    IPV6,
+    LAYER_4,
+    MPLS,
+    NUMBER,
+    PLACES,
+    RARP,
+    TAGS,
+    has_field,
+    label_fields,
+    members,
+    spread,
+)
+from hotswitch.netlink.types import Masked
+
+EVERYTHING = 0xFFFF
+"""The length of `CopyToUser` that cuts nothing off."""
+
+MINIMUM_LENGTH = 14
+"""ETH_HLEN: the least that trunc leaves."""
+_LABELLED = (IPV4, IPV6, ARP, RARP, *MPLS)
+_EXACT = -1
+
+
+class Translated(NamedTuple):
+    """Actions of the model. `CopyToUser` with the reason n stands for `upcalls[n - 1]`, the
+    attributes of the n-th userspace action (the set OVS_USERSPACE_ATTR)."""
+
+    actions: Actions
+    upcalls: tuple[Attributes, ...]
+
+
+def actions_of(registry: Registry, attributes: Attributes, known: Known) -> Translated:
+    """The model's actions for those of a flow, or of a packet to execute.
+
+    known: what is known of the packets (`known.known_in_match`, `known_in_frame`).
+    Raises NetlinkError; its path begins with "actions", and a step of it is an action's name with
+    its place, from 0: "actions.set[2].ipv4".
+    """
+    translation = _Translation(registry, known)
+    try:
+        translation.all(attributes)
+    except NetlinkError as error:
+        raise error.inside("actions") from None
+    return Translated(tuple(translation.actions), tuple(translation.upcalls))
+
+
+class _Translation:
+    """One list of actions on its way; `known` follows what the actions change."""
+
+    def __init__(self, registry: Registry, known: Known) -> None:
+        self._registry = registry
+        self._known = dict(known)
+        self._length = EVERYTHING
+        self.actions: list[Action] = []
+        self.upcalls: list[Attributes] = []
+
+    def all(self, attributes: Attributes, last: bool = True) -> None:
+        """Translate these actions. last: nothing follows them."""
+        end = len(attributes) - 1
+        for place, (name, value) in enumerate(attributes):
+            try:
+                do = _ACTIONS.get(str(name))
+                if do is None:
+                    raise _lacking(str(name))
+                do(self, value, last and place == end)
+            except NetlinkError as error:
+                raise error.inside(f"{name}[{place}]") from None
+        if last and self._length != EVERYTHING:
+            raise NetlinkError("nothing follows that trunc could shorten")
+
+    def output(self, number: int, _last: bool) -> None:
+        port = ports.to_model(number)
+        if self._length != EVERYTHING:
+            raise _lacking("trunc")
+        in_port = self._known.get("in_port")
+        if in_port is None:
+            raise _lacking("output")
+        self.actions.append(act.Output(act.IN_PORT if port == in_port else port))
+
+    def userspace(self, value: Attributes, _last: bool) -> None:
+        if "pid" not in value:
+            raise NetlinkError("pid is missing", missing=USERSPACE.by_name["pid"].number)
+        self.upcalls.append(value)
+        self.actions.append(act.CopyToUser(len(self.upcalls), self._length))
+        self._length = EVERYTHING
+
+    def trunc(self, length: int, _last: bool) -> None:
+        if length < MINIMUM_LENGTH:
+            raise NetlinkError(f"at least {MINIMUM_LENGTH} bytes have to be left")
+        self._length = min(length, EVERYTHING)
+
+    def push_vlan(self, value: Any, _last: bool) -> None:
+        if value.tpid not in TAGS:
+            raise NetlinkError(f"{value.tpid:#x} is no tag's EtherType")
+        if not value.tci & TAG_PRESENT:
+            raise NetlinkError("the bit 0x1000 of the tag is not set")
+        self.actions.append(act.PushVlan(value.tpid))
+        self._set("vlan.pcp", value.tci >> 13)
+        self._set("vlan.dei", 0)
+        self._set("vlan.vid", value.tci & 0xFFF)
+        self._shift(self._known.get("vlan"), "vlan2")
+        self._known["vlan"] = 1
+
+    def pop_vlan(self, _value: bool, _last: bool) -> None:
+        self.actions.append(act.PopVlan())
+        if self._known.get("vlan") != 0:
+            self._shift(self._known.pop("vlan2", None), "vlan")
+
+    def push_mpls(self, value: Any, _last: bool) -> None:
+        if value.ethertype not in MPLS:
+            raise NetlinkError(f"{value.ethertype:#x} is not MPLS")
+        ethertype = self._known.get("ethertype")
+        if ethertype not in _LABELLED or self._known.get("vlan") != 0:
+            raise NetlinkError("a label goes before what is known to be IP, ARP or MPLS, untagged")
+        bottom = int(ethertype not in MPLS)
+        label, traffic_class, said_bottom, ttl = self._label(value.label)
+        if said_bottom != bottom:
+            raise NetlinkError(f"the bit that says it is the last label has to be {bottom} here")
+        self.actions.append(act.PushMpls(value.ethertype))
+        self._set("mpls.label", label)
+        self._set("mpls.traffic_class", traffic_class)
+        self._set("mpls.ttl", ttl)
+        self._known |= {"ethertype": value.ethertype, "mpls.bottom": bottom}
+
+    def add_mpls(self, value: Any, last: bool) -> None:
+        if not value.flags & AT_LAYER_3:
+            raise _lacking("add_mpls")
+        self.push_mpls(value, last)
+
+    def pop_mpls(self, ethertype: int, _last: bool) -> None:
+        if self._known.get("ethertype") not in MPLS or self._known.get("vlan") != 0:
+            raise NetlinkError("nothing that is matched says that there is a label, untagged")
+        self.actions.append(act.PopMpls(ethertype))
+        for name in ("ethertype", "mpls.bottom"):
+            self._known.pop(name, None)
+        if ethertype in MPLS:
+            self._known["ethertype"] = ethertype
+
+    def dec_ttl(self, value: Attributes, _last: bool) -> None:
+        if "actions" not in value:
+            raise NetlinkError("actions is missing")
+        if any(pair != ("drop", 0) for pair in value["actions"]):
+            raise _lacking("dec_ttl")
+        match self._known.get("ethertype"):
+            case 0x0800:
+                self.actions.append(act.DecrementTtl("ipv4.ttl"))
+            case 0x86DD:
+                self.actions.append(act.DecrementTtl("ipv6.hop_limit"))
+            case _:
+                raise NetlinkError("nothing that is matched says that it is IP")
+
+    def meter(self, number: int, _last: bool) -> None:
+        self.actions.append(act.Limit(number))
+
+    def drop(self, reason: int, last: bool) -> None:
+        if not last:
+            raise NetlinkError("nothing can follow it")
+        if reason:
+            raise _lacking("drop")
+        self.actions.append(act.Drop())
+
+    def clone(self, value: Attributes, last: bool) -> None:
+        """What comes last, or leaves the packet as it is, needs no copy."""
+        if not last and not _leaves_packet(value):
+            raise _lacking("clone")
+        self.all(value, last)
+
+    def sample(self, value: Attributes, last: bool) -> None:
+        for name in ("probability", "actions"):
+            if name not in value:
+                raise NetlinkError(f"{name} is missing")
+        if value["probability"] == 0:
+            return
+        if value["probability"] != ALWAYS:
+            raise _lacking("sample")
+        self.clone(value["actions"], last)
+
+    def set(self, value: Attributes, _last: bool) -> None:
+        self._set_header(value)
+
+    def set_masked(self, value: Attributes, _last: bool) -> None:
+        self._set_header(value)
+
+    def _shift(self, known: int | None, layer: str) -> None:
+        """A layer is known now as another was before, or no longer."""
+        self._known.pop(layer, None)
+        if known is not None:
+            self._known[layer] = known
+
+    def _set_header(self, attributes: Attributes) -> None:
+        if len(attributes) != 1:
+            raise NetlinkError(f"one attribute has to be in it, not {len(attributes)}")
+        ((name, value),) = attributes
+        both = value if isinstance(value, Masked) else Masked(value, _EXACT)
+        try:
+            self._set_attribute(str(name), both.value, both.mask)
+        except NetlinkError as error:
+            raise error.inside(str(name)) from None
+
+    def _set_attribute(self, name: str, value: Any, mask: Any) -> None:
+        if name == "mpls":
+            self._require(self._known.get("ethertype") in MPLS, name)
+            if len(value) != 1:
+                raise NetlinkError("only the outermost label can be set")
+            self._set_fields(label_fields(0), value[0], mask if mask == _EXACT else mask[0])
+            return
+        places = PLACES.get(name)
+        if name in lacks.KEYS and (places is None or not self._has_all(places)):
+            raise NetlinkError(f"not supported; it takes {lacks.KEYS[name]}")
+        if places is None or name in _NOT_SET:
+            raise NetlinkError("it can't be set")
+        self._require(self._is_there(name), name)
+        masks = {} if mask == _EXACT else members(mask)
+        for member, number in members(value).items():
+            member_mask = masks.get(member, _EXACT)
+            fields = places.get(member)
+            if fields:
+                self._set_fields(fields, number, member_mask)
+            elif member == "fragment" and (member_mask if masks else number != self._fragment()):
+                raise NetlinkError("what kind of fragment it is can't be set")
+
+    def _set_fields(self, fields: tuple[str, ...], number: int, mask: int) -> None:
+        if number & ~mask:
+            raise NetlinkError("the value has bits that its mask does not have")
+        total = sum(self._registry.field(field).width for field in fields)
+        values = spread(self._registry, fields, number)
+        masks = spread(self._registry, fields, mask & (1 << total) - 1)
+        for field in fields:
+            if not masks[field]:
+                continue
+            if self._registry.field(field).settable:
+                self._set(field, values[field] & masks[field], masks[field])
+            elif values[field] != self._known.get(field, _PROTOCOLS.get(field)):
+                raise NetlinkError(f"{field} can't be set")
+
+    def _set(self, field: str, value: int, mask: int = _EXACT) -> None:
+        self.actions.append(act.SetField(field, value, mask & self._registry.field(field).mask))
+
+    def _label(self, entry: int) -> tuple[int, ...]:
+        found = spread(self._registry, label_fields(0), entry)
+        return tuple(found[field] for field in label_fields(0))
+
+    def _is_there(self, name: str) -> bool:
+        """Whether what is known says that the packets have what is to be set."""
+        ethertype = self._known.get("ethertype")
+        match name:
+            case "ipv4":
+                return ethertype == IPV4
+            case "ipv6":
+                return ethertype == IPV6
+            case "arp":
+                return ethertype in (ARP, RARP)
+            case "tcp" | "udp" | "sctp" | "icmp" | "icmpv6" | "tcp_flags":
+                protocol = self._known.get("ipv4.protocol" if ethertype == IPV4 else "ip_protocol")
+                layer_4 = name.removesuffix("_flags")
+                return ethertype in (IPV4, IPV6) and LAYER_4.get(protocol or 0) == layer_4
+            case _:
+                return True
+
+    def _fragment(self) -> int:
+        """The kind of fragment that is known, as a key has it."""
+        for fragmented in ("ipv4", "ipv6_fragment"):
+            if self._known.get(f"{fragmented}.fragment_offset"):
+                return FRAGMENT_LATER
+        first = self._known.get("ipv4.more_fragments") or self._known.get("ipv6_fragment")
+        return FRAGMENT_FIRST if first else FRAGMENT_NONE
+
+    def _require(self, there: bool, name: str) -> None:
+        if not there:
+            raise NetlinkError(f"nothing that is matched says that there is {name}")
+
+    def _has_all(self, places: Mapping[str, tuple[str, ...]]) -> bool:
+        return all(has_field(self._registry, field) for field in places.get(NUMBER, ()))
+
+
+# A set action has the protocol of the flow's key, which is 0 where the flow does not look at it.
+_PROTOCOLS = {"ipv4.protocol": 0, "ip_protocol": 0}
+_NOT_SET = frozenset({"in_port", "ethertype"})
+_HARMLESS = frozenset({"output", "userspace"})
+
+
+def _leaves_packet(attributes: Attributes) -> bool:
+    """Whether the packet is the same afterwards."""
+    return all(
+        name in _HARMLESS or (name == "clone" and _leaves_packet(value))
+        for name, value in attributes
+    )
+
+
+def _lacking(name: str) -> NetlinkError:
+    return NetlinkError(f"not supported; it takes {lacks.ACTIONS[name]}")
+
+
+_Do = Callable[[_Translation, Any, bool], None]
+
+_ACTIONS: Mapping[str, _Do] = {
+    "output": _Translation.output,
+    "userspace": _Translation.userspace,
+    "set": _Translation.set,
+    "set_masked": _Translation.set_masked,
+    "push_vlan": _Translation.push_vlan,
+    "pop_vlan": _Translation.pop_vlan,
+    "push_mpls": _Translation.push_mpls,
+    "pop_mpls": _Translation.pop_mpls,
+    "add_mpls": _Translation.add_mpls,
+    "sample": _Translation.sample,
+    "clone": _Translation.clone,
+    "trunc": _Translation.trunc,
+    "meter": _Translation.meter,
+    "dec_ttl": _Translation.dec_ttl,
+    "drop": _Translation.drop,
+}
+"""What can be said, at least sometimes; all others are in `lacks.ACTIONS`."""
