@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotswitch.ovsdb.locks import Locks
+from hotswitch.ovsdb.log_limit import LogLimit
 from hotswitch.ovsdb.remotes import (
     Column,
     Connect,
@@ -108,3 +109,12 @@ def test_a_lock_has_one_owner_while_anyone_wants_it(steps: list[tuple[int, str]]
             expected = [(wanting[0], "x")] if owned and wanting else []
             assert locks.release(holder) == expected
         assert locks.owner("x") is (wanting[0] if wanting else None)
+
+
+def test_a_log_limit_counts_what_it_holds_back() -> None:
+    limit = LogLimit(count=2, period=10.0)
+    assert [limit.passes(now) for now in (0, 1, 2, 9, 10, 11, 12)] == [
+        *(True, True, False, False),
+        *(True, True, False),
+    ]
+    assert (limit.suppressed(), limit.suppressed()) == (3, 0)

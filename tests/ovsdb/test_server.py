@@ -63,6 +63,18 @@ def test_junk_ends_only_its_connection(tmp_path: Path, junk: bytes) -> None:
 
 
 @in_loop
+async def test_junk_does_not_fill_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with room(tmp_path) as it:
+        for _ in range(40):
+            bad = await it.client()
+            bad.writer.write(b"junk")
+            assert await bad.ended()
+        assert await (await it.client()).ask("list_dbs")
+    dropped = [each for each in caplog.messages if "dropped a client" in each]
+    assert len(dropped) == 10
+
+
+@in_loop
 async def test_a_message_too_large_ends_its_connection(
     tmp_path: Path,
 ) -> None:

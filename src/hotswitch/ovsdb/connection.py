@@ -7,7 +7,6 @@ if it goes on for long, its connection is closed.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -23,7 +22,6 @@ STALLED = 30.0
 """Seconds without a byte sent, though some wait, after which a client is dropped."""
 
 _PROBE = encode(Request("echo", [], "echo"))
-_log = logging.getLogger(__name__)
 
 
 class Connection(asyncio.Protocol):
@@ -44,6 +42,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self.name = name
         self.reason = "closed by the peer"
+        self.dropped = False
         self._databases = databases
         self._options = options
         self._probe_interval = probe
@@ -136,7 +135,7 @@ class Connection(asyncio.Protocol):
     def drop(self, reason: str) -> None:
         """Close at once."""
         self.reason = reason
-        _log.warning("%s: dropped: %s", self.name, reason)
+        self.dropped = True
         self._transport.abort()
 
     # Inside

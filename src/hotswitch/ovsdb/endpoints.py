@@ -13,6 +13,7 @@ from typing import Protocol
 
 from hotswitch.ovsdb.connection import Connection
 from hotswitch.ovsdb.databases import Databases
+from hotswitch.ovsdb.log_limit import LogLimit
 from hotswitch.ovsdb.remotes import Connect, Listen, Options, RemoteError, Transport
 
 MAXIMUM_CONNECTIONS = 2000
@@ -48,6 +49,7 @@ class _Connections:
         self.connections: set[Connection] = set()
         self._databases = databases
         self._options = options
+        self._limit = LogLimit()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -67,6 +69,15 @@ class _Connections:
         self.connections.discard(connection)
         if not self.connections:
             self._empty.set()
+        if connection.dropped:
+            self._warn(f"dropped a client: {reason}")
+
+    def _warn(self, what: str) -> None:
+        if not self._limit.passes(asyncio.get_running_loop().time()):
+            return
+        suppressed = self._limit.suppressed()
+        more = f" (and {suppressed} messages not logged before)" if suppressed else ""
+        _log.warning("%s: %s%s", self.name, what, more)
 
     async def _hang_up(self) -> None:
         for each in list(self.connections):
@@ -142,7 +153,7 @@ class Listener(_Connections):
 
     def _accept(self) -> asyncio.Protocol:
         if len(self.connections) >= MAXIMUM_CONNECTIONS:
-            _log.warning("%s: refused, %d are connected", self.name, len(self.connections))
+            self._warn(f"refused a client: {len(self.connections)} are connected")
             return _Refusal()
         return self._connection(self._remote.transport is not Transport.UNIX)
 
