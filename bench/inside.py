@@ -20,7 +20,7 @@ from bench.alone import entries, program, start, swap
 from bench.catalogue import BASES, FIGURES, MEASURES, SUBJECTS
 from bench.options import Options
 from bench.others import undisturbed
-from bench.report import show
+from bench.report import show_alone, show_compared, show_verdicts
 from bench.results import Results, document
 from bench.subjects.subject import Running
 from hotswitch.base.errors import HotswitchError
@@ -38,19 +38,22 @@ def main() -> int:
     options = Options.decode(sys.argv[1])
     began = time.time()
     results = Results()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     try:
         _take_precedence()
         lab.prepare()
         with _progress(options) as progress:
             _compare(options, results, progress)
+            show_compared(results, console)
             for name in options.alone:
                 title, measure = ALONE[name]
                 results.alone[title] = measure(progress.note)
                 progress.step()
+                show_alone(title, results.alone[title], console)
     except HotswitchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    show(results, Console(width=None if sys.stdout.isatty() else 120))
+    show_verdicts(results, console)
     if options.report >= 0:
         about = _about(options, began)
         with os.fdopen(options.report, "w") as file:

@@ -13,12 +13,19 @@ from bench.results import Figure, Results, Row
 from bench.summary import summarise
 
 
-def show(results: Results, console: Console) -> None:
-    """All tables, then what failed."""
+def show_compared(results: Results, console: Console) -> None:
+    """The tables of what was measured side by side."""
     for name in results.values:
         console.print(_compared(results, FIGURES[name]))
-    for title, rows in results.alone.items():
-        console.print(_alone(title, rows))
+
+
+def show_alone(title: str, rows: Sequence[Row], console: Console) -> None:
+    """The table of a part that stands alone."""
+    console.print(_alone(title, rows))
+
+
+def show_verdicts(results: Results, console: Console) -> None:
+    """Which aims are met, and what failed."""
     for verdict in verdicts(results):
         met = "met" if verdict.met else "NOT met"
         console.print(f"{met}: {verdict.aim}: {verdict.found}", markup=False)

@@ -18,7 +18,7 @@ from bench.catalogue import BASES, FIGURES, MEASURES, SUBJECTS
 from bench.markdown import PAGE, fill
 from bench.options import Options
 from bench.programs import udp_frame
-from bench.report import number, show
+from bench.report import number, show_alone, show_compared, show_verdicts
 from bench.results import Results, Row, document
 from bench.summary import percentile, ratio, summarise
 from hypothesis import given
@@ -105,7 +105,10 @@ def test_failed_rounds_do_not_count() -> None:
 
 def test_the_tables_show_medians_ratios_and_what_failed() -> None:
     console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    show(_some_results(), console)
+    results = _some_results()
+    show_compared(results, console)
+    show_alone("Part", results.alone["Part"], console)
+    show_verdicts(results, console)
     lines = console.export_text().splitlines()
     (line,) = [each for each in lines if "hotswitch" in each]
     assert line.replace("│", " ").split() == ["hotswitch", "40.00", "30.50–60.00", "2.05"]
