@@ -19,6 +19,7 @@ from hotswitch.ovsdb.jsonrpc import (
     ProtocolError,
     Reply,
     Request,
+    canonical,
     encode,
 )
 
@@ -166,3 +167,19 @@ def test_the_work_is_linear() -> None:
         looked_at = start + 1000
         assert framer._scanned >= looked_at - 2
     assert _feed(framer, stream[looked_at:]) == [Request("echo", value, 1)]
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 2**64, 10**30, -(10**30), 10**400, -(10**400)])
+def test_huge_integers_come_out_as_numbers_again(number: int) -> None:
+    text = b'{"method":"echo","params":[{"a":[%d]}],"id":%d}' % (number, number)
+    (request,) = _feed(Framer(), text)
+    assert isinstance(request, Request)
+    (reply,) = _feed(Framer(), encode(Reply(request.params, None, request.id)))
+    assert isinstance(reply, Reply)
+    assert (reply.result, reply.id) == ([{"a": [number]}], number)
+    assert canonical(number) != canonical(number - 1)
+
+
+def test_values_that_are_the_same_are_found() -> None:
+    assert canonical(1) == canonical(1.0) != canonical("1")
+    assert canonical({"a": 1, "b": [2]}) == canonical({"b": [2], "a": 1})

@@ -207,6 +207,17 @@ def test_monitors_are_told_apart_by_any_json(world: World) -> None:
     assert client.ask("monitor", "Test", {"a": 2, "b": 1}, {}) == {}
 
 
+def test_huge_numbers_harm_nobody(world: World) -> None:
+    client = world.client()
+    assert client.ask("echo", 10**30) == [10**30]
+    client.ask("monitor", "Test", 10**30, {"T": {}})
+    row = {"name": "a", "size": 10**30}
+    (result,) = client.ask("transact", "Test", {"op": "insert", "table": "T", "row": row})
+    assert result["error"] == "syntax error"
+    client.session.receive(Request("transact", ["Test", insert("a")], 10**40))
+    assert [each[0] for each in client.take()] == ["update", 10**40]
+
+
 def test_a_cancelled_monitor_is_silent(world: World) -> None:
     client = world.client()
     client.ask("monitor", "Test", 1, {"T": {}})

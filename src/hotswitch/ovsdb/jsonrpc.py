@@ -76,6 +76,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _decoder = msgspec.json.Decoder(_Wire)
 _encoder = msgspec.json.Encoder()
+_canonical_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class Framer:
@@ -199,10 +200,20 @@ def decode(data: bytes) -> Message:
 
 def encode(message: Message) -> bytes:
     """Write a message. Values in it may be `msgspec.Raw`, already encoded."""
+    value: dict[str, Any]
     if isinstance(message, Reply):
-        return _encoder.encode({"id": message.id, "result": message.result, "error": message.error})
-    identifier = message.id if isinstance(message, Request) else None
-    return _encoder.encode({"id": identifier, "method": message.method, "params": message.params})
+        value = {"id": message.id, "result": message.result, "error": message.error}
+    else:
+        identifier = message.id if isinstance(message, Request) else None
+        value = {"id": identifier, "method": message.method, "params": message.params}
+    return _encoder.encode(value)
+
+
+def canonical(value: Any) -> bytes:
+    """Return a JSON value as something to compare and look up: 1 and 1.0 are the same."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return _canonical_encoder.encode(value)
 
 
 def _message(wire: _Wire, data: bytes) -> Message:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
-from hotswitch.ovsdb.jsonrpc import Message, Notification, Reply, Request, encode
+from hotswitch.ovsdb.jsonrpc import Message, Notification, Reply, Request, canonical, encode
 from hotswitch.ovsdb.log import LogError
 from hotswitch.ovsdb.schema import DatabaseSchema
 from hotswitch.ovsdb.storage import Storage, io_error
@@ -158,7 +156,7 @@ class Session:
 
     def _transact(self, request: Request) -> None:
         storage = self._storage(request)
-        key = msgspec.json.encode(request.id)
+        key = canonical(request.id)
         if key in self._waiting:
             raise _bad(request, "duplicate request ID")
         started = self._databases.clock.now()
@@ -210,7 +208,7 @@ class Session:
     def _cancel(self, params: list[Json]) -> None:
         if len(params) != 1:
             return
-        waiter = self._waiting.get(msgspec.json.encode(params[0]))
+        waiter = self._waiting.get(canonical(params[0]))
         if waiter is not None:
             self._databases.waiters.remove(waiter)
             waiter.cancel()

@@ -14,7 +14,7 @@ import msgspec
 
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
-from hotswitch.ovsdb.jsonrpc import Message, Notification
+from hotswitch.ovsdb.jsonrpc import Message, Notification, canonical
 from hotswitch.ovsdb.monitor import Method, Monitor
 from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.values import Json, parse_uuid
@@ -63,7 +63,7 @@ class Subscriptions:
         identifier, requests = params[1], params[2]
         if not isinstance(requests, dict):
             raise syntax_error(requests, "monitor-requests must be object")
-        key = _key(identifier)
+        key = canonical(identifier)
         if key in self._by_id:
             raise syntax_error(identifier, "duplicate monitor ID")
         if len(self._by_id) >= MAXIMUM_MONITORS:
@@ -80,24 +80,24 @@ class Subscriptions:
         if len(params) != 3:
             raise syntax_error(params, "invalid parameters")
         old, new, requests = params
-        subscription = self._by_id.get(_key(old))
+        subscription = self._by_id.get(canonical(old))
         if subscription is None:
             raise syntax_error(old, "unknown monitor session")
-        if _key(old) != _key(new) and _key(new) in self._by_id:
+        if canonical(old) != canonical(new) and canonical(new) in self._by_id:
             raise syntax_error(new, "duplicate monitor ID")
         if not isinstance(requests, dict):
             raise OvsdbError("syntax error", "monitor-cond-change-requests must be object")
         self._flush(subscription.storage)
         update = subscription.monitor.change_conditions(requests)
-        del self._by_id[_key(old)]
+        del self._by_id[canonical(old)]
         subscription.id = new
-        self._by_id[_key(new)] = subscription
+        self._by_id[canonical(new)] = subscription
         if update is not None:
             self._notify(subscription, subscription.storage.database.transaction_id, update)
 
     def cancel(self, identifier: Json) -> bool:
         """End a monitor; whether there was one."""
-        return self._by_id.pop(_key(identifier), None) is not None
+        return self._by_id.pop(canonical(identifier), None) is not None
 
     def changed(self, storage: Storage, changes: Changes) -> None:
         """Notify what is monitored of a commit, or hold it back."""
@@ -153,13 +153,6 @@ class Subscriptions:
         since = to.method is Method.MONITOR_COND_SINCE
         params = [to.id, transaction_id, update] if since else [to.id, update]
         self._send(Notification(_UPDATES[to.method], params))
-
-
-def _key(identifier: Json) -> bytes:
-    """Any JSON value as one that can be looked up; 1 and 1.0 are the same."""
-    if isinstance(identifier, float) and identifier.is_integer():
-        identifier = int(identifier)
-    return msgspec.json.encode(identifier, order="deterministic")
 
 
 def _last_transaction(text: Json) -> Any:
