@@ -226,15 +226,17 @@ def test_statistics(lab: Lab) -> None:
         lab.database.add_bridge("br0")
         lab.database.add_port("br0", "v0")
         await lab.reconciler.start()
+        assert lab.interface("v0")["statistics"]["rx_crc_err"] == 3
+        lab.devices.counted[link.index] = LinkCounters(rx_crc_errors=4, tx_dropped=2)
         lab.clock.advance(5 * SECOND - 1)
         lab.reconciler.tick()
         await lab.turn()
-        assert lab.interface("v0")["statistics"] == {}
+        assert lab.interface("v0")["statistics"]["rx_crc_err"] == 3
         lab.clock.advance(1)
         lab.reconciler.tick()
         await lab.turn()
         statistics = lab.interface("v0")["statistics"]
-        assert (statistics["rx_crc_err"], statistics["tx_dropped"]) == (3, 2)
+        assert (statistics["rx_crc_err"], statistics["tx_dropped"]) == (4, 2)
         assert (statistics["rx_packets"], statistics["tx_bytes"]) == (0, 0)
         lab.database.set(
             "Open_vSwitch", "", other_config=["map", [["stats-update-interval", "9000"]]]

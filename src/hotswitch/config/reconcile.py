@@ -28,6 +28,9 @@ from hotswitch.switch.switch import Switch
 RETRY_PERIOD = 5_000_000_000
 """Nanoseconds after which what failed is tried again."""
 
+_AT_ONCE = 100
+"""Rows of statistics in one transaction: between two of them events of links are seen to."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -150,20 +153,26 @@ class Reconciler:
         try:
             status = self._switch.status()
             picture = Picture(status, self._devices.device, self._resets.count(status))
-            tables = self._database.tables()
-            updates = self._writer.updates(tables, reading, picture, in_force)
-            if self._clock.now() >= self._statistics_at:
-                self._statistics_at = self._clock.now() + reading.statistics_period
-                updates += statistics_updates(
-                    tables, reading, picture, await self._count(picture), self._devices.counters()
-                )
+            updates = self._writer.updates(self._database.tables(), reading, picture, in_force)
             if updates:
                 await self._database.transact(updates)
+            if self._clock.now() >= self._statistics_at:
+                self._statistics_at = self._clock.now() + reading.statistics_period
+                await self._write_statistics(reading, picture)
             self._unwritten = False
         except HotswitchError as error:
             if not self._unwritten:
                 _log.error("the status can't be written: %s", error)
             self._unwritten = True
+
+    async def _write_statistics(self, reading: Reading, picture: Picture) -> None:
+        counted = await self._count(picture)
+        counters = self._devices.counters()
+        tables = self._database.tables()
+        updates = statistics_updates(tables, reading, picture, counted, counters)
+        for first in range(0, len(updates), _AT_ONCE):
+            await self._database.transact(updates[first : first + _AT_ONCE])
+            await asyncio.sleep(0)
 
     async def _count(self, picture: Picture) -> dict[str, Mapping[str, PortStatistics]]:
         counted = {}
