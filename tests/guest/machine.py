@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import tempfile
@@ -40,11 +41,15 @@ busybox poweroff -f
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the command printed, whether it succeeded, and the seconds from power on to off."""
+    """What the command printed and whether it succeeded.
+
+    seconds: from power on to off. processor: what of the host's processors it used of them.
+    """
 
     output: str
     succeeded: bool
     seconds: float
+    processor: float
 
 
 def run(kernel: Kernel, command: Sequence[str], timeout: float) -> Outcome:
@@ -52,7 +57,7 @@ def run(kernel: Kernel, command: Sequence[str], timeout: float) -> Outcome:
     with tempfile.TemporaryDirectory() as name:
         initial = Path(name, "initial")
         _make_initial(initial, kernel, command)
-        began = time.monotonic()
+        began, used = time.monotonic(), _used()
         emulator = process.start(
             _emulator(kernel, initial),
             stdin=subprocess.DEVNULL,
@@ -65,12 +70,19 @@ def run(kernel: Kernel, command: Sequence[str], timeout: float) -> Outcome:
             raise AssertionError(f"the machine runs still after {timeout} s") from error
         finally:
             process.stop(emulator)
-    return Outcome(output, f"{_DONE} 0" in output.splitlines(), time.monotonic() - began)
+    succeeded = f"{_DONE} 0" in output.splitlines()
+    return Outcome(output, succeeded, time.monotonic() - began, _used() - used)
+
+
+def _used() -> float:
+    """Processor seconds of all children that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _emulator(kernel: Kernel, initial: Path) -> list[str]:
     # A q35 has clocks of several kinds: with a microvm's one, boots hang on a busy host.
-    machine = "-accel tcg -machine q35 -cpu max -smp 2 -m 768 -nodefaults -no-user-config"
+    machine = "-accel tcg -machine q35 -cpu max -smp 1 -m 768 -nodefaults -no-user-config"
     files = "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
     return [
         *("nice", "qemu-system-x86_64", *machine.split()),

@@ -240,6 +240,16 @@ class TestClsactLeavesOthersAlone:
         with pytest.raises(KernelError, match="replace the filter"):
             found.replace(program)
 
+    @pytest.mark.parametrize("missing", ["_QDISC", "_FILTER"])
+    def test_a_kernel_without_it_is_told_what_it_needs(
+        self, missing: str, pair: Pair, program: Program, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(clsact, missing, "unheard")
+        with pytest.raises(KernelError, match=r"needs Linux 6\.6 or newer, or the mod") as caught:
+            clsact.attach(program, pair.near)
+        assert "\n" not in str(caught.value)
+        assert "clsact" not in tc("qdisc", "show", "dev", "near")
+
     def test_a_program_of_the_wrong_type_changes_nothing(self, pair: Pair) -> None:
         with (
             Program.load(ProgramType.XDP, returning(2)) as express,

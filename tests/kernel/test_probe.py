@@ -53,6 +53,12 @@ def test_why_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no BPF" in str(reason)
 
 
+def test_a_kernel_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = Feature("something", "99.0", probe._helper(100_000))
+    monkeypatch.setattr(probe, "NEEDED", (probe.RING_BUFFER, missing))
+    assert str(why_unusable()) == "this kernel has no something (needs Linux 99.0 or newer)"
+
+
 def test_xdp_features_of_a_veth(pair: Pair) -> None:
     features = xdp_features.xdp_features(pair.near)
     assert features is not None

@@ -111,12 +111,19 @@ FEATURES = (
 )
 
 
+NEEDED = (RING_BUFFER, BPF_LOOP)
+"""What no program does without; the newest of them makes `_OLDEST`."""
+
+_OLDEST = "5.17"
+
+
 def why_unusable() -> KernelError | None:
     """Return why this process can't forward with BPF, or None if it can."""
     try:
         Map.create(MapType.HASH, key_size=4, value_size=4, max_entries=1, name="probe").close()
         Program.load(ProgramType.SCHED_CLS, _RETURN_ZERO, name="probe").close()
-        RING_BUFFER.need()
+        for feature in NEEDED:
+            feature.need()
     except KernelError as error:
         if error.errno in (errno.EPERM, errno.EACCES):
             return KernelError(
@@ -124,7 +131,7 @@ def why_unusable() -> KernelError | None:
             )
         if error.errno == errno.ENOSYS:
             return KernelError(
-                "this kernel has no BPF", remedy="needs Linux 5.15 or newer, with BPF"
+                "this kernel has no BPF", remedy=f"needs Linux {_OLDEST} or newer, with BPF"
             )
         return error
     return None

@@ -24,12 +24,15 @@ _TCA_KIND, _TCA_OPTIONS = 1, 2
 _TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS = 6, 7, 8
 _DIRECT_ACTION = 1
 
+_QDISC, _FILTER = "clsact", "bpf"
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
 _INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _PRIORITY = _HANDLE = 0x6873
 _ALL_PROTOCOLS = socket.htons(3)
 _NAME = b"hotswitch"
 _NAME_WITH_QDISC = b"hotswitch, its own clsact"
+
+_NO_CLSACT = "needs Linux 6.6 or newer, or the modules sch_ingress and cls_bpf"
 
 _message = struct.Struct("=BxxxiIII")
 """`struct tcmsg`: family, ifindex, handle, parent, info (priority << 16 | protocol)."""
@@ -81,16 +84,23 @@ def attach(program: Program, ifindex: int) -> ClsactAttachment:
         _request(_RTM_NEWQDISC, netlink.CREATE | netlink.EXCLUSIVE, _qdisc(ifindex), attempt)
     except KernelError as error:
         if error.errno != errno.EEXIST:
-            raise
+            raise _explained(error) from None
         made = False
     try:
         name = _NAME_WITH_QDISC if made else _NAME
         _put(program, ifindex, name, netlink.CREATE | netlink.EXCLUSIVE)
-    except KernelError:
+    except KernelError as error:
         if made and not _filters(ifindex):
             _request(_RTM_DELQDISC, 0, _qdisc(ifindex), attempt, may_be_gone=True)
-        raise
+        raise _explained(error) from None
     return ClsactAttachment(ifindex)
+
+
+def _explained(error: KernelError) -> KernelError:
+    """ENOENT: the kernel knows no such kind of queueing discipline, or of filter."""
+    if error.errno != errno.ENOENT:
+        return error
+    return KernelError(error.attempt, error.errno, remedy=_NO_CLSACT)
 
 
 def find(ifindex: int) -> ClsactAttachment | None:
@@ -105,7 +115,7 @@ def _put(program: Program, ifindex: int, name: bytes, flags: int) -> None:
         netlink.attribute(_TCA_BPF_NAME, name + b"\0"),
         netlink.u32(_TCA_BPF_FLAGS, _DIRECT_ACTION),
     )
-    body = _filter(ifindex) + netlink.text(_TCA_KIND, "bpf") + options
+    body = _filter(ifindex) + netlink.text(_TCA_KIND, _FILTER) + options
     _request(_RTM_NEWTFILTER, flags, body, f"attach to the device {ifindex}")
 
 
@@ -139,7 +149,7 @@ def _filter(ifindex: int) -> bytes:
 
 def _qdisc(ifindex: int) -> bytes:
     body = _message.pack(socket.AF_UNSPEC, ifindex, _CLSACT_HANDLE, _CLSACT, 0)
-    return body + netlink.text(_TCA_KIND, "clsact")
+    return body + netlink.text(_TCA_KIND, _QDISC)
 
 
 def _request(
