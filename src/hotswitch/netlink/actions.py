@@ -100,7 +100,7 @@ class _Translation:
     def output(self, number: int, _last: bool) -> None:
         port = ports.to_model(number)
         if self._length != EVERYTHING:
-            raise _lacking("trunc")
+            raise NetlinkError(f"not supported behind trunc; it takes {lacks.ACTIONS['trunc']}")
         in_port = self._known.get("in_port")
         if in_port is None:
             raise _lacking("output")
