@@ -22,6 +22,7 @@ from hotswitch.netlink.families.keys import KEY, Ethernet, Ipv4
 from hotswitch.netlink.families.packet import PACKET
 from hotswitch.netlink.families.vport import VPORT
 from hotswitch.netlink.message import Acknowledgement, Control, Done, Header, Message, split
+from hotswitch.netlink.nested import Encoded
 from hotswitch.netlink.types import Masked
 from tests.netlink.recorded import everything
 from tests.netlink.values import messages
@@ -257,6 +258,21 @@ def test_masked_sets_have_values_and_masks() -> None:
         "0a000001000000000000000000"[:24].ljust(24, "0") + "ffffff00".ljust(24, "0")
     )
     assert ACTION.decode(data, 0, len(data)) == actions
+
+
+def test_what_is_encoded_already_can_be_nested() -> None:
+    key = Attributes(in_port=1, ethertype=0x0806)
+    plain = Message(FLOW, "get", Attributes(key=key, ufid=b"1"))
+    quick = Message(FLOW, "get", Attributes(key=Encoded(KEY.encode(key)), ufid=b"1"))
+    assert CODEC.encode(quick) == CODEC.encode(plain)
+
+
+def test_an_error_in_a_mask_has_its_place_every_time() -> None:
+    payload = _attribute(9, b"id") + _attribute(7, _attribute(3, bytes(4)) + _attribute(6, b"\1"))
+    for _ in range(3):
+        error = _refusal(_with(FLOW, payload))
+        assert error.attribute == "mask.ethertype"
+        assert error.offset == START + 8 + 4 + 8
 
 
 def test_an_acknowledgement_keeps_the_request() -> None:

@@ -43,6 +43,11 @@ class Attributes:
         return len(self.pairs)
 
     @property
+    def repeats(self) -> bool:
+        """Whether a name occurs more than once."""
+        return len(self._index) != len(self.pairs)
+
+    @property
     def names(self) -> tuple[Name, ...]:
         """The names, in order."""
         return tuple(name for name, _ in self.pairs)

@@ -42,6 +42,9 @@ from hotswitch.netlink.places import (
     spread,
 )
 
+_BOUND = frozenset({"arp", "mpls", "ipv4", "ipv6", "tcp_flags", "nd", *LAYER_4.values()})
+"""Attributes that can be there only where another one says so."""
+
 _EXACT = -1
 """A mask of all bits, whatever their number."""
 
@@ -194,13 +197,14 @@ class _Translation:
 
     def _check_mask(self, expected: dict[str, bool]) -> None:
         """A mask looks only at what the key has, and what can be there."""
-        bound = {"arp", "mpls", "ipv4", "ipv6", "tcp_flags", "nd", *LAYER_4.values()}
         looked_at = self._key if self._mask is None else self._mask
+        where = "key" if self._mask is None else "mask"
         for name, value in looked_at:
+            if name in self._key and (name not in _BOUND or expected.get(str(name))):
+                continue
             if self._mask is not None and is_zero(value):
                 continue
-            where = "key" if self._mask is None else "mask"
-            if name in bound and not expected.get(str(name)):
+            if name in _BOUND and not expected.get(str(name)):
                 raise NetlinkError(
                     "nothing that is matched says that it is there", path=(where, str(name))
                 )

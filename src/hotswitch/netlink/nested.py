@@ -6,7 +6,7 @@ import errno
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from hotswitch.netlink.attributes import Attributes, Name
@@ -20,6 +20,7 @@ DEPTH = 40
 NESTED = 0x8000
 """NLA_F_NESTED, a bit beside the number."""
 
+_RECURRING = 1024
 _NUMBER = 0x3FFF
 _MAXIMUM = 0xFFFF
 _header = struct.Struct("=HH")
@@ -90,8 +91,6 @@ class AttributeSet:
         if not depth:
             raise NetlinkError("nested too deep", offset=start - 4)
         found = frames(data, start, end)
-        if not self.ordered:
-            self._check_once(found)
         pairs: list[tuple[Name, Any]] = []
         known = self.by_number
         for number, payload, stop in found:
@@ -106,7 +105,10 @@ class AttributeSet:
                 pairs.append((number, data[payload:stop]))
             else:
                 raise NetlinkError(f"{self.name} has no attribute {number}", offset=payload - 4)
-        return Attributes(pairs)
+        attributes = Attributes(pairs)
+        if not self.ordered and attributes.repeats:
+            self._check_once(found)
+        return attributes
 
     def encode(self, attributes: Attributes, depth: int = DEPTH) -> bytes:
         """The bytes of attributes, padded. Raises NetlinkError."""
@@ -140,23 +142,43 @@ class AttributeSet:
             )
 
 
+class Encoded(bytes):
+    """What `AttributeSet.encode` has given, to be nested as it is: listings need not encode again
+    what has not changed."""
+
+
 @dataclass(frozen=True, eq=False)
 class Nested:
-    """Attributes of a set, as Attributes. `of` gives the set (it may be the one it is in)."""
+    """Attributes of a set, as Attributes. `of` gives the set (it may be the one it is in).
+
+    recurring: the same payload comes again and again (masks of flows), so it is remembered.
+    """
 
     of: Callable[[], AttributeSet]
+    recurring: bool = False
 
     @property
     def text(self) -> str:
         return f"nested {self.of().name}"
 
     def decode(self, data: bytes, start: int, end: int, depth: int) -> Attributes:
+        if self.recurring:
+            try:
+                return self._remembered(data[start:end])
+            except NetlinkError:
+                pass  # below it is raised again, with its place in all of the data
         return self.of().decode(data, start, end, depth)
 
     def encode(self, value: Any, depth: int) -> bytes:
+        if isinstance(value, Encoded):
+            return value
         if not isinstance(value, Attributes):
             raise wrong(self, f"{value!r} is not Attributes")
         return self.of().encode(value, depth)
+
+    @cached_property
+    def _remembered(self) -> Callable[[bytes], Attributes]:
+        return lru_cache(_RECURRING)(lambda payload: self.of().decode(payload, 0, len(payload)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,8 +233,9 @@ def frames(data: bytes, start: int, end: int) -> list[tuple[int, int, int]]:
     """The attributes in data[start:end]: number, start and end of the payload."""
     found = []
     position = start
+    unpack = _header.unpack_from
     while end - position >= 4:
-        length, kind = _header.unpack_from(data, position)
+        length, kind = unpack(data, position)
         if not 4 <= length <= end - position:
             raise NetlinkError(
                 f"an attribute says it has {length} bytes, {end - position} are left",

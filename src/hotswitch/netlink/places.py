@@ -123,16 +123,12 @@ def members(value: Any) -> Mapping[str, int]:
 
 def is_zero(value: Any) -> bool:
     """Whether all bits of a value are zero; None is nothing, so it is."""
-    match value:
-        case None | 0:
-            return True
-        case bytes():
-            return not value.strip(b"\0")
-        case Masked():
-            return is_zero(value.value)
-        case tuple():
-            return all(is_zero(each) for each in value)
-        case Attributes():
-            return all(is_zero(each) for _, each in value)
-        case _:
-            return False
+    if not value:
+        return True
+    if isinstance(value, int):
+        return False
+    if isinstance(value, tuple):
+        return all(map(is_zero, value[:1] if isinstance(value, Masked) else value))
+    if isinstance(value, bytes):
+        return not value.strip(b"\0")
+    return isinstance(value, Attributes) and all(is_zero(each) for _, each in value)

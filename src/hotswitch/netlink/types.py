@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from hotswitch.netlink.errors import NetlinkError
 
@@ -81,16 +81,21 @@ class Number:
         )
 
     @cached_property
-    def _order(self) -> Any:
+    def _order(self) -> Literal["big", "little"]:
         return "big" if self.big_endian else sys.byteorder
+
+    @cached_property
+    def _limited(self) -> bool:
+        return self.minimum is not None or self.maximum is not None
 
     def decode(self, data: bytes, start: int, end: int, depth: int) -> int:
         if end - start != self.size:
             raise wrong(self, f"{end - start} bytes where {self.text} has {self.size}", start)
         value = int.from_bytes(data[start:end], self._order, signed=self.signed)
-        low, high = self.limits
-        if not low <= value <= high:
-            raise wrong(self, f"{value} is not within {low} and {high}", start)
+        if self._limited:
+            low, high = self.limits
+            if not low <= value <= high:
+                raise wrong(self, f"{value} is not within {low} and {high}", start)
         return value
 
     def encode(self, value: Any, depth: int) -> bytes:

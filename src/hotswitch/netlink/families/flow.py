@@ -49,7 +49,7 @@ FLOW = Family(
             "mask",
             7,
             "OVS_FLOW_ATTR_MASK",
-            Nested(lambda: KEY),
+            Nested(lambda: KEY, recurring=True),
             "which bits of `key` count; left out: all that `key` has",
         ),
         Attribute("probe", 8, "OVS_FLOW_ATTR_PROBE", FLAG, "a trial: log no error"),
