@@ -6,28 +6,33 @@ once this thread has run on a CPU, no program that was running there before stil
 
 from __future__ import annotations
 
-import ctypes
 import os
 from functools import cache
 from pathlib import Path
 
-_MEMBARRIER = 324  # x86-64
-_MEMBARRIER_GLOBAL = 1
+from hotswitch.kernel.maps import Map, MapType
 
 
 def wait_for_programs() -> None:
-    """Return when every packet that was in a program at the call has left it."""
+    """Return when every packet that was in a program at the call has left it.
+
+    Raises KernelError.
+    """
     before = os.sched_getaffinity(0)
-    if _preemptible() or before != _online():
+    if _preemptible() or before != _online() or not _visit(before):
         _grace_period()
-        return
+
+
+def _visit(cpus: set[int]) -> bool:
+    """Run on each of these CPUs, all that there are; whether that was possible."""
     try:
-        for cpu in before:
+        for cpu in cpus:
             os.sched_setaffinity(0, {cpu})
     except OSError:
-        _grace_period()
+        return False
     finally:
-        os.sched_setaffinity(0, before)
+        os.sched_setaffinity(0, cpus)
+    return True
 
 
 @cache
@@ -45,5 +50,12 @@ def _online() -> set[int]:
 
 
 def _grace_period() -> None:
-    """membarrier(2): waits for an RCU grace period on all CPUs."""
-    ctypes.CDLL(None, use_errno=True).syscall(_MEMBARRIER, _MEMBARRIER_GLOBAL, 0)
+    """Wait for an RCU grace period, as the kernel does before it lets go of a map in a map
+    (kernel/bpf/syscall.c, maybe_wait_bpf_programs). Raises KernelError."""
+    with (
+        Map.create(MapType.ARRAY, key_size=4, value_size=4, max_entries=1) as inner,
+        Map.create(
+            MapType.ARRAY_OF_MAPS, key_size=4, value_size=4, max_entries=1, inner=inner
+        ) as outer,
+    ):
+        outer.update(bytes(4), inner.fd.to_bytes(4, "little"))

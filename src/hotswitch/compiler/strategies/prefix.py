@@ -16,7 +16,7 @@ from typing import Any
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.keys import KeyLayout
 from hotswitch.compiler.shape import FieldMasks, Subtable
-from hotswitch.compiler.strategies.strategy import SearchCode
+from hotswitch.compiler.strategies.strategy import Search, SearchCode
 from hotswitch.model.match import Match, Term
 
 FEWEST = 3
@@ -125,10 +125,12 @@ def prefix_length(mask: int, width: int) -> int | None:
     return length if mask == ((1 << length) - 1) << width - length else None
 
 
-def find_prefixes(flow: Flow, subtables: Sequence[Subtable]) -> Prefix | None:
+def find_prefixes(
+    flow: Flow, subtables: Sequence[Subtable], others: Sequence[Search] = ()
+) -> Prefix | None:
     """The largest group of subtables that one trie can hold, if it is worth it.
 
-    The longer prefix must always have the higher priority.
+    The longer prefix must always have the higher priority. others: lookups that there are already.
     """
     best: Prefix | None = None
     names = {name for each in subtables for name, _ in each.masks}
@@ -145,15 +147,29 @@ def find_prefixes(flow: Flow, subtables: Sequence[Subtable]) -> Prefix | None:
             ordered = all(
                 longer.lowest > shorter.highest for (_, longer), (_, shorter) in pairwise(group)
             )
+            members = tuple(each for _, each in group)
+            beside: list[tuple[Subtable, ...]] = [
+                (each,) for each in subtables if each not in members
+            ]
+            beside += [each.subtables for each in others]
             if (
                 len(group) >= FEWEST
                 and ordered
                 and (best is None or len(group) > len(best.lengths))
+                and all(_clear_who_wins(members, each) for each in beside)
             ):
-                best = Prefix(
-                    flow,
-                    tuple(each for _, each in group),
-                    field,
-                    tuple(length for length, _ in group),
-                )
+                best = Prefix(flow, members, field, tuple(length for length, _ in group))
     return best
+
+
+def _clear_who_wins(group: Sequence[Subtable], others: Sequence[Subtable]) -> bool:
+    """Whether all of the group win or lose a tie of priorities with the others, or none can be.
+
+    Of equal priorities the mask that sorts first wins, and a lookup has one rank.
+    """
+    if min(each.lowest for each in group) > max(each.highest for each in others):
+        return True
+    if min(each.lowest for each in others) > max(each.highest for each in group):
+        return True
+    masks, other_masks = [each.masks for each in group], [each.masks for each in others]
+    return max(masks) < min(other_masks) or max(other_masks) < min(masks)

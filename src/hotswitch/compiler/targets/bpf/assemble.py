@@ -12,20 +12,27 @@ from hotswitch.compiler.compile import Dump
 from hotswitch.compiler.errors import CompileError
 
 _SPEED_LEVEL = 2
+_LARGE = 10_000
+"""Lines of LLVM beyond which jumps may be too long for 16 bits: LLVM then ends the process."""
 
 
 @cache
-def _machine() -> Any:
+def _machine(cpu: str) -> Any:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple("bpfel")
+    return target.create_target_machine(cpu=cpu, opt=_SPEED_LEVEL)
+
+
+def assemble(
+    module: ir.Module, dump: Dump = lambda stage, text: None, *, long_jumps: bool = False
+) -> bytes:
+    """The module as an ELF object. Raises CompileError if LLVM refuses it.
+
+    long_jumps: the kernel knows those of cpu v4, which large programs need.
+    """
     # v3: 32-bit registers and atomic compare-and-exchange, Linux 5.12 and newer.
-    return target.create_target_machine(cpu="v3", opt=_SPEED_LEVEL)
-
-
-def assemble(module: ir.Module, dump: Dump = lambda stage, text: None) -> bytes:
-    """The module as an ELF object. Raises CompileError if LLVM refuses it."""
-    machine = _machine()
+    machine = _machine("v3")
     text = str(module)
     dump("llvm", text)
     try:
@@ -36,6 +43,14 @@ def assemble(module: ir.Module, dump: Dump = lambda stage, text: None) -> bytes:
     options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(parsed, builder)
-    dump("llvm-optimised", str(parsed))
+    optimised = str(parsed)
+    dump("llvm-optimised", optimised)
+    if optimised.count("\n") > _LARGE:
+        if not long_jumps:
+            raise CompileError(
+                "the pipeline is too large for this kernel, whose programs can't jump so far",
+                remedy="use fewer tables or masks, or Linux 6.6",
+            )
+        machine = _machine("v4")
     compiled: bytes = machine.emit_object(parsed)
     return compiled

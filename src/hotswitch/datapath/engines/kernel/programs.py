@@ -24,6 +24,7 @@ from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import VerifierError
 from hotswitch.kernel.line_table import line_table
 from hotswitch.kernel.loader import Linked, link, resolve
+from hotswitch.kernel.long_jumps import has_long_jumps
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramType
 
@@ -94,7 +95,8 @@ def compile_shape(shape: Shape, flow: Flow, context: Context) -> Compiled:
         dump_to(f"{context.name}-{stage}", text)
 
     intermediate = rewrite(shape, flow, dump)
-    compiled = assemble(build(intermediate, flow, context), dump)
+    module = build(intermediate, flow, context)
+    compiled = assemble(module, dump, long_jumps=has_long_jumps())
     linked = link(compiled, FUNCTION)
     result = Compiled(
         context,

@@ -105,6 +105,8 @@ class Room:
         """Put larger maps in the places of these. Raises KernelError; then all is as before."""
         if not wanted:
             return
+        for name in wanted:
+            self._store.get(name)
         replaced: dict[str, Map] = {}
         generations = self._store.generations
         try:
