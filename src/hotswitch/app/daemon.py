@@ -42,10 +42,9 @@ PROGRAM = "hotswitchd"
 @click.option(
     "--db",
     "database",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
+    metavar="FILE|REMOTE",
     help="Keep what is wanted in this OVSDB file, made if missing, and serve it on db.sock in the "
-    "run directory.",
+    "run directory; or follow an ovsdb-server at unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
 )
 @click.option(
     "--cleanup",
@@ -59,7 +58,7 @@ def command(
     run_dir: Path,
     engine: str,
     netns: str | None,
-    database: Path | None,
+    database: str | None,
     cleanup: bool,
     log_level: str,
     log_format: str,

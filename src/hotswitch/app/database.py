@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import hotswitch
 from hotswitch.app.devices import KernelDevices
+from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
 from hotswitch.app.store import StoreError
 from hotswitch.base.clock import Clock
 from hotswitch.config.edit import edit
 from hotswitch.config.operations import Update
-from hotswitch.config.other_columns import Identity
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, embedded_tables, the_root
 from hotswitch.ovsdb.changes import Changes
@@ -54,7 +52,7 @@ class ConfigDatabase:
         self._view = self._storage.database, embedded_tables(self._storage.database)
         self._is_writing = False
         self._running: asyncio.Task[None] | None = None
-        identity = _identity(self._storage.database.schema.version)
+        identity = own_identity(self._storage.database.schema.version)
         self.reconciler = Reconciler(self, switch, KernelDevices(), clock, identity)
 
     async def start(self) -> None:
@@ -145,16 +143,3 @@ def open_storage(path: Path) -> Storage:
         storage.close()
         raise StoreError(f"{path} holds the database {storage.name}, not {NAME}")
     return storage
-
-
-def _identity(schema_version: str) -> Identity:
-    try:
-        system = platform.freedesktop_os_release()
-    except OSError:
-        system = {}
-    return Identity(
-        f"hotswitch {hotswitch.__version__}",
-        schema_version,
-        system.get("ID", ""),
-        system.get("VERSION_ID", ""),
-    )

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hotswitch
 from hotswitch.app.control.dispatch import Dispatcher
@@ -22,11 +23,12 @@ from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service
 from hotswitch.app.store import JsonStore
 from hotswitch.app.world import Outside
-from hotswitch.base.clock import MonotonicClock
+from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.link_monitor import LinkMonitor
+from hotswitch.ovsdb.storage import Storage
 from hotswitch.switch.apply import World
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
@@ -37,13 +39,20 @@ _TICK_PERIOD = 1.0
 _SETTLING_TIME = 0.01
 """Seconds to wait for more link events, which mostly come in flocks."""
 
+_EXTERNAL = ("unix:", "tcp:", "ssl:")
+"""What the address of an external database begins with."""
+
+if TYPE_CHECKING:
+    from hotswitch.app.external import ExternalConfig
+
 _log = logging.getLogger(__name__)
 
 
 class Life:
     """One daemon for `run_dir`, in the network namespace `namespace` (None: this one).
 
-    database: the configuration database's file; None: what is wanted is in desired.json.
+    database: the configuration database's file, or where an external one is served
+        (`unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`); None: what is wanted is in desired.json.
     """
 
     def __init__(
@@ -51,7 +60,7 @@ class Life:
         run_dir: Path,
         namespace: str | None,
         engine: EngineKind,
-        database: Path | None = None,
+        database: str | None = None,
     ) -> None:
         self._engine = engine
         self._database = database
@@ -69,20 +78,19 @@ class Life:
             # A broken file is refused before anything is touched.
             store = JsonStore(self._files.desired)
             storage = None
-            if self._database is not None:
-                storage = open_storage(self._database)
-                held.callback(storage.close)
-            else:
+            if self._database is None:
                 store.load()
+            elif not self._database.startswith(_EXTERNAL):
+                storage = open_storage(Path(self._database))
+                held.callback(storage.close)
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
             monitor = held.enter_context(LinkMonitor())
             world = outside.world()
             clock = MonotonicClock()
             switch = Switch(world, clock)
-            database = None
-            if storage is not None:
-                database = ConfigDatabase(storage, self._files, switch, clock)
+            database = self._config(storage, switch, clock)
+            if database is not None:
                 await database.start()
                 turns = database.reconciler.turns
                 service = Service(switch, database, registry, clock, self._stop, turns)
@@ -109,6 +117,17 @@ class Life:
             lock.release()
             # Last: who asked for the end waits for this.
             await server.hang_up()
+
+    def _config(
+        self, storage: Storage | None, switch: Switch, clock: Clock
+    ) -> ConfigDatabase | ExternalConfig | None:
+        if storage is not None:
+            return ConfigDatabase(storage, self._files, switch, clock)
+        if self._database is None:
+            return None
+        from hotswitch.app.external import ExternalConfig  # it loads the ovs library
+
+        return ExternalConfig(self._database, switch, clock)
 
     def clean_up(self) -> None:
         """End what an earlier daemon left. Raises HotswitchError."""
