@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.passes.search import searches
 from hotswitch.compiler.shape import FieldMasks, Form, Shape, Subtable, Table, fits
@@ -34,6 +36,11 @@ class Homes:
                 for subtable in search.subtables:
                     place = name, subtable.number
                     self._of_subtable.setdefault(place, []).append((number, search))
+
+    @property
+    def maps(self) -> Set[str]:
+        """The names of the maps that its programs look into."""
+        return self._in_map.keys()
 
     def home(self, record: Record) -> Home | None:
         """Where the program finds an entry, or None: it can't find it, or not carry it out."""

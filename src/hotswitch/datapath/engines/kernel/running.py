@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.shape import Shape
+from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.journal import Journal
@@ -112,9 +113,17 @@ class Running:
 
     def alone(self) -> None:
         """Note that what ran before runs no more. Raises KernelError."""
+        removals = []
         if self.homes is not None:
             self._journal.programs = ((self.number, self.homes.shape),)
+            removals = [
+                self._store.give_up(name)
+                for name in self._store.known()
+                if name.startswith(memory.DIRECT + "_") and name not in self.homes.maps
+            ]
         self._journal.write()
+        for remove in removals:
+            remove()
 
     def running_number(self) -> int:
         """The number of the program that runs at tcx, or 0. Raises KernelError."""

@@ -6,6 +6,7 @@ A map's name in programs ("slots") stays; its pin has a generation's number behi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,6 +138,16 @@ class MapStore:
             if path.name.rpartition("_")[0] == name and path != current:
                 pins.remove(path)
         old.close()
+
+    def give_up(self, name: str) -> Callable[[], None]:
+        """Know a map no more; calling the result removes it. Nothing may be in it any more."""
+        map_, path = self._maps.pop(name), self._path(name, self._generation.pop(name))
+
+        def remove() -> None:
+            pins.remove(path)
+            map_.close()
+
+        return remove
 
     def close(self) -> None:
         """Let go of all maps."""
