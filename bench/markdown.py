@@ -25,7 +25,7 @@ _PLACE = re.compile(r"(<!-- figures: ([a-z0-9 _-]+) -->\n).*?(<!-- end -->)", re
 def fill(page: str, reports: Sequence[Mapping[str, Any]]) -> str:
     """The page with all places filled for which there is something."""
     results = _results(reports)
-    about = reports[-1]["about"]
+    about = {**reports[-1]["about"], "cpus_used_by_others": reports[-1]["cpus_used_by_others"]}
 
     def place(found: re.Match[str]) -> str:
         lines = _SECTIONS.get(found[2], _figure)(found[2], results, about)
@@ -92,10 +92,15 @@ def _aims(_: str, results: Results, __: Mapping[str, Any]) -> list[str]:
 
 
 def _about(_: str, __: Results, about: Mapping[str, Any]) -> list[str]:
-    return [
-        f"Measured {about['began'][:10]} on Linux {about['kernel']} ({about['machine']}, "
+    kernel = ".".join(about["kernel"].split(".")[:2])
+    lines = [
+        f"Measured {about['began'][:10]} on Linux {kernel} ({about['machine']}, "
         f"{about['cpus']} CPUs): {about['rounds']} rounds of {about['seconds']:g} s."
     ]
+    others = about.get("cpus_used_by_others")
+    if others:
+        lines.append(f"Other programs used {others['median']:.1f} CPUs meanwhile.")
+    return lines
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
