@@ -12,7 +12,7 @@ from hotswitch.compiler.compile import Dump
 from hotswitch.compiler.errors import CompileError
 
 _SPEED_LEVEL = 2
-_LARGE = 10_000
+_LARGE = 16_000
 """Lines of LLVM beyond which jumps may be too long for 16 bits: LLVM then ends the process."""
 
 
