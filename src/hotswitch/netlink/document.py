@@ -58,10 +58,12 @@ def _family(family: Family) -> Iterator[str]:
         facts.append(f"Multicast group: {', '.join(f'`{each}`' for each in family.groups)}.")
     yield " ".join(facts)
     yield ""
-    yield "| command | number | asked by | |"
-    yield "|---|---|---|---|"
+    yield "| command | number | asked by | needs | |"
+    yield "|---|---|---|---|---|"
     for command in family.commands:
-        yield f"| `{command.name}` | {command.number} | {_asked(command)} | {command.doc} |"
+        needs = ", ".join(f"`{each}`" for each in command.needs)
+        cells = (f"`{command.name}`", str(command.number), _asked(command), needs, command.doc)
+        yield f"| {' | '.join(cells)} |"
     yield ""
     yield from _set(family.attributes)
 

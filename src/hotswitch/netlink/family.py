@@ -26,6 +26,7 @@ class Command:
     """A command of a family; answers and events have commands too.
 
     flags: how it can be asked (DO, DUMP, ...); 0: it can't, it only answers or announces.
+    needs: the attributes that a request (not a dump) has to have.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Command:
     kernel: str
     flags: int = 0
     doc: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,8 @@ DEPTH = 40
 NESTED = 0x8000
 """NLA_F_NESTED, a bit beside the number."""
 
-_RECURRING = 1024
+_RECURRING = 1024  # payloads, each of at most
+_RECURRING_SIZE = 1024  # bytes
 _NUMBER = 0x3FFF
 _MAXIMUM = 0xFFFF
 _header = struct.Struct("=HH")
@@ -162,7 +163,7 @@ class Nested:
         return f"nested {self.of().name}"
 
     def decode(self, data: bytes, start: int, end: int, depth: int) -> Attributes:
-        if self.recurring:
+        if self.recurring and end - start <= _RECURRING_SIZE:
             try:
                 return self._remembered(data[start:end])
             except NetlinkError:

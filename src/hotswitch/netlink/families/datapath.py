@@ -37,7 +37,17 @@ DATAPATH = Family(
     doc="Datapaths. One is named by the number in the header, or by `name` and 0 there.",
     groups=("ovs_datapath",),
     commands=(
-        Command("new", 1, "OVS_DP_CMD_NEW", _CHANGE, "make one; answer and event"),
+        Command(
+            "new",
+            1,
+            "OVS_DP_CMD_NEW",
+            _CHANGE,
+            "make one; answer and event",
+            needs=(
+                "name",
+                "upcall_pid",
+            ),
+        ),
         Command("del", 2, "OVS_DP_CMD_DEL", _CHANGE, "delete one; answer and event"),
         Command("get", 3, "OVS_DP_CMD_GET", DO | DUMP | HAS_POLICY, "one, or all"),
         Command("set", 4, "OVS_DP_CMD_SET", _CHANGE, "change one; answer and event"),

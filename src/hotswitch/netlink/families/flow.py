@@ -32,10 +32,27 @@ FLOW = Family(
     doc="Flows. One is named by `ufid`, or without one by `key` as it was given.",
     groups=("ovs_flow",),
     commands=(
-        Command("new", 1, "OVS_FLOW_CMD_NEW", _CHANGE, "add one, or change one; answer and event"),
+        Command(
+            "new",
+            1,
+            "OVS_FLOW_CMD_NEW",
+            _CHANGE,
+            "add one, or change one; answer and event",
+            needs=(
+                "key",
+                "actions",
+            ),
+        ),
         Command("del", 2, "OVS_FLOW_CMD_DEL", _CHANGE, "delete one, or without a name all"),
         Command("get", 3, "OVS_FLOW_CMD_GET", DO | DUMP | HAS_POLICY, "one, or all"),
-        Command("set", 4, "OVS_FLOW_CMD_SET", _CHANGE, "change one's actions, or clear it"),
+        Command(
+            "set",
+            4,
+            "OVS_FLOW_CMD_SET",
+            _CHANGE,
+            "change one's actions, or clear it",
+            needs=("key",),
+        ),
     ),
     attributes=AttributeSet(
         "OVS_FLOW_ATTR",

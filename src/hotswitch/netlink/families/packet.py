@@ -29,6 +29,11 @@ PACKET = Family(
             "OVS_PACKET_CMD_EXECUTE",
             NAMESPACE_ADMINISTRATOR | DO | HAS_POLICY,
             "do these actions with this packet",
+            needs=(
+                "packet",
+                "key",
+                "actions",
+            ),
         ),
     ),
     attributes=AttributeSet(

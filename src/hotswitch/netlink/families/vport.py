@@ -62,7 +62,18 @@ VPORT = Family(
     doc="Ports. One is named by `name`, or by the datapath's number in the header and `port`.",
     groups=("ovs_vport",),
     commands=(
-        Command("new", 1, "OVS_VPORT_CMD_NEW", _CHANGE, "add one; answer and event"),
+        Command(
+            "new",
+            1,
+            "OVS_VPORT_CMD_NEW",
+            _CHANGE,
+            "add one; answer and event",
+            needs=(
+                "name",
+                "type",
+                "upcall_pid",
+            ),
+        ),
         Command("del", 2, "OVS_VPORT_CMD_DEL", _CHANGE, "delete one; answer and event"),
         Command("get", 3, "OVS_VPORT_CMD_GET", DO | DUMP | HAS_POLICY, "one, or all"),
         Command("set", 4, "OVS_VPORT_CMD_SET", _CHANGE, "change one; answer and event"),
