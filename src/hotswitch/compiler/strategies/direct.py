@@ -47,7 +47,7 @@ def suits(flow: Flow, masks: FieldMasks, widths: Sequence[int]) -> bool:
     if sum(widths) > MOST_BITS:
         return False
     layout = _Layout(flow, masks, tuple(widths))
-    return layout.bits <= MOST_BITS and all(
+    return 0 < layout.bits <= MOST_BITS and all(
         any(piece.value_shift == 0 and piece.width >= width for piece in flow.pieces(name))
         for (name, _), width in zip(masks, layout.widths, strict=True)
     )
@@ -80,14 +80,14 @@ class _Layout:
                 present.add(info.layer)
                 yield _Part(info.layer, self.flow.presence(info.layer), 1, at, presence=True)
                 at += 1
-            piece = next(each for each in self.flow.pieces(name) if each.value_shift == 0)
-            yield _Part(name, piece, mask & (1 << width) - 1, at, presence=False)
-            at += width
+            if bits := mask & (1 << width) - 1:
+                piece = next(each for each in self.flow.pieces(name) if each.value_shift == 0)
+                yield _Part(name, piece, bits, at, presence=False)
+                at += width
 
     @cached_property
     def bits(self) -> int:
-        last = self.parts[-1]
-        return last.at + max(1, self.widths[-1])
+        return max((part.at + part.mask.bit_length() for part in self.parts), default=0)
 
     @cached_property
     def outside(self) -> dict[Word, int]:
@@ -112,17 +112,14 @@ class _Layout:
         return index
 
     def match(self, index: int) -> Match:
-        names = dict(self.masks)
         absent = {
             part.field for part in self.parts if part.presence and not index >> part.at & part.mask
         }
         terms = [Term(layer, 0, 1) for layer in absent]
-        for part in self.parts:
-            layer = self.flow.field(part.field).layer
-            if not part.presence and not (self._brings_layer(part.field) and layer in absent):
-                value = index >> part.at & part.mask
-                if part.field not in absent:
-                    terms.append(Term(part.field, value, names[part.field]))
+        values = {part.field: index >> part.at & part.mask for part in self.parts}
+        for name, mask in self.masks:
+            if name not in absent and self.flow.field(name).layer not in absent:
+                terms.append(Term(name, values.get(name, 0), mask))
         return Match(tuple(sorted(terms, key=lambda term: term.field)))
 
     def _brings_layer(self, name: str) -> bool:
