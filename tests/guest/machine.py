@@ -67,7 +67,9 @@ def run(kernel: Kernel, command: Sequence[str], timeout: float) -> Outcome:
         try:
             output, _ = emulator.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
-            raise AssertionError(f"the machine runs still after {timeout} s") from error
+            emulator.kill()
+            output, _ = emulator.communicate()
+            raise AssertionError(f"the machine ran for {timeout} s and said: {output}") from error
         finally:
             process.stop(emulator)
     succeeded = f"{_DONE} 0" in output.splitlines()
@@ -85,7 +87,7 @@ def _emulator(kernel: Kernel, initial: Path) -> list[str]:
     machine = "-accel tcg -machine q35 -cpu max -smp 1 -m 768 -nodefaults -no-user-config"
     files = "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
     return [
-        *("nice", "qemu-system-x86_64", *machine.split()),
+        *("qemu-system-x86_64", *machine.split()),
         *("-display", "none", "-serial", "stdio", "-no-reboot"),
         *("-kernel", str(kernel.image), "-initrd", str(initial)),
         *("-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check"),

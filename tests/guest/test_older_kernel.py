@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import sys
 from collections.abc import Callable
@@ -27,6 +28,9 @@ def test_forwards_without_tcx(
         kernel = debian_kernel(request.config.cache.mkdir("guest"))
     except NoKernelError as error:
         pytest.skip(str(error))
+    # The machine would take long to do it, and can't keep it.
+    for folder in ("src", "tests"):
+        compileall.compile_dir(_ROOT / folder, quiet=1)
     program = [sys.executable, "-m", "tests.guest.inside"]
     outcome = machine.run(
         kernel, ["env", f"PYTHONPATH={_ROOT / 'src'}:{_ROOT}", *program], _SECONDS
