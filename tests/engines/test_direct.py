@@ -35,7 +35,7 @@ def test_an_index_leads_back_to_its_match(match: Match) -> None:
     key = search.key(subtable, match)
     assert key is not None and int.from_bytes(key, "little") < 1 << MOST_BITS
     found = search.match(key)
-    if "vlan" not in dict(match.mask) or dict((t.field, t.value) for t in match.terms)["vlan"]:
+    if "vlan" not in dict(match.mask) or {t.field: t.value for t in match.terms}["vlan"]:
         assert found == (subtable, match)
 
 
