@@ -28,8 +28,10 @@ STEADY = (
 )
 ADDRESS = Address(5, 0x02000000000A, 1, static=True)
 METER = Meter(1, 1_000_000_000, 1_000_000)
-_FIELDS = (("in_port", -1), ("reg0", -1), ("ethernet.src", -1), ("ethernet.src", 0xFFFF),
-           ("ipv4.dst", 0xFFFFFFFF), ("ipv4.dst", 0xFFFFFF00), ("ipv4.dst", 0xFFFF0000))  # fmt: skip
+_FIELDS = (
+    ("in_port", -1), ("reg0", -1), ("ethernet.src", -1), ("ethernet.src", 0xFFFF),
+    ("ipv4.dst", 0xFFFFFFFF), ("ipv4.dst", 0xFFFFFF00), ("ipv4.dst", 0xFFFF0000),
+)  # fmt: skip
 
 
 def changes(seed: int) -> Iterator[list[Change]]:
