@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hotswitch.datapath.engines.reference.packet import Packet
 from hotswitch.headers.build import build
+from hotswitch.headers.declaration import Field
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model.match import Match
@@ -483,3 +484,16 @@ def masks_for(draw: st.DrawFn, flow: Attributes) -> Attributes:
                 some[each] = 0xFF
             pairs.append((name, kind.value(**some)))
     return Attributes(pairs)
+
+
+def test_a_field_beside_the_packet_is_used_once_it_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    import hotswitch.headers.registry as place
+
+    mark = Field("skb_mark", 32, settable=True)
+    monkeypatch.setattr(place, "META", (*place.META, mark))
+    marked = Registry(BUILT_IN)
+    match = match_of(marked, key(skb_mark=7), mask(skb_mark=0xFF))
+    assert show_match(marked, match) == "in_port=3,skb_mark=0x7/0xff,!vlan"
+    listed, under = key_of(marked, match)
+    assert (listed["skb_mark"], under["skb_mark"]) == (7, 0xFF)
+    assert ingress_of(marked, Attributes(in_port=3, skb_mark=7)) == 3

@@ -64,7 +64,7 @@ def ingress_of(registry: Registry, key: Attributes) -> int:
     Raises NetlinkError for metadata that no packet here can have.
     """
     for name, value in key:
-        if name in lacks.ALWAYS_ZERO and not is_zero(value):
+        if name in lacks.ALWAYS_ZERO and not _has(registry, str(name)) and not is_zero(value):
             raise _lacking("key", str(name))
     port = key.get("in_port")
     return 0 if port is None else _port(port)
@@ -224,7 +224,7 @@ class _Translation:
                 self._labels(value, mask)
             elif name == "nd":
                 self._neighbour(value, mask)
-            elif name in lacks.KEYS and not self._has(name):
+            elif name in lacks.KEYS and not _has(self._registry, name):
                 self._must_be_zero(name, value, mask)
             else:
                 self._members(name, value, mask)
@@ -314,10 +314,6 @@ class _Translation:
         if name not in lacks.ALWAYS_ZERO or not is_zero(looked_at):
             raise _lacking("key", name)
 
-    def _has(self, name: str) -> bool:
-        places = PLACES.get(name)
-        return places is not None and has_field(self._registry, places[NUMBER][0])
-
     def _mask_of(self, name: str) -> Any:
         return _EXACT if self._mask is None else self._mask.get(name)
 
@@ -325,6 +321,12 @@ class _Translation:
         mask &= self._registry.field(field).mask
         if mask:
             self._terms[field] = (value & mask, mask)
+
+
+def _has(registry: Registry, name: str) -> bool:
+    """Whether the registry has a field for what stands beside the packet."""
+    places = PLACES.get(name)
+    return places is not None and has_field(registry, places[NUMBER][0])
 
 
 def _without_tag(attributes: Attributes, inner: Attributes) -> Attributes:
