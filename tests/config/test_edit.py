@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotswitch.config.edit import edit
+from hotswitch.config.edit import EditError, edit
 from hotswitch.config.read import Reader
 from hotswitch.model.port import Hook
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
@@ -91,6 +92,23 @@ def test_what_others_have_written_stays() -> None:
     assert database.row("Interface", "v0")["external_ids"] == {"iface-id": "x"}
     settings = database.row("Bridge", "br0")["other_config"]
     assert settings == {"hwaddr": "02:00:00:00:00:01", "mac-aging-time": "9"}
+
+
+def test_what_others_have_deleted_meanwhile_can_not_be_changed() -> None:
+    database = LabDatabase()
+    database.add_bridge("br0")
+    database.add_port("br0", "v0")
+    reading = Reader().read(database.tables())
+    bridge = reading.desired.bridges["br0"]
+    port = replace(bridge.ports["v0"], tag=5)
+    after = Desired({"br0": replace(bridge, ports={**bridge.ports, "v0": port})})
+    database.delete_port("br0", "v0")
+    with pytest.raises(EditError, match="port v0 has been deleted meanwhile"):
+        edit(database.tables(), reading, after)
+    clear = {"op": "update", "table": "Open_vSwitch", "where": [], "row": {"bridges": ["set", []]}}
+    database.transact_json(clear)
+    with pytest.raises(EditError, match="bridge br0 has been deleted meanwhile"):
+        edit(database.tables(), reading, after)
 
 
 def test_a_new_bridge_has_its_local_port() -> None:

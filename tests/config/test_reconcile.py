@@ -357,3 +357,23 @@ def test_without_a_look_at_the_links_nothing_is_in_force(
         assert lab.database.row("Open_vSwitch")["cur_cfg"] == 1
 
     run(work())
+
+
+def test_a_bug_does_not_end_the_loop(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> None:
+        await lab.reconciler.start()
+        running = asyncio.create_task(lab.reconciler.run())
+        with monkeypatch.context() as patch:
+            patch.setattr(lab.switch, "status", lambda: 1 // 0)
+            lab.database.add_bridge("br0")
+            lab.reconciler.changed()
+            while "a bug" not in caplog.text:
+                await asyncio.sleep(0)
+        lab.reconciler.changed()
+        while lab.database.row("Open_vSwitch")["cur_cfg"] != 1:
+            await asyncio.sleep(0)
+        running.cancel()
+
+    run(work())

@@ -11,10 +11,11 @@ from typing import Any
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
-from hotswitch.app.store import StoreError
+from hotswitch.app.store import JsonStore, StoreError
 from hotswitch.base.clock import Clock
 from hotswitch.config.edit import edit
 from hotswitch.config.operations import Update
+from hotswitch.config.read import Reader
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, embedded_tables, the_root
 from hotswitch.ovsdb.changes import Changes
@@ -62,10 +63,22 @@ class ConfigDatabase:
         """
         if the_root(self.tables()) is None:
             self._commit([{"op": "insert", "table": NAME, "row": {}}])
+            self._import()
         await self.reconciler.start()
         self._databases.observers.append(self._committed)
         await self._server.start({f"punix:{self._files.database}": Options(), _MANAGERS: Options()})
         self._running = asyncio.create_task(self.reconciler.run())
+
+    def _import(self) -> None:
+        """Take over what the file of earlier versions wants, which is then out of the way."""
+        old = self._files.desired
+        if not old.exists():
+            return
+        operations = edit(self.tables(), Reader().read(self.tables()), JsonStore(old).load())
+        if operations:
+            self._commit(operations)
+        old.rename(old.with_name(f"{old.name}.imported"))
+        _log.info("%s has been taken over into the database", old)
 
     async def close(self) -> None:
         """Bring everything to the disk, and hang up. The storage stays open."""

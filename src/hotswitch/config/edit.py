@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hotswitch.base.errors import HotswitchError
 from hotswitch.config.operations import Update, datum
 from hotswitch.config.read import Reading
 from hotswitch.config.rows import Tables, Uuid, Value, members, the_root
@@ -21,8 +22,15 @@ Settings = Mapping[str, str | None]
 _DEFAULT = DesiredBridge("")
 
 
+class EditError(HotswitchError):
+    """What is to be changed is not in the tables."""
+
+
 def edit(tables: Tables, reading: Reading, after: Desired) -> list[Operation]:
-    """What brings the tables from `reading.desired` to `after`; nothing if they are the same."""
+    """What brings the tables from `reading.desired` to `after`; nothing if they are the same.
+
+    Raises EditError if the tables are no longer those that were read, and it matters.
+    """
     root = the_root(tables)
     if root is None:
         return []
@@ -74,6 +82,8 @@ class _Edit:
 
     def _changed_bridge(self, old: DesiredBridge, new: DesiredBridge) -> Iterator[Operation]:
         uuid = self._rows[old.name]
+        if uuid not in self._tables["Bridge"]:
+            raise EditError(f"bridge {old.name} has been deleted meanwhile")
         yield from _set(
             "Bridge", uuid, "other_config", _bridge_settings(old), _bridge_settings(new)
         )
@@ -130,13 +140,11 @@ class _Edit:
         """The rows of Port and Interface of a port that is in force."""
         ports = self._tables["Port"]
         places = self._reading.interfaces
-        return next(
-            (port, interface)
-            for port in members(self._tables["Bridge"][bridge], "ports")
-            if port in ports
-            for interface in members(ports[port], "interfaces")
-            if interface in places and places[interface].name == name
-        )
+        for port in members(self._tables["Bridge"].get(bridge, {}), "ports"):
+            for interface in members(ports.get(port, {}), "interfaces"):
+                if interface in places and places[interface].name == name:
+                    return port, interface
+        raise EditError(f"port {name} has been deleted meanwhile")
 
     def _name(self) -> str:
         self._count += 1

@@ -116,7 +116,10 @@ class Reconciler:
         """Turn after turn, for ever."""
         while True:
             await self._woken.wait()
-            await self.turn()
+            try:
+                await self.turn()
+            except Exception:
+                _log.exception("a bug in following the database; the next change is tried again")
 
     async def turn(self) -> None:
         """Bring the switch and the database together once."""
