@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support import own_mounts
+
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 settings.register_profile("hotswitch", deadline=None, print_blob=True)
 settings.load_profile("hotswitch")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_mounts() -> None:
+    if not os.geteuid():
+        own_mounts.take()
 
 
 def _allowed(node_id: str) -> bool:

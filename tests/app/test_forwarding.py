@@ -30,8 +30,9 @@ def lab(room: Room, tmp_path: Path) -> Iterator[Daemon]:
 
 def _ping(lab: Daemon, source: str, target: str, count: int = 2) -> bool:
     """Whether any of a few pings is answered."""
-    # After a ping that was not answered, the next waits a second for its neighbour's address.
     seconds = "1" if count == 1 else "3"
+    # What an earlier ping still waits for would end this one with an error.
+    lab.room.run("ip", "neigh", "flush", "all", "nud", "all", host=source, check=False)
     command = ["ping", "-c", str(count), "-i", "0.05", "-w", seconds, _HOSTS[target][1]]
     return lab.room.run(*command, host=source, check=False).returncode == 0
 
