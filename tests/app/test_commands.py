@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import REFERENCE, Daemon, hotswitch
+from tests.support.kept import kept
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -42,15 +43,15 @@ def test_bridges_and_ports_come_and_go_and_are_kept(daemon: Daemon) -> None:
     daemon.do("bridge set br0 ageing 5 reserved off")
     port = daemon.ask("port show tap0")
     assert (port["tag"], port["trunks"], port["storm_limit"]) == (None, [5], 0)
-    kept = json.loads((daemon.run_dir / "desired.json").read_text())
-    assert kept["bridges"][0]["ageing_time"] == 5
-    assert kept["bridges"][0]["ports"][0]["trunks"] == [5]
+    on_disk = kept(daemon.run_dir).bridges["br0"]
+    assert on_disk.ageing_time == 5
+    assert on_disk.ports["tap0"].trunks == (5,)
 
     daemon.do("port del tap0")
     assert [each["name"] for each in daemon.ask("port list")] == ["br0", "tap1"]
     daemon.do("bridge del br0")
     assert daemon.ask("bridge list") == []
-    assert json.loads((daemon.run_dir / "desired.json").read_text())["bridges"] == []
+    assert kept(daemon.run_dir).bridges == {}
     assert daemon.room.run("ip", "link", "show", "tap1").returncode == 0
 
 
@@ -139,10 +140,10 @@ def test_a_trace_tells_the_way_and_what_leaves(daemon: Daemon) -> None:
 def test_what_is_wrong_is_refused_and_changes_nothing(
     crowded: Daemon, line: str, says: str
 ) -> None:
-    before = (crowded.run_dir / "desired.json").read_bytes(), crowded.ask("port list")
+    before = kept(crowded.run_dir), crowded.ask("port list")
     links = _links(crowded)
     assert says in crowded.refuse(line)
-    assert ((crowded.run_dir / "desired.json").read_bytes(), crowded.ask("port list")) == before
+    assert (kept(crowded.run_dir), crowded.ask("port list")) == before
     assert _links(crowded) == links
 
 

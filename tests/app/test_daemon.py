@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import REAL, REFERENCE, Daemon, environment
+from tests.support.kept import kept
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -80,7 +82,7 @@ def test_stopping_the_forwarding_removes_what_was_made(daemon: Daemon) -> None:
     daemon.do("shutdown --stop-forwarding")
     assert daemon.process and daemon.process.wait(20) == 0
     assert daemon.room.run("ip", "link", "show", "br0", check=False).returncode
-    assert "br0" in (daemon.run_dir / "desired.json").read_text()
+    assert "br0" in kept(daemon.run_dir).bridges
 
 
 def test_cleanup_removes_what_a_killed_daemon_left(daemon: Daemon) -> None:
@@ -206,10 +208,12 @@ def test_two_daemons_in_two_namespaces_do_not_disturb_each_other(
 
 
 def test_a_daemon_survives_a_full_disk(daemon: Daemon) -> None:
+    assert daemon.process
     daemon.do("bridge add br0")
-    before = (daemon.run_dir / "desired.json").read_bytes()
-    (daemon.run_dir / "desired.json.new").mkdir()
-    assert "can't write" in daemon.refuse("bridge add br1")
+    before = kept(daemon.run_dir)
+    limit = (daemon.run_dir / "conf.db").stat().st_size
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    assert "can't" in daemon.refuse("bridge add br1")
     assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
-    assert (daemon.run_dir / "desired.json").read_bytes() == before
+    assert kept(daemon.run_dir) == before
     assert daemon.room.run("ip", "link", "show", "br1", check=False).returncode

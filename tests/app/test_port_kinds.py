@@ -16,6 +16,7 @@ from hypothesis import strategies as some
 from hotswitch.app import document
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
 from tests.support.daemon import REAL, Daemon, environment
+from tests.support.kept import kept
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -192,9 +193,10 @@ def test_settings_of_links_are_kept_and_taken_back(daemon: Daemon) -> None:
     daemon.do("port set i mac none mtu none")
     assert daemon.ask("port show i")["mac"] == "02:00:00:00:00:01"  # it stays as it is
     daemon.do("port set br0 mtu 1300")
-    saved = json.loads((daemon.run_dir / "desired.json").read_bytes())
-    ports = saved["bridges"][0]["ports"]
-    assert ports == [{"name": "i", "type": "internal"}, {"name": "br0", "mtu": 1300}]
+    assert kept(daemon.run_dir).bridges["br0"].ports == {
+        "i": DesiredPort("i", kind=PortKind.INTERNAL),
+        "br0": DesiredPort("br0", kind=PortKind.INTERNAL, mtu=1300),
+    }
     daemon.do("port set i type tap")
     assert "type:        tap" in daemon.do("port show i")
     for wrong in ("mac 1:2", "mac 020000000001", "mtu 67", "mtu 65536", "type vxlan"):

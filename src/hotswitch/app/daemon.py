@@ -25,7 +25,7 @@ PROGRAM = "hotswitchd"
     show_default=True,
     show_envvar=True,
     metavar="DIRECTORY",
-    help="Where the desired state and the control socket are; made if missing.",
+    help="Where the database and the sockets are; made if missing.",
 )
 @click.option(
     "--engine",
@@ -44,7 +44,8 @@ PROGRAM = "hotswitchd"
     "database",
     metavar="FILE|REMOTE",
     help="Keep what is wanted in this OVSDB file, made if missing, and serve it on db.sock in the "
-    "run directory; or follow an ovsdb-server at unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
+    "run directory; or follow an ovsdb-server at unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT. "
+    "[default: conf.db in the run directory]",
 )
 @click.option(
     "--cleanup",
@@ -65,7 +66,7 @@ def command(
 ) -> None:
     """Run the virtual switch, in the foreground.
 
-    It makes what the run directory's desired.json describes, follows devices as
+    It makes what the configuration database describes, follows devices as
     they come and go, and answers `hotswitch`. The forwarding itself is a
     program in the kernel, which goes on when the daemon stops, is upgraded, or
     is killed; a daemon that starts takes it over. SIGTERM and SIGINT stop the

@@ -21,7 +21,7 @@ from hotswitch.config.rows import Tables, embedded_tables, the_root
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.log import LogError
-from hotswitch.ovsdb.remotes import Options
+from hotswitch.ovsdb.remotes import Options, RemoteError
 from hotswitch.ovsdb.schemas import load
 from hotswitch.ovsdb.server import Server
 from hotswitch.ovsdb.storage import Storage
@@ -63,10 +63,17 @@ class ConfigDatabase:
         """
         if the_root(self.tables()) is None:
             self._commit([{"op": "insert", "table": NAME, "row": {}}])
-            self._import()
+        self._import()
         await self.reconciler.start()
         self._databases.observers.append(self._committed)
-        await self._server.start({f"punix:{self._files.database}": Options(), _MANAGERS: Options()})
+        try:
+            await self._server.start(
+                {f"punix:{self._files.database}": Options(), _MANAGERS: Options()}
+            )
+        except RemoteError as error:
+            too_long = "too long" in error.message
+            remedy = "give a --run-dir with a shorter path" if too_long else ""
+            raise StoreError(error.message, remedy=remedy) from error
         self._running = asyncio.create_task(self.reconciler.run())
 
     def _import(self) -> None:
@@ -74,9 +81,14 @@ class ConfigDatabase:
         old = self._files.desired
         if not old.exists():
             return
-        operations = edit(self.tables(), Reader().read(self.tables()), JsonStore(old).load())
+        reading = Reader().read(self.tables())
+        if reading.bridges:
+            _log.warning("%s means nothing any more: the database has bridges", old)
+            return
+        operations = edit(self.tables(), reading, JsonStore(old).load())
         if operations:
             self._commit(operations)
+            self._keep()
         old.rename(old.with_name(f"{old.name}.imported"))
         _log.info("%s has been taken over into the database", old)
 
@@ -116,11 +128,14 @@ class ConfigDatabase:
         operations = edit(self.tables(), self.reconciler.reading, desired)
         if operations:
             self._commit(operations)
-            try:
-                self._storage.sync()()
-            except LogError as error:
-                raise StoreError(f"the database can't keep it: {error}") from error
+            self._keep()
         self.reconciler.changed()
+
+    def _keep(self) -> None:
+        try:
+            self._storage.sync()()
+        except LogError as error:
+            raise StoreError(f"the database can't keep it: {error}") from error
 
     def _commit(self, operations: list[Any]) -> None:
         self._is_writing = True

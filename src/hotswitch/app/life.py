@@ -18,10 +18,9 @@ from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
 from hotswitch.app.lock import Lock
 from hotswitch.app.methods import all_methods
-from hotswitch.app.paths import RunDirectory
+from hotswitch.app.paths import DATABASE, RunDirectory
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service
-from hotswitch.app.store import JsonStore
 from hotswitch.app.world import Outside
 from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
@@ -34,7 +33,6 @@ from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
 
 _AGEING_PERIOD = 1.0
-_RETRY_PERIOD = 5.0
 _TICK_PERIOD = 1.0
 _SETTLING_TIME = 0.01
 """Seconds to wait for more link events, which mostly come in flocks."""
@@ -52,7 +50,7 @@ class Life:
     """One daemon for `run_dir`, in the network namespace `namespace` (None: this one).
 
     database: the configuration database's file, or where an external one is served
-        (`unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`); None: what is wanted is in desired.json.
+        (`unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`); None: conf.db in the run directory.
     """
 
     def __init__(
@@ -63,7 +61,7 @@ class Life:
         database: str | None = None,
     ) -> None:
         self._engine = engine
-        self._database = database
+        self._database = database or str(run_dir / DATABASE)
         self._files = RunDirectory(run_dir)
         self._namespace = namespace
         self._ending: asyncio.Event | None = None
@@ -75,12 +73,9 @@ class Life:
         with ExitStack() as held:
             lock = self._begin()
             held.callback(lock.release)
-            # A broken file is refused before anything is touched.
-            store = JsonStore(self._files.desired)
             storage = None
-            if self._database is None:
-                store.load()
-            elif not self._database.startswith(_EXTERNAL):
+            if not self._database.startswith(_EXTERNAL):
+                # A broken file is refused before anything is touched.
                 storage = open_storage(Path(self._database))
                 held.callback(storage.close)
             registry = Registry.standard()
@@ -90,28 +85,20 @@ class Life:
             clock = MonotonicClock()
             switch = Switch(world, clock)
             database = self._config(storage, switch, clock)
-            if database is not None:
-                await database.start()
-                turns = database.reconciler.turns
-                service = Service(switch, database, registry, clock, self._stop, turns)
-                follow, tick = database.reconciler.links_changed, database.reconciler.tick
-                period = _TICK_PERIOD
-            else:
-                service = Service(switch, store, registry, clock, self._stop)
-                service.start()
-                follow, tick, period = service.reconcile, service.retry, _RETRY_PERIOD
+            await database.start()
+            reconciler = database.reconciler
+            service = Service(switch, database, registry, clock, self._stop, reconciler.turns)
             server = ControlServer(self._files.control, Dispatcher(all_methods(service)).answer)
             await _listen(server)
             with (
-                _watching(monitor, follow),
+                _watching(monitor, reconciler.links_changed),
                 _every(_AGEING_PERIOD, service.age),
-                _every(period, tick),
+                _every(_TICK_PERIOD, reconciler.tick),
             ):
                 self._announce(service)
                 await self._ending.wait()
             notify("STOPPING=1")
-            if database is not None:
-                await database.close()
+            await database.close()
             self._end(world, switch, outside)
             server.close()
             lock.release()
@@ -120,11 +107,9 @@ class Life:
 
     def _config(
         self, storage: Storage | None, switch: Switch, clock: Clock
-    ) -> ConfigDatabase | ExternalConfig | None:
+    ) -> ConfigDatabase | ExternalConfig:
         if storage is not None:
             return ConfigDatabase(storage, self._files, switch, clock)
-        if self._database is None:
-            return None
         from hotswitch.app.external import ExternalConfig  # it loads the ovs library
 
         return ExternalConfig(self._database, switch, clock)

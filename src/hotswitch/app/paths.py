@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT = Path("/run/hotswitch")
+DATABASE = "conf.db"
+"""The configuration database's file in the run directory, unless another is given."""
+
 VARIABLE = "HOTSWITCH_RUN_DIR"
 
 
@@ -17,7 +20,7 @@ class RunDirectory:
 
     @property
     def desired(self) -> Path:
-        """The desired state (`store.JsonStore`)."""
+        """The desired state of earlier versions (`store.JsonStore`)."""
         return self.path / "desired.json"
 
     @property

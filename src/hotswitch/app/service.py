@@ -42,20 +42,12 @@ class Service:
         self.clock = clock
         self.stop = stop
         self._store = store
-        self._failing: frozenset[str] = frozenset()
         self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out, turns)
 
     @property
     def desired(self) -> Desired:
         """What is wanted."""
         return self.switch.desired
-
-    def start(self) -> None:
-        """Make what was wanted last so. A port that can't be had is logged and tried again later.
-
-        Raises HotswitchError, and changes nothing, if the store can't be read.
-        """
-        self._note(self.switch.set_desired(self._store.load()))
 
     async def change(
         self,
@@ -124,32 +116,10 @@ class Service:
                 return bridge, bridge.ports[name]
         raise RequestError(f"there is no port {name}", remedy="see `hotswitch port list`")
 
-    def reconcile(self) -> None:
-        """Links have changed: follow."""
-        try:
-            failures: Iterable[object] = self.switch.links_changed()
-        except HotswitchError as error:
-            failures = [error]
-        self._note(failures)
-
-    def retry(self) -> None:
-        """Try again what failed, if anything did."""
-        if self._failing:
-            self.reconcile()
-
     def age(self) -> None:
         """Forget addresses that have been silent for too long."""
         for error in self.switch.age(self.clock.now()):
             _log.error("ageing: %s", error)
-
-    def _note(self, failures: Iterable[object]) -> None:
-        """Log failures when they appear and when they have gone."""
-        failing = frozenset(map(str, failures))
-        for each in sorted(failing - self._failing):
-            _log.error("%s", each)
-        for each in sorted(self._failing - failing):
-            _log.info("no longer so: %s", each)
-        self._failing = failing
 
     async def _prepare(self, desired: Desired) -> None:
         """Return when nothing has to be compiled any more to have this."""
