@@ -48,15 +48,15 @@ class Book:
         record.predecessor = predecessor
         self.slots.write(record.slot, record.template, entry.cookie, entry.priority, data)
         self.counters.begin(record.slot, predecessor.slot if predecessor else 0)
-        self.records[entry.key] = record
-        self.waiting[entry.key] = record
+        self.records[record.key] = record
+        self.waiting[record.key] = record
         self.shaper.add(record)
         if predecessor is not None:
             self.shaper.keep(predecessor)
 
     def in_force(self, record: Record) -> Record | None:
         """A record waits no more; what was in force in its place until now."""
-        del self.waiting[record.entry.key]
+        del self.waiting[record.key]
         before, record.predecessor = record.predecessor, None
         if before is not None:
             self.shaper.release(before)
@@ -131,7 +131,7 @@ class Book:
         self.counters.settle([successor.slot for _, successor in retired if successor])
         gone = [record for record, successor in retired if successor is None]
         counted = self.counters.of([record.slot for record in gone])
-        last = {record.entry.key: counted(record.slot) for record in gone}
+        last = {record.key: counted(record.slot) for record in gone}
         self.free([record for record, _ in retired])
         return last
 

@@ -29,7 +29,7 @@ def carry_out(
             book.move_out(in_force, in_force.home, touched)
             retired.append((in_force, None))
     for record in puts:
-        key = record.entry.key
+        key = record.key
         in_force = book.withdraw(key, unused) if key in book.records else None
         book.enter(record, in_force)
         home = homes.home(record) if homes else None
@@ -51,14 +51,14 @@ def shape_after(
 ) -> Shape:
     """The shape that a change would ask for. Raises DatapathError."""
     shaper = book.shaper
-    keys = dict.fromkeys([*deletes, *(record.entry.key for record in puts)])
+    keys = dict.fromkeys([*deletes, *(record.key for record in puts)])
     old = [book.records[key] for key in keys if key in book.records]
     deleted = set(deletes)
     kept = [
         in_force
         for record in puts
         if homes is None or homes.home(record) is None
-        if (key := record.entry.key) not in deleted and key in book.records
+        if (key := record.key) not in deleted and key in book.records
         if (in_force := book.what_is_in_force(key)) is not None
     ]
     for record in old:

@@ -202,7 +202,7 @@ class KernelEngine:
             if compiling is not None and wait:
                 compiling.result()  # what can't be compiled changes nothing
             self._room.for_entries(records, self.running.homes)
-            keys = dict.fromkeys([*deletes, *(entry.key for entry in puts)])
+            keys = dict.fromkeys([*deletes, *(record.key for record in records)])
             before = [self.book.records[key].entry for key in keys if key in self.book.records]
             with self._undone_on_error(before, puts):
                 last = carry_out(self.book, self.running.homes, records, deletes)

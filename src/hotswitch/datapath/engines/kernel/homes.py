@@ -44,8 +44,10 @@ class Homes:
 
     def home(self, record: Record) -> Home | None:
         """Where the program finds an entry, or None: it can't find it, or not carry it out."""
-        table = self._tables.get(record.entry.table)
-        return table.home(record) if table else None
+        if record.asked is not self:
+            table = self._tables.get(record.entry.table)
+            record.asked, record.place = self, table.home(record) if table else None
+        return record.place
 
     def differs(self, other: Homes | None, table: int) -> bool:
         """Whether entries of a table may live elsewhere than under another shape."""

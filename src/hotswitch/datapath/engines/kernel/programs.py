@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -51,23 +52,30 @@ class Compiled:
 
     def load(self, maps: Mapping[str, Map], name: str) -> Program:
         """Load it with these maps. Raises VerifierError, KernelError."""
-        text = self.text.splitlines()
-        functions = {each.start: each.name for each in self.linked.functions}
-        lines = [
-            SourceLine(index, number, text[number - 1].strip(), "program.ir")
-            for index, number in sorted({**dict.fromkeys(functions, 1), **self.lines}.items())
-        ]
         try:
             return Program.load(
                 _TYPES[self.context.name],
                 resolve(self.linked, maps),
                 name=name,
-                functions=functions,
-                lines=_changes(lines, functions),
+                functions=self._functions,
+                lines=self._source,
             )
         except VerifierError as error:
             dump_to(f"{self.context.name}-verifier", error.log)
             raise
+
+    @cached_property
+    def _functions(self) -> dict[int, str]:
+        return {each.start: each.name for each in self.linked.functions}
+
+    @cached_property
+    def _source(self) -> list[SourceLine]:
+        text = self.text.splitlines()
+        lines = [
+            SourceLine(index, number, text[number - 1].strip(), "program.ir")
+            for index, number in sorted({**dict.fromkeys(self._functions, 1), **self.lines}.items())
+        ]
+        return _changes(lines, self._functions)
 
 
 def _changes(lines: list[SourceLine], functions: Mapping[int, str]) -> list[SourceLine]:

@@ -23,18 +23,24 @@ class Record:
 
     home: None while no program that is loaded can find the entry.
     predecessor: what is in force in its place as long as it has no home.
+    asked, place: the homes that were asked last for its home, and what they said.
     """
 
-    __slots__ = ("entry", "form", "home", "predecessor", "runs", "slot", "template")
+    __slots__ = (
+        "asked", "entry", "form", "home", "key", "place", "predecessor", "runs", "slot", "template",
+    )  # fmt: skip
 
     def __init__(self, entry: Entry, form: Form, template: int) -> None:
         self.entry = entry
+        self.key = entry.key
         self.form = form
         self.template = template
         self.slot = 0
         self.runs: tuple[ListRun, ...] = ()
         self.home: Home | None = None
         self.predecessor: Record | None = None
+        self.asked: object = None
+        self.place: Home | None = None
 
 
 class Residents:

@@ -51,7 +51,9 @@ class Shaper:
     def add(self, record: Record) -> None:
         """Count a record."""
         table = record.entry.table
-        priorities = self._forms[table].setdefault(record.form, Counter())
+        priorities = self._forms[table].get(record.form)
+        if priorities is None:
+            priorities = self._forms[table][record.form] = Counter()
         priorities[record.entry.priority] += 1
         self._used[table][record.template] += 1
         self._widen(record)
