@@ -21,7 +21,7 @@ _INIT = """#!/bin/busybox sh
 mount -t proc none /proc
 while read module; do insmod /modules/$module; done </modules/order
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose root /host
-for each in proc sysfs:sys devtmpfs:dev tmpfs:run tmpfs:tmp; do
+for each in proc sysfs:sys devtmpfs:dev tmpfs:run; do
     mount -t ${each%:*} none /host/${each#*:}
 done
 cp /command /host/run/command
@@ -29,10 +29,11 @@ exec switch_root /host /bin/busybox sh /run/command
 """
 
 _COMMAND = f"""
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp PYTHONDONTWRITEBYTECODE=1
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1
+export HOME=/run/tmp TMPDIR=/run/tmp
 ip link set lo up
 mount -t bpf none /sys/fs/bpf
-mkdir /run/netns
+mkdir /run/netns /run/tmp
 COMMAND </dev/null 2>&1
 echo "{_DONE} $?"
 busybox poweroff -f
