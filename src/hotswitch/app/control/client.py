@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from hotswitch.base.errors import HotswitchError
 
 MAXIMUM_REPLY = 1 << 30
 _CHUNK = 1 << 16
+_TIMEVAL = struct.Struct("@ll")
+"""struct timeval (time.h)."""
 
 
 class ControlError(HotswitchError):
@@ -26,16 +29,24 @@ class ControlClient:
     def __init__(self, path: Path, timeout: float = 60.0) -> None:
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout)
         self._framer = Framer(MAXIMUM_REPLY)
         try:
+            # With a timeout of Python's own the socket does not block, and so many clients at
+            # once that the daemon has not accepted yet would be an error instead of a wait.
+            self._socket.setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(*_parts(timeout))
+            )
             self._socket.connect(str(path))
+            self._socket.settimeout(timeout)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             self._socket.close()
             raise ControlError(
                 f"no daemon is running in {path.parent}",
                 remedy=f"start it: hotswitchd --run-dir {path.parent}",
             ) from error
+        except BlockingIOError as error:
+            self._socket.close()
+            raise ControlError(f"the daemon at {path} does not answer") from error
         except OSError as error:
             self._socket.close()
             raise ControlError(f"can't connect to {path}: {error.strerror or error}") from error
@@ -75,3 +86,8 @@ class ControlClient:
             complete = self._framer.feed(data)
             if complete:
                 return complete[0]
+
+
+def _parts(seconds: float) -> tuple[int, int]:
+    """Seconds and microseconds."""
+    return divmod(round(seconds * 1_000_000), 1_000_000)
