@@ -32,11 +32,16 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, **more}
 
 
+def command(*words: str) -> list[str]:
+    """The command line that runs `hotswitch`."""
+    return [sys.executable, "-c", _COMMAND, *words]
+
+
 def hotswitch(
     room: Room | None, run_dir: Path, *words: str, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command `hotswitch` and wait."""
-    line = [sys.executable, "-c", _COMMAND, *words]
+    line = command(*words)
     return subprocess.run(
         room.command(*line) if room else line,
         env=environment(HOTSWITCH_RUN_DIR=str(run_dir), **more),

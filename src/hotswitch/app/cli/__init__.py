@@ -31,7 +31,8 @@ def run(arguments: list[str]) -> int:
     try:
         _check_text(arguments)
         root.main(arguments, PROGRAM, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:  # it may be closed
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()  # the help
         return 2
@@ -47,9 +48,11 @@ def run(arguments: list[str]) -> int:
     except HotswitchError as error:
         _complain(str(error))
         return 1
-    except BrokenPipeError:
-        # The reader has enough; don't let the interpreter's last flush complain.
+    except OSError as error:
+        # Of the output: others are declared. Don't let the interpreter's last flush complain too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # then the reader has enough
+            _complain(f"can't write: {error.strerror}")
         return 1
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED

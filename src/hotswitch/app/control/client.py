@@ -20,6 +20,10 @@ class ControlError(HotswitchError):
     """The daemon can't be reached, or has refused a request."""
 
 
+class NoDaemonError(ControlError):
+    """No daemon is running there."""
+
+
 class ControlClient:
     """One connection; use it as a context manager.
 
@@ -40,7 +44,7 @@ class ControlClient:
             self._socket.settimeout(timeout)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             self._socket.close()
-            raise ControlError(
+            raise NoDaemonError(
                 f"no daemon is running in {path.parent}",
                 remedy=f"start it: hotswitchd --run-dir {path.parent}",
             ) from error
@@ -49,7 +53,10 @@ class ControlClient:
             raise ControlError(f"the daemon at {path} does not answer") from error
         except OSError as error:
             self._socket.close()
-            raise ControlError(f"can't connect to {path}: {error.strerror or error}") from error
+            raise ControlError(
+                f"can't connect to {path}: {error.strerror or error}",
+                remedy="run it as root" if isinstance(error, PermissionError) else "",
+            ) from error
 
     def __enter__(self) -> ControlClient:
         return self
