@@ -101,7 +101,9 @@ def test_forwarding_outlives_the_daemon_and_a_new_one_takes_over(lab: Daemon, en
         lab.do("shutdown")
     assert _ping(lab, "anna", "ben")
     assert not _ping(lab, "anna", "carla", 1)
+    assert "takes over" not in lab.log
     lab.start()
+    assert "takes over what an earlier life left forwarding bridges=br0" in lab.log
     assert lab.ask("port show tap0")["statistics"]["rx_packets"] > before
     assert addresses <= {(row["vlan"], row["mac"], row["port"]) for row in lab.ask("fdb show")}
     lab.do("port set tap2 tag 10")
