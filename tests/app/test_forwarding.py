@@ -143,6 +143,9 @@ def test_a_full_address_table_learns_nothing_new_and_says_so(lab: Daemon) -> Non
     assert _ping(lab, "anna", "ben")
     assert len(lab.ask("fdb show")) == 1
     assert lab.ask("stats")["bridges"][0]["counters"]["not_learned"] > 0
+    lab.do("bridge set br0 address-limit 50")
+    assert _ping(lab, "anna", "ben")
+    assert len(lab.ask("fdb show")) == 2
 
 
 def test_xdp_is_a_choice_of_a_port(lab: Daemon) -> None:
