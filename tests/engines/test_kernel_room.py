@@ -33,6 +33,7 @@ def made() -> Iterator[KernelHarness]:
 @pytest.fixture
 def harness(made: KernelHarness) -> KernelHarness:
     install(made.datapath, Setup())
+    made.drain()  # a test may have sent more than it looked at
     return made
 
 
