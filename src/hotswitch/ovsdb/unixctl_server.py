@@ -14,6 +14,9 @@ from hotswitch.ovsdb.unixctl import Commands
 
 _CHUNK = 1 << 16
 _MAXIMUM_REQUEST = 1 << 20
+_GRACE = 2.0
+"""Seconds that commands in progress and clients have in the end."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +29,8 @@ class ControlServer:
         self._group = group
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
+        self._busy: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def start(self) -> None:
         """Begin to listen. Raises RemoteError."""
@@ -36,12 +41,21 @@ class ControlServer:
             what = f"{self._path}: can't listen: {error.strerror or error}"
             raise RemoteError(what) from error
 
-    async def close(self) -> None:
-        """End, and hang up; replies that are on their way still go out."""
+    def stop_listening(self) -> None:
+        """Take no more clients; connections stay."""
         if self._server is not None:
             self._server.close()
             self._server = None
             self._path.unlink(missing_ok=True)
+
+    async def close(self) -> None:
+        """End, and hang up; commands in progress are still answered."""
+        self.stop_listening()
+        self._closing = True
+        for each in self._clients - self._busy:
+            each.cancel()
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=_GRACE)
         for each in self._clients:
             each.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
@@ -52,17 +66,20 @@ class ControlServer:
         self._clients.add(task)
         framer = Framer(_MAXIMUM_REQUEST)
         try:
-            while data := await reader.read(_CHUNK):
+            while not self._closing and (data := await reader.read(_CHUNK)):
+                self._busy.add(task)
                 for message in framer.feed(data):
                     if isinstance(message, Request):
                         writer.write(encode(await self._commands.answer(message)))
                         await writer.drain()
+                self._busy.discard(task)
         except ProtocolError as error:
             _log.warning("control socket: %s", error)
         except (ConnectionError, asyncio.CancelledError):
             _log.debug("a control connection is over")
         finally:
             self._clients.discard(task)
+            self._busy.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
