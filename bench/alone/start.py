@@ -35,12 +35,15 @@ def measure(note: Callable[[str], None]) -> list[Row]:
         with tempfile.TemporaryDirectory(dir="/run") as name:
             folder = Path(name)
             _write_desired(folder / "run")
+            with ready_daemon(folder, "start"):
+                note("the database is filled")
+            stop_forwarding(folder, "start")
             for title in ("start", "start again, after kill -9"):
                 note(title)
                 rows += _start(folder, title)
             note("one port more")
             rows.append(_port_more(folder))
-            stop_forwarding(folder)
+            stop_forwarding(folder, "start")
     except HotswitchError as error:
         rows.append(Row(f"the daemon with {PORTS} ports", str(error), ""))
     return rows

@@ -36,7 +36,7 @@ def with_hook(hook: Hook) -> Callable[[str], AbstractContextManager[Running]]:
             take_redirected(pair)
         with ExitStack() as cleanup:
             folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(dir="/run")))
-            cleanup.callback(stop_forwarding, folder)
+            cleanup.callback(stop_forwarding, folder, pair.switch)
             daemon = cleanup.enter_context(daemon_in(folder, pair.switch))
             command(folder, "bridge", "add", "br0")
             for near in lab.NEAR:
@@ -59,9 +59,10 @@ def command(folder: Path, *words: str) -> str:
     return lab.run(*_COMMAND, "--run-dir", str(folder / "run"), *words, environment=environment())
 
 
-def stop_forwarding(folder: Path) -> None:
+def stop_forwarding(folder: Path, namespace: str) -> None:
     """End what a daemon of this run directory has left in the kernel."""
-    lab.run(*_DAEMON, "--run-dir", str(folder / "run"), "--cleanup", environment=environment())
+    words = ("--run-dir", str(folder / "run"), "--netns", namespace, "--cleanup")
+    lab.run(*_DAEMON, *words, environment=environment())
 
 
 @contextmanager

@@ -204,6 +204,17 @@ def test_what_is_not_understood_is_exit_code_2_in_one_line(tmp_path: Path, line:
     assert line == "bridge" or (done.stderr.count("\n") == 1 and "--help)" in done.stderr)
 
 
+def test_what_is_no_text_or_would_steer_the_terminal_is_shown_escaped(tmp_path: Path) -> None:
+    done = hotswitch(None, tmp_path, "bridge", "add", os.fsdecode(b"\xff"))
+    assert done.returncode == 2
+    assert done.stderr == "hotswitch: '\\udcff' is not UTF-8 (see: hotswitch --help)\n"
+    done = hotswitch(None, tmp_path, "bridge", "add", "br0", "\x1b[31mred", "é")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "\x1b" not in done.stderr and "[31mred" in done.stderr
+    done = hotswitch(None, tmp_path, "--run-dir", "\x1b]0;é\a", "bridge", "list")
+    assert "running in \\x1b]0;é\\x07 (" in done.stderr
+
+
 @pytest.mark.parametrize("line", ["bridge list", "port add a bridge b", "shutdown", "top"])
 def test_without_a_daemon_there_is_one_line_that_says_how_to_start_it(
     tmp_path: Path, line: str

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,19 @@ def test_without_a_daemon_the_client_says_how_to_start_it(tmp_path: Path) -> Non
         left.bind(str(tmp_path / "ctl.sock"))
     with pytest.raises(ControlError, match="no daemon is running"):
         ControlClient(tmp_path / "ctl.sock")
+
+
+def test_a_client_waits_while_the_daemon_has_more_before_it_than_its_queue_holds(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ctl.sock"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(path))
+        busy.listen(0)
+        first.connect(str(path))
+        with pytest.raises(ControlError, match="does not answer"):
+            ControlClient(path, timeout=0.2)
+        timer = threading.Timer(0.2, lambda: busy.accept()[0].close())
+        timer.start()
+        with ControlClient(path, timeout=30):
+            timer.join()

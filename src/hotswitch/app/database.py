@@ -101,10 +101,13 @@ class ConfigDatabase:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             await self._server.close()
+        for each in self._databases.storages():
+            if each is not self._storage:  # `ovsdb-server/add-db` has added it
+                each.close()
 
     def commands(self, commands: Commands) -> tuple[Source, Source]:
         """Add those of the server. Returns what it counts, and what it holds."""
-        server_commands.register(commands, self._server)
+        server_commands.register(commands, self._server, needed=NAME)
         return lambda: self._databases.counts, lambda: server_commands.usage(self._server)
 
     # For the reconciler

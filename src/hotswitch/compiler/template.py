@@ -7,7 +7,7 @@ the entry's slot. An operand takes 8 bytes, or 8 for each word that a field touc
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -39,24 +39,25 @@ PlaceList: TypeAlias = Callable[[tuple[int, ...]], ListRun]
 ReadList: TypeAlias = Callable[[ListRun], tuple[int, ...]]
 
 
+_NO_OPERANDS: Mapping[type[Action], Action] = {
+    Output: Output(0),
+    OutputList: OutputList(()),
+    CopyToUser: CopyToUser(0, 0),
+    Limit: Limit(0),
+}
+
+
 def template_of(actions: Actions) -> Template:
     """The actions without their operands."""
     return tuple(_template(action) for action in actions)
 
 
 def _template(action: Action) -> Action:
-    match action:
-        case Output(port) if port != IN_PORT:
-            return Output(0)
-        case OutputList():
-            return OutputList(())
-        case SetField():
-            return replace(action, value=0)
-        case CopyToUser():
-            return CopyToUser(0, 0)
-        case Limit():
-            return Limit(0)
-    return action
+    if isinstance(action, SetField):
+        return SetField(action.field, 0, action.mask)
+    if isinstance(action, Output) and action.port == IN_PORT:
+        return action
+    return _NO_OPERANDS.get(type(action), action)
 
 
 def operand_words(flow: Flow, action: Action) -> int:

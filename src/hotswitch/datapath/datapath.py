@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
 
+from hotswitch.base.collections_paused import collections_paused
 from hotswitch.datapath import check_ports
 from hotswitch.datapath.batch import Batch
 from hotswitch.datapath.check import EntryCheck
@@ -123,6 +124,10 @@ class EntryDatapath:
         last holds; a put after a delete is a new entry, which counts from zero; deleting
         what is not there, also because it was deleted before, is an error. Raises DatapathError.
         """
+        with collections_paused():
+            return self._change(changes)
+
+    def _change(self, changes: Sequence[Change]) -> Mapping[EntryKey, EntryStatistics]:
         batch = self._batch(changes)
         puts = self._news(batch)
         if not puts and not batch.deletes:

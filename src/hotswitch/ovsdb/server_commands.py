@@ -13,9 +13,9 @@ from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.unixctl import CommandError, Commands
 
 
-def register(commands: Commands, server: Server) -> None:
-    """Add the commands."""
-    own = _ServerCommands(server)
+def register(commands: Commands, server: Server, *, needed: str = "") -> None:
+    """Add the commands. needed: the database, if any, that can't be removed."""
+    own = _ServerCommands(server, needed)
     prefix = "ovsdb-server"
     commands.add(f"{prefix}/add-remote", "REMOTE", 1, 1, own.add_remote)
     commands.add(f"{prefix}/remove-remote", "REMOTE", 1, 1, own.remove_remote)
@@ -30,8 +30,9 @@ def register(commands: Commands, server: Server) -> None:
 
 
 class _ServerCommands:
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, needed: str) -> None:
         self._server = server
+        self._needed = needed
         self._databases = server.databases
 
     async def add_remote(self, arguments: Sequence[str]) -> str:
@@ -69,6 +70,8 @@ class _ServerCommands:
 
     def remove_database(self, arguments: Sequence[str]) -> str:
         storage = self._storage(arguments[0])
+        if storage.name == self._needed:
+            raise CommandError(f"{storage.name} is what the daemon works on")
         if storage.compacting:
             raise CommandError(f"{storage.name} is being compacted; try again")
         self._databases.remove(storage.name).close()

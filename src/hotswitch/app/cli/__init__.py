@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
@@ -28,8 +29,10 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run with these arguments; the exit code."""
     try:
+        _check_text(arguments)
         root.main(arguments, PROGRAM, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:  # it may be closed
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()  # the help
         return 2
@@ -45,14 +48,28 @@ def run(arguments: list[str]) -> int:
     except HotswitchError as error:
         _complain(str(error))
         return 1
-    except BrokenPipeError:
-        # The reader has enough; don't let the interpreter's last flush complain.
+    except OSError as error:
+        # Of the output: others are declared. Don't let the interpreter's last flush complain too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # then the reader has enough
+            _complain(f"can't write: {error.strerror}")
         return 1
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
     return 0
 
 
+def _check_text(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no text: a request is JSON, which has no room for them."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"{argument!r} is not UTF-8") from None
+
+
 def _complain(message: str) -> None:
-    click.echo(f"{PROGRAM}: " + " ".join(message.split()), err=True)
+    line = " ".join(message.split())
+    # What was typed is repeated in many messages, and must not steer the terminal.
+    safe = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    click.echo(f"{PROGRAM}: {safe}", err=True)

@@ -8,7 +8,7 @@ import click
 
 import hotswitch
 from hotswitch.app.cli.context import call, shared_options, show
-from hotswitch.app.control.client import ControlError
+from hotswitch.app.control.client import NoDaemonError
 
 
 @click.command(name="version")
@@ -22,7 +22,7 @@ def command() -> None:
     """
     try:
         daemon = call("version")
-    except ControlError:
+    except NoDaemonError:
         daemon = None
     show({"command": hotswitch.__version__, "daemon": daemon}, _render)
 

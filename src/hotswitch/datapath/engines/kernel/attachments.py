@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import struct
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
@@ -25,6 +27,8 @@ from hotswitch.kernel.probe import TCX
 from hotswitch.kernel.programs import Program, ProgramType
 
 _log = logging.getLogger(__name__)
+_QUIET = 1.0
+"""Seconds without a new port before links take filters' places: it makes others wait too."""
 _TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
 
 
@@ -53,7 +57,9 @@ class Attachments:
         self._entry: dict[str, Program] = {}
         self._at: dict[tuple[int, str], tuple[int, Attachment]] = {}
         self._worker = ThreadPoolExecutor(1, "hotswitch-attach")
-        self._promotions: dict[int, Future[None]] = {}
+        self._changing = threading.Lock()
+        self._closing = threading.Event()
+        self._quiet_from = 0.0
 
     def restore(self, ports: dict[int, int]) -> dict[int, int]:
         """Open what an earlier life pinned. ports: number -> ifindex as it was noted.
@@ -104,11 +110,6 @@ class Attachments:
         if context is SKB:
             self._promote(number, ifindex)
 
-    def settle(self) -> None:
-        """Return when each filter has made way for a link."""
-        for number in list(self._promotions):
-            self._promotions[number].result()
-
     def _promote(self, number: int, ifindex: int) -> None:
         """Put a tcx link in the place of a port's filter, in the background."""
         _, attachment = self._at[number, SKB.name]
@@ -117,16 +118,23 @@ class Attachments:
         program = self._entry_program(SKB)
 
         def work() -> None:
-            try:
-                link = tcx.attach(program, ifindex)
-                link.pin(self._path(number, SKB))
-                self._at[number, SKB.name] = (ifindex, link)
-                attachment.detach()
-            except KernelError as error:
-                # Mostly the device has gone; else the filter goes on.
-                _log.debug("port %s keeps its filter: %s", number, error)
+            while (left := self._quiet_from - time.monotonic()) > 0:
+                if self._closing.wait(left):
+                    return
+            with self._changing:
+                if self._at.get((number, SKB.name)) != (ifindex, attachment):
+                    return
+                try:
+                    link = tcx.attach(program, ifindex)
+                    link.pin(self._path(number, SKB))
+                    self._at[number, SKB.name] = (ifindex, link)
+                    attachment.detach()
+                except KernelError as error:
+                    # Mostly the device has gone; else the filter goes on.
+                    _log.debug("port %s keeps its filter: %s", number, error)
 
-        self._promotions[number] = self._worker.submit(work)
+        self._quiet_from = time.monotonic() + _QUIET
+        self._worker.submit(work)
 
     def delete(self, number: int) -> None:
         """Detach a port from all hooks. Raises KernelError."""
@@ -140,6 +148,7 @@ class Attachments:
 
     def close(self) -> None:
         """Let go; all stays attached."""
+        self._closing.set()
         self._worker.shutdown(cancel_futures=True)
         for _, attachment in self._at.values():
             attachment.close()
@@ -176,11 +185,9 @@ class Attachments:
         return self._entry[context.name]
 
     def _remove(self, number: int, context: Context) -> None:
-        promotion = self._promotions.pop(number, None) if context is SKB else None
-        if promotion is not None and not promotion.cancel():
-            promotion.result()
-        _, attachment = self._at.pop((number, context.name))
-        self._forget(number, context, attachment)
+        with self._changing:
+            _, attachment = self._at.pop((number, context.name))
+            self._forget(number, context, attachment)
 
     def _forget(self, number: int, context: Context, attachment: Attachment) -> None:
         pins.remove(self._path(number, context))

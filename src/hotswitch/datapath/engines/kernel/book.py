@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 
 from hotswitch.compiler.strategies.strategy import value_of
@@ -107,13 +108,16 @@ class Book:
             else:
                 deletes.setdefault(home.map_name, []).append(home.key)
         for name, rows in updates.items():
-            keys = b"".join(key for key, _ in rows)
-            values = b"".join(value.to_bytes(8, "little") for _, value in rows)
+            keys = b"".join([key for key, _ in rows])
+            values = struct.pack(f"<{len(rows)}Q", *[value for _, value in rows])
             self._store.get(name).update_batch(keys, values, len(rows))
         for name, gone in deletes.items():
             self._store.get(name).delete_batch(b"".join(gone), len(gone))
 
     def _chain(self, there: Sequence[Record]) -> None:
+        if len(there) == 1:
+            self.slots.chain(there[0].slot, 0)
+            return
         below = [*(record.slot for record in there[1:]), 0]
         for record, following in zip(there, below, strict=True):
             self.slots.chain(record.slot, following)

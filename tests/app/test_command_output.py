@@ -1,0 +1,59 @@
+"""The command line where it can't reach the daemon, or can't print."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import command, environment
+
+
+def _run(line: list[str], run_dir: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        line,
+        env=environment(HOTSWITCH_RUN_DIR=str(run_dir)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("words", [["version"], ["port", "list"]])
+def test_without_access_there_is_one_line_that_says_so(words: list[str]) -> None:
+    if os.geteuid():
+        pytest.skip("only root can become someone else")
+    # Not in tmp_path, whose parents are closed to others.
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(f"{folder}/ctl.sock")
+        daemon.listen()
+        os.chmod(folder, 0o755)
+        os.chmod(f"{folder}/ctl.sock", 0o600)
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        done = _run([*nobody, *command(*words)], Path(folder))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"hotswitch: can't connect to {folder}/ctl.sock: Permission denied (run it as root)\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "says"),
+    [
+        ("{} >/dev/full", 1, "hotswitch: can't write: No space left on device\n"),
+        ("{} >&-", 0, ""),
+        ("exec 9> >(:); wait $!; {} >&9", 1, ""),
+    ],
+)
+@pytest.mark.parametrize("words", [["version"], ["port", "add", "--help"]])
+def test_output_that_can_not_be_written_is_one_line_at_most(
+    tmp_path: Path, words: list[str], script: str, code: int, says: str
+) -> None:
+    done = _run(["bash", "-c", script.format(shlex.join(command(*words)))], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", says)
