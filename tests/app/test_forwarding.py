@@ -66,13 +66,16 @@ def test_open_vswitchs_own_client_shows_what_is_learned(lab: Daemon) -> None:
     assert _ping(lab, "anna", "ben")
     rows = lab.texts("fdb/show br0").splitlines()[1:]
     assert {line[:12] for line in rows} >= {"    1    10 ", "    2    10 "}
-    assert all(re.fullmatch(r".{12} (?:[0-9a-f]{2}:){5}[0-9a-f]{2}  {3,4}\d", row) for row in rows)
+    assert all(re.fullmatch(r".{12} (?:[0-9a-f]{2}:){5}[0-9a-f]{2}  [ \d]{2}\d", row) for row in rows)
     entries = re.search(r"table: (\d+)/8192", lab.texts("fdb/stats-show br0"))
     assert entries and int(entries[1]) >= 2
     assert re.search(r"system@br0: hit:[1-9]\d* missed:\d+$", lab.texts("dpif/show"), re.M)
-    assert int(lab.texts("coverage/read-counter netdev_received")) > 0
-    lab.texts("fdb/flush br0")
-    assert " 10 " not in lab.texts("fdb/show br0")
+
+    def forgotten() -> bool:  # hosts may speak up at any time
+        lab.texts("fdb/flush br0")
+        return "    10  " not in lab.texts("fdb/show br0")
+
+    until(forgotten, "the table is flushed")
 
 
 def test_what_is_counted_is_shown(lab: Daemon) -> None:
