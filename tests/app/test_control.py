@@ -10,7 +10,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -156,8 +156,10 @@ def test_who_asks_for_the_end_is_answered_when_it_has_come(tmp_path: Path) -> No
 
     async def scenario() -> None:
         asked, ended = asyncio.Event(), asyncio.Event()
+        leaving: list[asyncio.Task[None]] = []
 
         async def leave(_: Any) -> str:
+            leaving.append(cast("asyncio.Task[None]", asyncio.current_task()))
             asked.set()
             await ended.wait()
             return "it has ended"
@@ -167,13 +169,13 @@ def test_who_asks_for_the_end_is_answered_when_it_has_come(tmp_path: Path) -> No
         with ControlClient(path) as client, ControlClient(path) as idle:
             answered = asyncio.create_task(asyncio.to_thread(client.call, "exit"))
             await asyncio.wait_for(asked.wait(), 10)
-            server.stop_listening()
+            await server.hang_up(but=leaving)
             assert not path.exists() and not answered.done()
+            with pytest.raises(ControlError, match="lost the daemon"):
+                await asyncio.to_thread(idle.call, "nothing")
             ended.set()
             await server.close()
             assert await asyncio.wait_for(answered, 10) == "it has ended"
-            with pytest.raises(ControlError, match="lost the daemon"):
-                await asyncio.to_thread(idle.call, "nothing")
 
     asyncio.run(scenario())
 

@@ -66,7 +66,9 @@ def test_open_vswitchs_own_client_shows_what_is_learned(lab: Daemon) -> None:
     assert _ping(lab, "anna", "ben")
     rows = lab.texts("fdb/show br0").splitlines()[1:]
     assert {line[:12] for line in rows} >= {"    1    10 ", "    2    10 "}
-    assert all(re.fullmatch(r".{12} (?:[0-9a-f]{2}:){5}[0-9a-f]{2}  [ \d]{2}\d", row) for row in rows)
+    assert all(
+        re.fullmatch(r".{12} (?:[0-9a-f]{2}:){5}[0-9a-f]{2}  [ \d]{2}\d", row) for row in rows
+    )
     entries = re.search(r"table: (\d+)/8192", lab.texts("fdb/stats-show br0"))
     assert entries and int(entries[1]) >= 2
     assert re.search(r"system@br0: hit:[1-9]\d* missed:\d+$", lab.texts("dpif/show"), re.M)

@@ -71,6 +71,7 @@ class Life:
         self._namespace = namespace
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._stop_forwarding = False
 
     async def run(self) -> None:
@@ -105,13 +106,13 @@ class Life:
                 self._announce(service)
                 await self._ending.wait()
             notify("STOPPING=1")
+            await server.hang_up(but=self._leaving)
+            await service.close()
             await database.close()
             self._end(world, switch, outside)
-            server.stop_listening()
-            lock.release()
-            # Last: who asked for the end is answered.
-            self._ended.set()
-            await server.close()
+        # Nothing is held any more: who asked for the end is answered.
+        self._ended.set()
+        await server.close()
 
     def _config(
         self, storage: Storage | None, switch: Switch, clock: Clock
@@ -151,6 +152,9 @@ class Life:
         self._ending.set()
 
     async def _leave(self, stop_forwarding: bool) -> None:
+        asked_by = asyncio.current_task()
+        assert asked_by is not None
+        self._leaving.add(asked_by)
         self._stop(stop_forwarding)
         await self._ended.wait()
 

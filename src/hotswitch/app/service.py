@@ -116,6 +116,10 @@ class Service:
                 return bridge, bridge.ports[name]
         raise RequestError(f"there is no port {name}", remedy="see `hotswitch port list`")
 
+    async def close(self) -> None:
+        """Change nothing any more."""
+        await self._wishes.close()
+
     def age(self) -> None:
         """Forget addresses that have been silent for too long."""
         for error in self.switch.age(self.clock.now()):

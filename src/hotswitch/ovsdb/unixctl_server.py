@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from hotswitch.ovsdb.endpoints import bind_unix
@@ -41,24 +42,21 @@ class ControlServer:
             what = f"{self._path}: can't listen: {error.strerror or error}"
             raise RemoteError(what) from error
 
-    def stop_listening(self) -> None:
-        """Take no more clients; connections stay."""
+    async def hang_up(self, *, but: Collection[asyncio.Task[None]] = ()) -> None:
+        """Take no more clients and commands; only those in the tasks `but` are still answered."""
+        self._closing = True
         if self._server is not None:
             self._server.close()
             self._server = None
             self._path.unlink(missing_ok=True)
+        await _cancel(self._clients.difference(but))
 
     async def close(self) -> None:
         """End, and hang up; commands in progress are still answered."""
-        self.stop_listening()
-        self._closing = True
-        for each in self._clients - self._busy:
-            each.cancel()
+        await self.hang_up(but=self._busy)
         if self._busy:
             await asyncio.wait(self._busy, timeout=_GRACE)
-        for each in self._clients:
-            each.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await _cancel(self._clients)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -72,6 +70,8 @@ class ControlServer:
                     if isinstance(message, Request):
                         writer.write(encode(await self._commands.answer(message)))
                         await writer.drain()
+                    if self._closing:
+                        return
                 self._busy.discard(task)
         except ProtocolError as error:
             _log.warning("control socket: %s", error)
@@ -83,3 +83,9 @@ class ControlServer:
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
