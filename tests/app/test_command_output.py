@@ -33,8 +33,8 @@ def test_without_access_there_is_one_line_that_says_so(words: list[str]) -> None
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as daemon:
         daemon.bind(f"{folder}/ctl.sock")
         daemon.listen()
-        os.chmod(folder, 0o755)
-        os.chmod(f"{folder}/ctl.sock", 0o600)
+        Path(folder).chmod(0o755)
+        Path(folder, "ctl.sock").chmod(0o600)
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         done = _run([*nobody, *command(*words)], Path(folder))
         assert (done.returncode, done.stdout) == (1, "")

@@ -62,7 +62,7 @@ def test_what_prints_prints_for_people_too(daemon: Daemon) -> None:
     assert "tap0" in daemon.do("port list") and "access 10" in daemon.do("port show tap0")
     assert "tap0" in daemon.do("bridge list")
     assert "in_port=1" in daemon.do("table show bridge br0")
-    assert "RX-PACKETS" in daemon.do("stats")
+    assert "RX-PACKETS" in daemon.do("stats") and "RX-PACKETS" in daemon.do("stats show")
     assert "ADDRESS" in daemon.do("fdb show")
     assert daemon.do("fdb flush bridge br0 port tap0 vlan 10") == "forgot 0 addresses\n"
     assert "reference" in daemon.do("program show")
@@ -130,8 +130,6 @@ def test_a_trace_tells_the_way_and_what_leaves(daemon: Daemon) -> None:
         ("program show bridge br9", "no bridge br9"),
         ("trace in nowhere arp", "no port nowhere"),
         ("trace bridge br1 in tap0 arp", "tap0 is a port of bridge br0"),
-        ("trace in tap0 ipv5", "ipv5"),
-        ("trace in tap0 ipv4.src=10.0.0.256", "ipv4.src"),
         ("trace in tap0 ipv4,ipv6", "no frame has all of"),
         ("trace in tap0 in_port=1", "not in the frame"),
         ("trace in tap0 hex 0g", "hexadecimal"),
@@ -190,6 +188,10 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "trace in",
         "trace in a in b",
         "trace in a arp hex 00",
+        "trace in a ipv5",
+        "trace in a ipv4.src=10.0.0.256",
+        "port lst",
+        "prt list",
         "top -n 0",
         "top -i 0",
         "program show elf",
@@ -249,20 +251,39 @@ def test_help_is_there_for_every_command_with_examples(tmp_path: Path) -> None:
         assert done.returncode == 0 and "Example" in done.stdout
 
 
+def _complete(run_dir: Path, line: str) -> list[str]:
+    words = line.split(" ")
+    done = hotswitch(
+        None,
+        run_dir,
+        _HOTSWITCH_COMPLETE="bash_complete",
+        COMP_WORDS=line,
+        COMP_CWORD=str(len(words) - 1),
+    )
+    assert done.stderr == ""
+    return [each.partition(",")[2] for each in done.stdout.splitlines() if each]
+
+
+def test_names_are_completed(crowded: Daemon, tmp_path: Path) -> None:
+    for line in ("port set ", "port del ", "port show ", "trace in ", "fdb flush port "):
+        assert _complete(crowded.run_dir, f"hotswitch {line}") == ["br0", "tap0", "br1"]
+    for line in ("bridge set ", "bridge del ", "port list bridge ", "trace in tap0 bridge "):
+        assert _complete(crowded.run_dir, f"hotswitch {line}") == ["br0", "br1"]
+    elsewhere = f"hotswitch --run-dir {crowded.run_dir} port set t"
+    assert _complete(tmp_path, elsewhere) == ["tap0"]
+
+
 def test_words_are_completed(tmp_path: Path) -> None:
     def complete(line: str) -> list[str]:
-        words = line.split(" ")
-        done = hotswitch(
-            None,
-            tmp_path,
-            _HOTSWITCH_COMPLETE="bash_complete",
-            COMP_WORDS=line,
-            COMP_CWORD=str(len(words) - 1),
-        )
-        return [each.partition(",")[2] for each in done.stdout.splitlines()]
+        return _complete(tmp_path, line)
 
     assert complete("hotswitch br") == ["bridge"]
     assert "add" in complete("hotswitch port ")
     assert complete("hotswitch port add tap0 st") == ["storm-limit"]
     assert complete("hotswitch port add tap0 mode native-t") == ["native-tagged"]
+    assert complete("hotswitch port add tap0 bridge br0 mode access m") == ["mac", "mtu"]
+    assert complete("hotswitch program show ") == ["asm", "ir", "bridge"]
+    assert complete("hotswitch program show asm ") == ["bridge"]
+    assert complete("hotswitch trace in tap0 arp ") == ["bridge", "hex"]
+    assert complete("hotswitch port set ") == []  # no daemon is there to be asked
     assert "_HOTSWITCH_COMPLETE" in hotswitch(None, tmp_path, "completion", "bash").stdout

@@ -150,6 +150,37 @@ def test_wrong_options_are_refused_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def (", "SyntaxError"),
+        (
+            "HEADER = Header('wrong', 'Wrong', (Field('a', 8),), (Under('ethertype', 0x800),))",
+            "ipv4",
+        ),
+    ],
+)
+def test_a_broken_header_of_another_distribution_is_refused_at_the_start(
+    room: Room, tmp_path: Path, source: str, says: str
+) -> None:
+    place = tmp_path / "site"
+    info = place / "wrong-1.2.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[hotswitch.headers]\nwrong = wrong_header:HEADER\n")
+    (place / "wrong_header.py").write_text(
+        f"from hotswitch.headers.declaration import Field, Header, Under\n{source}\n"
+    )
+    path = f"PYTHONPATH={environment()['PYTHONPATH']}:{place}"
+    daemon = Daemon(room, tmp_path / "run", kind=REAL)
+    command = daemon.command()
+    at = command.index("--net") + 1
+    done = _run_line([*command[:at], "env", path, *command[at:]])
+    assert done.returncode == 1
+    assert done.stderr.startswith("hotswitchd: distribution wrong 1.2: ") and says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_run_directory_that_can_not_be_is_refused(room: Room, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = _run(Daemon(room, tmp_path / "file" / "run", kind=REFERENCE))

@@ -268,3 +268,12 @@ def _shape(value: Any) -> Any:
     if isinstance(value, list) and value[0] == "map":
         return sorted(key for key, _ in value[1])
     return value != ["set", []]
+
+
+def test_a_command_makes_the_root_again_that_a_client_has_deleted(ovs: Configured) -> None:
+    ovs.do("bridge add br0")
+    ovs.vsctl("--no-wait -- --all destroy Open_vSwitch")
+    until(lambda: ovs.ask("bridge list") == [], "the bridge has gone")
+    ovs.do("bridge add br1")
+    assert [each["name"] for each in ovs.ask("bridge list")] == ["br1"]
+    assert ovs.vsctl("list-br") == "br1"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.test_appctl import needs_ovs_appctl
-from tests.support.daemon import REAL, Daemon
+from tests.support.daemon import REAL, Daemon, environment
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -171,3 +171,31 @@ def test_xdp_is_a_choice_of_a_port(lab: Daemon) -> None:
     lab.do("port add tap1 bridge br0 hook tcx")
     assert _ping(lab, "anna", "ben")
     assert {each["hook"] for each in lab.ask("program show")[0]["programs"]} == {"tcx", "xdp"}
+
+
+def test_a_device_has_one_daemon(lab: Daemon, tmp_path: Path) -> None:
+    _connect(lab)
+    words = ("--netns", "switch")
+    with Daemon(lab.room, tmp_path / "other", *words, kind=REAL) as other:
+        other.do("bridge add br1")
+        assert "another hotswitch" in other.refuse("port add tap0 bridge br1")
+        assert _ping(lab, "anna", "ben")
+        lab.do("port del tap0")
+        other.do("port add tap0 bridge br1")
+
+
+def test_what_forwards_in_another_namespace_is_not_forgotten(lab: Daemon) -> None:
+    _connect(lab)
+    # Only a link, which takes a moment, tells a daemon elsewhere that something forwards.
+    filters = ("tc", "filter", "show", "dev", "tap2", "ingress")
+    until(lambda: not lab.room.run(*filters, host="switch").stdout, "a link at the last port")
+    lab.do("shutdown")
+    elsewhere = _run(lab.command("--netns", "anna"))
+    assert elsewhere.returncode == 1 and "another network namespace" in elsewhere.stderr
+    assert _ping(lab, "anna", "ben")
+    assert _run(lab.command("--netns", "anna", "--cleanup")).returncode == 0
+    assert not _ping(lab, "anna", "ben", 1)
+
+
+def _run(line: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=60)

@@ -22,7 +22,10 @@ def blocks(language: str) -> list[str]:
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     declaration, use = blocks("python")
     (announcement,) = blocks("toml")
-    points = tomllib.loads(announcement)["project"]["entry-points"]["hotswitch.headers"]
+    package = tomllib.loads(announcement)
+    points = package["project"]["entry-points"]["hotswitch.headers"]
+    assert package["project"].keys() >= {"name", "version"}
+    assert package["tool"]["setuptools"]["py-modules"] == ["tally_header"]
     (tmp_path / "tally_header.py").write_text(declaration)
     info = tmp_path / "tally_header-1.dist-info"
     info.mkdir()

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.datapath.contract import Counters, Datapath
+from hotswitch.datapath.contract import Counters, Datapath, ProgramReport
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.datapath.provider import ProgramReport, Restored
+from hotswitch.datapath.provider import Restored
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.links import Link
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics

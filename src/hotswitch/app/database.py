@@ -64,8 +64,7 @@ class ConfigDatabase:
 
         Raises HotswitchError if the socket can't be had.
         """
-        if the_root(self.tables()) is None:
-            self._commit([{"op": "insert", "table": NAME, "row": {}}])
+        self._make_root()
         self._import()
         await self.reconciler.start()
         self._databases.observers.append(self._committed)
@@ -78,6 +77,11 @@ class ConfigDatabase:
             remedy = "give a --run-dir with a shorter path" if too_long else ""
             raise StoreError(error.message, remedy=remedy) from error
         self._running = asyncio.create_task(self.reconciler.run())
+
+    def _make_root(self) -> None:
+        """Make the row that all bridges hang from, if it is missing: any client may delete it."""
+        if the_root(self.tables()) is None:
+            self._commit([{"op": "insert", "table": NAME, "row": {}}])
 
     def _import(self) -> None:
         """Take over what the file of earlier versions wants, which is then out of the way."""
@@ -136,6 +140,7 @@ class ConfigDatabase:
 
         What others have written since the switch was last made as wanted stays.
         """
+        self._make_root()
         operations = edit(self.tables(), self.reconciler.reading, desired)
         if operations:
             self._commit(operations)

@@ -21,7 +21,7 @@ from hotswitch.app.methods import all_methods
 from hotswitch.app.paths import DATABASE, RunDirectory
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service
-from hotswitch.app.world import Outside
+from hotswitch.app.world import ElsewhereError, Outside
 from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
@@ -128,10 +128,12 @@ class Life:
         lock = self._begin()
         try:
             outside = Outside(self._files.path, Registry.standard(), self._engine)
-            world = outside.world()
-            switch = Switch(world, MonotonicClock())
-            for failure in switch.set_desired(Desired()):
-                _log.error("%s", failure)
+            try:
+                switch = Switch(outside.world(), MonotonicClock())
+                for failure in switch.set_desired(Desired()):
+                    _log.error("%s", failure)
+            except ElsewhereError as error:
+                _log.warning("%s: what it made there stays there", error.message)
             outside.remove()
             _log.info("the forwarding has ended")
         finally:

@@ -14,6 +14,7 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns, pins
+from hotswitch.kernel.bpf_link import is_attached
 from hotswitch.switch.apply import World
 from hotswitch.switch.kernel_links import KernelLinks
 
@@ -22,22 +23,31 @@ _log = logging.getLogger(__name__)
 
 
 def owner_of(run_dir: Path) -> str:
-    """What tells this daemon from others: its run directory in its network namespace."""
-    namespace = netns.identity()[1]
-    return hashlib.sha256(f"{run_dir.resolve()}\0{namespace}".encode()).hexdigest()[:12]
+    """What tells this daemon from others: its run directory."""
+    return hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:12]
+
+
+class ElsewhereError(HotswitchError):
+    """An earlier daemon of this run directory forwards in another network namespace."""
 
 
 class Outside:
-    """Makes datapaths, and finds those of an earlier life. All methods raise HotswitchError."""
+    """Makes datapaths, and finds those of an earlier life. All methods raise HotswitchError.
+
+    Pins lie under the owner and the network namespace's inode.
+    """
 
     def __init__(self, run_dir: Path, registry: Registry, engine: EngineKind) -> None:
         self._registry = registry
         self._engine = engine
         self._owner = owner_of(run_dir)
-        self._pins = pins.directory("hotswitch", self._owner)
+        self._all_pins = pins.directory("hotswitch", self._owner)
+        self._pins = self._all_pins / str(netns.identity()[1])
 
     def world(self) -> World:
         """What a switch acts on, with the datapaths that still forward."""
+        self._leave_other_namespaces()
+        self._pins.mkdir(exist_ok=True)
         found: dict[str, Datapath] = {}
         for path in sorted(each for each in self._pins.iterdir() if each.is_dir()):
             name = _from_pin_name(path.name)
@@ -52,7 +62,17 @@ class Outside:
 
     def remove(self) -> None:
         """Remove all pins, whatever they are."""
-        pins.remove(self._pins)
+        pins.remove(self._all_pins)
+
+    def _leave_other_namespaces(self) -> None:
+        """Remove what is left of namespaces that have gone. Raises ElsewhereError for others."""
+        for path in set(self._all_pins.iterdir()) - {self._pins}:
+            if any(is_attached(link) for link in path.rglob("link_*")):
+                raise ElsewhereError(
+                    "an earlier daemon of this run directory forwards in another network namespace",
+                    remedy="start it there (--netns), or end that with --cleanup",
+                )
+            pins.remove(path)
 
     def _datapath(self, name: str, address_limit: int) -> EntryDatapath:
         path = self._pins / _pin_name(name)

@@ -33,7 +33,9 @@ def edit(tables: Tables, reading: Reading, after: Desired) -> list[Operation]:
     """
     root = the_root(tables)
     if root is None:
-        return []
+        if after == reading.desired:
+            return []
+        raise EditError("the database has no Open_vSwitch row", remedy="make it: ovs-vsctl init")
     found = list(_Edit(tables, reading, root[0]).operations(after))
     if found:
         found.append(_mutate("Open_vSwitch", root[0], ["next_cfg", "+=", 1]))

@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Hook, Meter, Port, PortStatistics, Upcall
-
-if TYPE_CHECKING:
-    from hotswitch.datapath.provider import ProgramReport  # it needs this module
 
 
 class DatapathError(HotswitchError):
@@ -51,6 +48,14 @@ class Counters:
     malformed: int = 0
     lost: int = 0
     not_learned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramReport:
+    """What runs, for people: one dictionary of text and numbers a program."""
+
+    engine: str
+    programs: tuple[Mapping[str, object], ...] = ()
 
 
 class Datapath(Protocol):

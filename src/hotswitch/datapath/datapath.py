@@ -14,10 +14,10 @@ from hotswitch.base.collections_paused import collections_paused
 from hotswitch.datapath import check_ports
 from hotswitch.datapath.batch import Batch
 from hotswitch.datapath.check import EntryCheck
-from hotswitch.datapath.contract import Change, Counters, DatapathError
+from hotswitch.datapath.contract import Change, Counters, DatapathError, ProgramReport
 from hotswitch.datapath.limits import STANDARD, Limits
 from hotswitch.datapath.port_book import PortBook
-from hotswitch.datapath.provider import Engine, ProgramReport
+from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics

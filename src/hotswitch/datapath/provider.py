@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from hotswitch.datapath.contract import Counters
+from hotswitch.datapath.contract import Counters, ProgramReport
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
 
@@ -25,14 +25,6 @@ class Restored:
     ports: tuple[Port, ...] = ()
     entries: tuple[Entry, ...] = ()
     meters: tuple[Meter, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramReport:
-    """What runs, for people: one dictionary of text and numbers a program."""
-
-    engine: str
-    programs: tuple[Mapping[str, object], ...] = ()
 
 
 class Engine(Protocol):

@@ -123,7 +123,8 @@ def _read(info: FieldInfo, text: str, read: Callable[[str], int]) -> int:
     try:
         value = read(text)
     except ValueError:
-        raise TextError(f"{info.name}: {text[:60]!r} is not a {info.text.name}") from None
+        article = "an" if info.text.name[0] in "AEIO" else "a"
+        raise TextError(f"{info.name}: {text[:60]!r} is not {article} {info.text.name}") from None
     if not 0 <= value <= info.mask:
         raise TextError(f"{info.name}: {text[:60]!r} does not fit into {info.width} bits")
     return value

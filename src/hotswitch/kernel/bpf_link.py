@@ -136,6 +136,12 @@ class BpfLink:
         self.close()
 
 
+def is_attached(path: Path) -> bool:
+    """Whether the link pinned there is still at a device. Raises KernelError."""
+    with BpfLink.from_pin(path) as link:
+        return link.ifindex != 0
+
+
 def all_links() -> Iterator[BpfLinkInfo]:
     """All BPF links of the machine that are of a kind with a device. Raises KernelError."""
     identity = 0

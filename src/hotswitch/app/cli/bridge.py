@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hotswitch.app.cli import render
+from hotswitch.app.cli import names, render
 from hotswitch.app.cli.context import call, done, shared_options, show
 from hotswitch.app.cli.words import Word, number, on_off, words_argument
 
@@ -54,7 +54,7 @@ def add(name: str, words: dict[str, Any]) -> None:
 
 
 @command.command("del")
-@click.argument("name")
+@click.argument("name", shell_complete=names.bridges)
 @shared_options
 def delete(name: str) -> None:
     """Delete the bridge NAME with its ports; their devices stay.
@@ -67,11 +67,14 @@ def delete(name: str) -> None:
 
 
 @command.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=names.bridges)
 @words_argument(_AGEING, _RESERVED)
 @shared_options
 def change(name: str, words: dict[str, Any]) -> None:
-    """Change the bridge NAME. Keywords as with add.
+    """Change the bridge NAME.
+
+    Keywords as with add, but for address-limit: the address table is made
+    for so many, and keeps its size.
 
     \b
     Example:

@@ -7,10 +7,10 @@ from click.shell_completion import get_completion_class
 
 
 @click.command(name="completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL")
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Print a script that completes commands in a shell.
+    """Print a script that completes commands in a SHELL: bash, zsh or fish.
 
     \b
     Examples:

@@ -8,10 +8,8 @@ import click
 
 from hotswitch.app.cli import render
 from hotswitch.app.cli.context import call, shared_options, show
-from hotswitch.app.cli.words import Word, text, vlan, words_argument
+from hotswitch.app.cli.words import BRIDGE, PORT, Word, vlan, words_argument
 
-_BRIDGE = Word("bridge", "bridge", text)
-_PORT = Word("port", "port", text)
 _VLAN = Word("vlan", "vlan", vlan)
 
 
@@ -28,10 +26,12 @@ def command() -> None:
 
 
 @command.command("show")
-@words_argument(_BRIDGE)
+@words_argument(BRIDGE)
 @shared_options
 def show_all(words: dict[str, Any]) -> None:
-    """Show which address is at which port, and how long it has been silent.
+    """Show which address is at which port.
+
+    AGE is how long it has been silent.
 
     \b
     Examples:
@@ -42,10 +42,12 @@ def show_all(words: dict[str, Any]) -> None:
 
 
 @command.command()
-@words_argument(_BRIDGE, _PORT, _VLAN)
+@words_argument(BRIDGE, PORT, _VLAN)
 @shared_options
 def flush(words: dict[str, Any]) -> None:
-    """Forget learned addresses: all, or those of a bridge, a port, a VLAN.
+    """Forget learned addresses, all or some.
+
+    Some are those of a bridge, of a port, in a VLAN.
 
     \b
     Examples:

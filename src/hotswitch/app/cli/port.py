@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
-from hotswitch.app.cli import render
+from hotswitch.app.cli import names, render
 from hotswitch.app.cli.context import call, done, shared_options, show
 from hotswitch.app.cli.words import (
+    BRIDGE,
     Word,
     number,
     one_of,
@@ -29,7 +31,6 @@ def _mac(value: str) -> str:
     return MAC.show(MAC.read(value))
 
 
-_BRIDGE = Word("bridge", "bridge", text)
 _TAG = Word("tag", "tag", or_none(vlan))
 _TRUNKS = Word("trunks", "trunks", or_none(vlans, ()))
 _MODE = Word("mode", "mode", or_none(one_of(*_MODES)), _MODES)
@@ -37,7 +38,7 @@ _HOOK = Word("hook", "hook", one_of(*_HOOKS), _HOOKS)
 _STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0))
 _NUMBER = Word("number", "number", number(0, 0xFEFF))
 _TYPE = Word("type", "type", one_of(*_TYPES), _TYPES)
-_PEER = Word("peer", "peer", or_none(text, ""))
+_PEER = Word("peer", "peer", or_none(text, ""), names="port")
 _MAC = Word("mac", "mac", or_none(_mac, ""))
 _MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
 _LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU)
@@ -62,18 +63,21 @@ def command() -> None:
 @command.command()
 @click.argument("device")
 @words_argument(
-    _BRIDGE, _TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS, required=("bridge",)
+    BRIDGE, _TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS, required=("bridge",)
 )
 @click.option("--absent-ok", is_flag=True, help="The device need not exist yet.")
 @shared_options
 def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
-    """Give DEVICE, a network link that is there or is made, to a bridge as a port.
+    """Give DEVICE to a bridge as a port.
+
+    DEVICE is a network link that is there or, by its type, is made.
 
     \b
     Keywords:
       bridge BRIDGE     the bridge
-      tag VLAN          access port in this VLAN (or a trunk's native VLAN)
-      trunks VLANS      carries these VLANs with tags: 10,20-29 (a trunk without: all)
+      tag VLAN          access port in this VLAN, 0-4095 (or a trunk's native VLAN)
+      trunks VLANS      carries these VLANs with tags: 10,20-29 (a trunk without: all);
+                        an access port, as `tag` alone makes it, has no use for them
       mode MODE         access: frames of one VLAN, without tags
                         trunk: frames of many VLANs, with tags
                         native-tagged, native-untagged: a trunk on which frames without
@@ -103,13 +107,16 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
       hotswitch port add down bridge br1 type patch peer up
     """
     done(call("port/add", name=device, absent_ok=absent_ok, **words))
+    _note_idle_trunks(words)
 
 
 @command.command("del")
-@click.argument("port")
+@click.argument("port", shell_complete=names.ports)
 @shared_options
 def delete(port: str) -> None:
-    """Take PORT from its bridge; a device that was not made for it stays.
+    """Take PORT from its bridge.
+
+    Its device stays, unless it was made for it.
 
     \b
     Example:
@@ -119,7 +126,7 @@ def delete(port: str) -> None:
 
 
 @command.command("set")
-@click.argument("port")
+@click.argument("port", shell_complete=names.ports)
 @words_argument(_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS)
 @shared_options
 def change(port: str, words: dict[str, Any]) -> None:
@@ -137,10 +144,11 @@ def change(port: str, words: dict[str, Any]) -> None:
     if not words:
         raise click.UsageError("nothing to set: give tag, trunks, mode, hook, mtu, …")
     done(call("port/set", name=port, **words))
+    _note_idle_trunks(words)
 
 
 @command.command("list")
-@words_argument(_BRIDGE)
+@words_argument(BRIDGE)
 @shared_options
 def listing(words: dict[str, Any]) -> None:
     """List the ports, of one bridge or of all.
@@ -161,7 +169,7 @@ def listing(words: dict[str, Any]) -> None:
 
 
 @command.command("show")
-@click.argument("port")
+@click.argument("port", shell_complete=names.ports)
 @shared_options
 def show_one(port: str) -> None:
     """Show all of PORT.
@@ -171,6 +179,13 @@ def show_one(port: str) -> None:
       hotswitch port show tap0
     """
     show(call("port/show", name=port), _details)
+
+
+def _note_idle_trunks(words: dict[str, Any]) -> None:
+    """For people only: scripts that mean Open vSwitch's rule get no noise."""
+    is_access = words.get("tag") is not None and words.get("mode") in (None, "access")
+    if is_access and words.get("trunks") and sys.stderr.isatty():
+        click.echo("note: an access port; its trunks wait for another mode", err=True)
 
 
 def _table(ports: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hotswitch.app.cli.context import call, in_colour, shared_options, show
-from hotswitch.app.cli.words import Word, read_words, text
+from hotswitch.app.cli.words import BRIDGE, words_argument
 
 _STAGES = ("asm", "ir")
 
@@ -24,11 +24,13 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("words", nargs=-1, metavar="[asm|ir] [bridge BRIDGE]")
+@words_argument(BRIDGE, first=_STAGES)
 @shared_options
-def show_all(words: tuple[str, ...]) -> None:
-    """Show each program's size, how long it took to make, and how its tables are looked up.
+def show_all(words: dict[str, Any]) -> None:
+    """Show the programs, each in a few numbers or as text.
 
+    The numbers are its size, how long it took to make, and how its tables are
+    looked up.
     With asm or ir the program itself: asm is the BPF assembly beside what it
     was made from, ir is the compiler's intermediate form.
 
@@ -37,9 +39,8 @@ def show_all(words: tuple[str, ...]) -> None:
       hotswitch program show
       hotswitch program show asm bridge br0
     """
-    stage = words[0] if words and words[0] in _STAGES else ""
-    asked = read_words([Word("bridge", "bridge", text)], words[1:] if stage else words)
-    result = call("program/show", stage=stage, **asked)
+    stage = words.pop("first", "")
+    result = call("program/show", stage=stage, **words)
     show(result, lambda shown: _render(shown, stage))
 
 

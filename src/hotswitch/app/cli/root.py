@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 
 import click
 
+import hotswitch
 from hotswitch.app.cli.context import shared_options
 
 NOUNS = {
@@ -36,6 +38,15 @@ class Nouns(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        near = difflib.get_close_matches(name, NOUNS, n=1)
+        if near and name not in NOUNS and not ctx.resilient_parsing:
+            raise click.UsageError(f"no command {name!r}; did you mean {near[0]}?", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # Without this the help would load every noun.
         with formatter.section("Commands"):
@@ -43,6 +54,7 @@ class Nouns(click.Group):
 
 
 @click.group(cls=Nouns, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(hotswitch.__version__, prog_name="hotswitch")
 @shared_options
 def root() -> None:
     """Steer a running hotswitch, a virtual switch.

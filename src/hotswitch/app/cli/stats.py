@@ -8,13 +8,13 @@ import click
 
 from hotswitch.app.cli import render
 from hotswitch.app.cli.context import call, shared_options, show
-from hotswitch.app.cli.words import Word, text, words_argument
+from hotswitch.app.cli.words import BRIDGE, words_argument
 
 _COLUMNS = ("rx_packets", "rx_bytes", "rx_dropped", "tx_packets", "tx_bytes", "tx_dropped")
 
 
 @click.command(name="stats")
-@words_argument(Word("bridge", "bridge", text))
+@words_argument(BRIDGE, first=("show",))
 @shared_options
 def command(words: dict[str, Any]) -> None:
     """Show what ports and bridges have counted.
@@ -28,13 +28,15 @@ def command(words: dict[str, Any]) -> None:
       limited      over a limit of packets a second (storm-limit)
       malformed    headers that are cut off or contradict themselves
       not_learned  the address table was full
-      errors, lost too many tags; copies to user space that found no room
+      errors       too many tags
+      lost         copies to user space that found no room
 
     \b
     Examples:
       hotswitch stats
       hotswitch stats bridge br0 --json
     """
+    words.pop("first", None)  # `show` says nothing more; it is here as other nouns have it
     show(call("stats/show", **words), _render)
 
 

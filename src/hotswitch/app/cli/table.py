@@ -9,7 +9,7 @@ import click
 
 from hotswitch.app.cli import render
 from hotswitch.app.cli.context import call, in_colour, shared_options, show
-from hotswitch.app.cli.words import Word, text, words_argument
+from hotswitch.app.cli.words import BRIDGE, words_argument
 
 
 @click.group(name="table")
@@ -24,11 +24,12 @@ def command() -> None:
 
 
 @command.command("show")
-@words_argument(Word("bridge", "bridge", text))
+@words_argument(BRIDGE)
 @shared_options
 def show_all(words: dict[str, Any]) -> None:
-    """Show the tables' entries: what they have counted, what they match, what they do.
+    """Show the tables' entries.
 
+    Of each: its priority, what it matches, what it does, what it has counted.
     A packet begins in table 0. The entry of the highest priority that matches
     wins; a packet that none matches is dropped.
 

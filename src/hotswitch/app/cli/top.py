@@ -11,21 +11,26 @@ import click
 
 from hotswitch.app.cli import render
 from hotswitch.app.cli.context import connect, settings, shared_options
-from hotswitch.app.cli.words import Word, text, words_argument
+from hotswitch.app.cli.words import BRIDGE, words_argument
 
 _SECOND = 1_000_000_000
+_COUNT = click.IntRange(1)
+_COUNT.name = "whole number"
+_SECONDS = click.FloatRange(0.05, 3600)
+_SECONDS.name = "number"
 
 
 @click.command(name="top")
-@words_argument(Word("bridge", "bridge", text))
-@click.option("-n", "count", type=click.IntRange(1), help="Stop after so many intervals.")
+@words_argument(BRIDGE)
+@click.option("-n", "count", type=_COUNT, metavar="COUNT", help="Stop after so many intervals.")
 @click.option(
     "-i",
     "interval",
-    type=click.FloatRange(0.05, 3600),
+    type=_SECONDS,
+    metavar="SECONDS",
     default=1.0,
     show_default=True,
-    help="Seconds between two looks.",
+    help="From one look to the next.",
 )
 @shared_options
 def command(words: dict[str, Any], count: int | None, interval: float) -> None:

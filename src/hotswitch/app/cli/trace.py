@@ -5,14 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from hotswitch.app.cli import names
 from hotswitch.app.cli.context import call, in_colour, shared_options, show
+from hotswitch.app.cli.words import BRIDGE, Word, offered, text
 
 _COLOURS = {0: "bright_blue", 1: "green", 3: "yellow"}
 
 
+_WORDS = (BRIDGE, Word("in", "in_port", text, names="port"), Word("hex", "frame", text))
+
+
+def _complete(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
+    pairs: list[str] = []
+    keywords = {word.name for word in _WORDS}
+    for each in context.params.get("words") or ():
+        if each in keywords or len(pairs) % 2:
+            pairs.append(each)  # the others are fields
+    return names.items(offered(context, _WORDS, pairs), start)
+
+
 @click.command(name="trace")
-@click.argument("words", nargs=-1, metavar="[bridge BRIDGE] in PORT (FIELD=VALUE... | hex BYTES)")
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="[bridge BRIDGE] in PORT (FIELD=VALUE... | hex BYTES)",
+    shell_complete=_complete,
+)
 @shared_options
 def command(words: tuple[str, ...]) -> None:
     """Walk a packet through the live pipeline.
@@ -22,8 +42,8 @@ def command(words: tuple[str, ...]) -> None:
     sent, counted or learned.
 
     A packet is given by fields, as `hotswitch table show` writes them; headers
-    that must be between them are added. Or by its bytes, from the destination
-    address on, in hexadecimal.
+    that must be between them are added. `python -m hotswitch.headers` lists
+    all fields. Or by its bytes, from the destination address on, in hexadecimal.
 
     \b
     Examples:
@@ -41,7 +61,7 @@ def _parameters(words: tuple[str, ...]) -> dict[str, str]:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        key = {"bridge": "bridge", "in": "in_port", "hex": "frame"}.get(word)
+        key = next((each.key for each in _WORDS if each.name == word), None)
         if key is None:
             fields.append(word.strip(","))
         elif not rest:
@@ -58,7 +78,21 @@ def _parameters(words: tuple[str, ...]) -> dict[str, str]:
         raise click.UsageError("give fields or hex, not both")
     if "frame" not in found:
         found["fields"] = ",".join(fields) or "any"
+        _check(found["fields"])
     return found
+
+
+def _check(fields: str) -> None:
+    """Raises click.UsageError for a field that there is not, or a value that it can't have."""
+    from hotswitch.headers.registry import HeaderError, Registry  # long to load
+    from hotswitch.headers.text import TextError
+    from hotswitch.model.text import read_match
+
+    registry = Registry.standard()
+    try:
+        read_match(registry, fields)
+    except (HeaderError, TextError) as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _render(result: dict[str, Any]) -> None:

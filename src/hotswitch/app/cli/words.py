@@ -9,35 +9,39 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from hotswitch.app.cli import names
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """A keyword and how its value is read.
 
     key: what the value is called in a request. read: raises ValueError, whose text says what is
-    expected. choices: what completion offers.
+    expected. choices: what completion offers. names: or the noun whose names it offers.
     """
 
     name: str
     key: str
     read: Callable[[str], Any]
     choices: tuple[str, ...] = ()
+    names: str = ""
 
 
-def words_argument(*words: Word, required: Sequence[str] = ()) -> Callable[[Any], Any]:
-    """Give a command an argument `words`: a dictionary from keys to values."""
+def words_argument(
+    *words: Word, required: Sequence[str] = (), first: tuple[str, ...] = ()
+) -> Callable[[Any], Any]:
+    """Give a command an argument `words`: a dictionary from keys to values.
+
+    first: words of which one may stand before all others; it is the value of the key "first".
+    """
 
     def read(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> Any:
         # While words are completed, those before the last are wanted as they are.
-        return given if context.resilient_parsing else read_words(words, given, required)
+        return given if context.resilient_parsing else read_words(words, given, required, first)
 
     def complete(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
         given = tuple(context.params.get("words") or ())
-        arguments = [*context.args, *given]
-        keyword = arguments[-1] if len(arguments) % 2 else ""
-        by_name = {word.name: word for word in words}
-        offered = by_name[keyword].choices if keyword in by_name else tuple(by_name)
-        return [CompletionItem(each) for each in offered if each.startswith(start)]
+        return names.items((() if given else first) + offered(context, words, given, first), start)
 
     return click.argument(
         "words",
@@ -45,12 +49,32 @@ def words_argument(*words: Word, required: Sequence[str] = ()) -> Callable[[Any]
         callback=read,
         shell_complete=complete,
         metavar=" ".join(
-            f"{word.name} {_placeholder(word)}"
-            if word.name in required
-            else f"[{word.name} {_placeholder(word)}]"
-            for word in words
+            [f"[{'|'.join(first)}]"] * bool(first)
+            + [
+                f"{word.name} {_placeholder(word)}"
+                if word.name in required
+                else f"[{word.name} {_placeholder(word)}]"
+                for word in words
+            ]
         ),
     )
+
+
+def offered(
+    context: click.Context,
+    words: Sequence[Word],
+    given: Sequence[str],
+    first: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """What can follow the words that are given: values of the last keyword, or keywords."""
+    pairs = given[1:] if given and given[0] in first else given
+    if len(pairs) % 2:
+        word = next((each for each in words if each.name == pairs[-1]), None)
+        if word is None:
+            return ()
+        return names.names(context, word.names) if word.names else word.choices
+    used = {word.key for word in words if word.name in pairs[::2]}
+    return tuple(word.name for word in words if word.key not in used)
 
 
 def _placeholder(word: Word) -> str:
@@ -58,16 +82,23 @@ def _placeholder(word: Word) -> str:
 
 
 def read_words(
-    words: Sequence[Word], given: Sequence[str], required: Sequence[str] = ()
+    words: Sequence[Word],
+    given: Sequence[str],
+    required: Sequence[str] = (),
+    first: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The values by key. Raises click.UsageError."""
     by_name = {word.name: word for word in words}
     found: dict[str, Any] = {}
-    for position in range(0, len(given), 2):
+    begins = bool(given) and given[0] in first
+    if begins:
+        found["first"] = given[0]
+    for position in range(begins, len(given), 2):
         name = given[position]
         word = by_name.get(name)
         if word is None:
-            raise click.UsageError(f"{name!r} is none of: {', '.join(by_name)}")
+            known = (*(first if position == 0 else ()), *by_name)
+            raise click.UsageError(f"{name!r} is none of: {', '.join(known)}")
         if position + 1 == len(given):
             raise click.UsageError(f"{name} needs a value")
         if word.key in found:
@@ -85,6 +116,10 @@ def read_words(
 def text(value: str) -> str:
     """Any word."""
     return value
+
+
+BRIDGE = Word("bridge", "bridge", text, names="bridge")
+PORT = Word("port", "port", text, names="port")
 
 
 def number(lowest: int, highest: int) -> Callable[[str], int]:

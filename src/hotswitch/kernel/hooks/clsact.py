@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from pathlib import Path
 
 from hotswitch.kernel import netlink
@@ -21,7 +22,7 @@ from hotswitch.kernel.programs import Program
 _RTM_NEWQDISC, _RTM_DELQDISC = 36, 37
 _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 44, 45, 46
 _TCA_KIND, _TCA_OPTIONS = 1, 2
-_TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS = 6, 7, 8
+_TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS, _TCA_BPF_ID = 6, 7, 8, 11
 _DIRECT_ACTION = 1
 
 _QDISC, _FILTER = "clsact", "bpf"
@@ -108,6 +109,15 @@ def find(ifindex: int) -> ClsactAttachment | None:
     return ClsactAttachment(ifindex) if _ours(ifindex) else None
 
 
+def program_ids(ifindex: int) -> list[int]:
+    """The program of our filter on the device, if there is one. Raises KernelError."""
+    return [
+        program
+        for handle, priority, name, program in _filters(ifindex)
+        if (handle, priority) == (_HANDLE, _PRIORITY) and name in (_NAME, _NAME_WITH_QDISC)
+    ]
+
+
 def _put(program: Program, ifindex: int, name: bytes, flags: int) -> None:
     options = netlink.nested(
         _TCA_OPTIONS,
@@ -121,14 +131,14 @@ def _put(program: Program, ifindex: int, name: bytes, flags: int) -> None:
 
 def _ours(ifindex: int) -> bytes:
     """The name of our filter on the device, or nothing."""
-    for handle, priority, name in _filters(ifindex):
+    for handle, priority, name, _ in _filters(ifindex):
         if (handle, priority) == (_HANDLE, _PRIORITY) and name in (_NAME, _NAME_WITH_QDISC):
             return name
     return b""
 
 
-def _filters(ifindex: int) -> list[tuple[int, int, bytes]]:
-    """All filters of the device's clsact: (handle, priority, name)."""
+def _filters(ifindex: int) -> list[tuple[int, int, bytes, int]]:
+    """All filters of the device's clsact: (handle, priority, name, id of the program)."""
     found = []
     for parent in (_INGRESS, _EGRESS):
         body = _message.pack(socket.AF_UNSPEC, ifindex, 0, parent, 0)
@@ -136,9 +146,11 @@ def _filters(ifindex: int) -> list[tuple[int, int, bytes]]:
         for message in _request(_RTM_GETTFILTER, netlink.DUMP, body, attempt, may_be_gone=True):
             _, _, handle, _, info = _message.unpack_from(message.body)
             options = netlink.attributes(message.body[_message.size :]).get(_TCA_OPTIONS, b"")
-            name = netlink.attributes(options).get(_TCA_BPF_NAME, b"").rstrip(b"\0")
+            told = netlink.attributes(options)
+            name = told.get(_TCA_BPF_NAME, b"").rstrip(b"\0")
+            program = int.from_bytes(told.get(_TCA_BPF_ID, b""), sys.byteorder)
             if handle:  # the kernel also lists each priority once, as handle 0
-                found.append((handle, info >> 16, name))
+                found.append((handle, info >> 16, name, program))
     return found
 
 

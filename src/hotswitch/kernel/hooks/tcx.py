@@ -6,8 +6,39 @@ order while they return TCX_NEXT (-1), so others' programs go on beside ours.
 
 from __future__ import annotations
 
+import ctypes
+
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.programs import AttachType, Program
+from hotswitch.kernel.syscall import Command, bpf
+
+_MOST = 64
+"""Programs at one hook (include/linux/bpf_mprog.h, BPF_MPROG_MAX)."""
+
+
+class _QueryAttributes(ctypes.Structure):
+    """`query` in `union bpf_attr`."""
+
+    _fields_ = (
+        ("target_ifindex", ctypes.c_uint32),
+        ("attach_type", ctypes.c_uint32),
+        ("query_flags", ctypes.c_uint32),
+        ("attach_flags", ctypes.c_uint32),
+        ("program_ids", ctypes.c_uint64),
+        ("count", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32),
+        ("rest", ctypes.c_uint64 * 4),
+    )
+
+
+def program_ids(ifindex: int) -> list[int]:
+    """The programs at the device's ingress, in their order. Raises KernelError."""
+    found = (ctypes.c_uint32 * _MOST)()
+    attributes = _QueryAttributes(
+        ifindex, AttachType.TCX_INGRESS, program_ids=ctypes.addressof(found), count=_MOST
+    )
+    bpf(Command.QUERY, attributes, f"list the programs at the device {ifindex}")
+    return list(found[: attributes.count])
 
 
 def attach(program: Program, ifindex: int) -> BpfLink:

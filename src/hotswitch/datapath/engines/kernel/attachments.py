@@ -8,10 +8,12 @@ nobody else can take away, in its place.
 
 from __future__ import annotations
 
+import errno
 import logging
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from hotswitch.kernel.probe import TCX
 from hotswitch.kernel.programs import Program, ProgramType
 
 _log = logging.getLogger(__name__)
+_ENTRY = "hotswitch_entry"
 _QUIET = 1.0
 """Seconds without a new port before links take filters' places: it makes others wait too."""
 _TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
@@ -46,6 +49,15 @@ def entry_instructions(context: Context, programs: Map) -> bytes:
             (0x95, 0x00, 0, 0),
         )
     )
+
+
+def _leads_on(map_ids: Sequence[int]) -> bool:
+    """Whether an entry program's array still has a pipeline to jump to."""
+    for number in map_ids:
+        with Map.from_id(number) as programs:
+            if programs.lookup(bytes(4)):
+                return True
+    return False
 
 
 class Attachments:
@@ -103,12 +115,27 @@ class Attachments:
             self._remove(number, context)
         if not ifindex:
             return
+        if context is SKB:
+            self._refuse_what_is_taken(ifindex)
         attachment = self._attach(context, ifindex)
         pins.remove(self._path(number, context))
         attachment.pin(self._path(number, context))
         self._at[number, context.name] = (ifindex, attachment)
         if context is SKB:
             self._promote(number, ifindex)
+
+    def _refuse_what_is_taken(self, ifindex: int) -> None:
+        """Raise KernelError if another hotswitch's datapath takes this device's packets."""
+        ours = self._store.get(SKB.programs).id
+        for number in (*(tcx.program_ids(ifindex) if TCX else ()), *clsact.program_ids(ifindex)):
+            with Program.from_id(number) as program:
+                info = program.info()
+            if info.name == _ENTRY and ours not in info.map_ids and _leads_on(info.map_ids):
+                raise KernelError(
+                    f"attach to the device {ifindex}",
+                    errno.EBUSY,
+                    remedy="it is a port of another hotswitch: delete it there first",
+                )
 
     def _promote(self, number: int, ifindex: int) -> None:
         """Put a tcx link in the place of a port's filter, in the background."""
@@ -180,7 +207,7 @@ class Attachments:
             self._entry[context.name] = Program.load(
                 _TYPES[context.name],
                 entry_instructions(context, self._store.get(context.programs)),
-                name="hotswitch_entry",
+                name=_ENTRY,
             )
         return self._entry[context.name]
 

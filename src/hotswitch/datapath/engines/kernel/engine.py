@@ -20,7 +20,7 @@ from hotswitch.compiler.errors import CompileError
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import XDP
-from hotswitch.datapath.contract import Counters, DatapathError
+from hotswitch.datapath.contract import Counters, DatapathError, ProgramReport
 from hotswitch.datapath.engines.kernel import restore as restoring
 from hotswitch.datapath.engines.kernel.attachments import Attachments
 from hotswitch.datapath.engines.kernel.book import Book
@@ -38,7 +38,7 @@ from hotswitch.datapath.engines.kernel.shaper import Shaper
 from hotswitch.datapath.engines.kernel.statistics import EntryCounters, PortCounters
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.datapath.engines.kernel.tables import AddressTable, Copies, Meters
-from hotswitch.datapath.provider import ProgramReport, Restored
+from hotswitch.datapath.provider import Restored
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import pins
 from hotswitch.kernel.error import KernelError

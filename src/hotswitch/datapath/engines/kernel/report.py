@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.datapath.contract import ProgramReport
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.programs import Compiled, annotated
 from hotswitch.datapath.engines.kernel.store import MapStore
-from hotswitch.datapath.provider import ProgramReport
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.programs import Program
 

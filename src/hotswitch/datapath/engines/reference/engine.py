@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
 from hotswitch.base.clock import Clock
-from hotswitch.datapath.contract import Counters
+from hotswitch.datapath.contract import Counters, ProgramReport
 from hotswitch.datapath.engines.reference.outcome import End, Outcome
 from hotswitch.datapath.engines.reference.packet import Packet
 from hotswitch.datapath.engines.reference.recorder import SILENT, Recorder
 from hotswitch.datapath.engines.reference.run import State, run
 from hotswitch.datapath.engines.reference.state import Addresses
-from hotswitch.datapath.provider import ProgramReport, Restored
+from hotswitch.datapath.provider import Restored
 from hotswitch.headers.parse import MINIMUM_FRAME
 from hotswitch.headers.registry import Registry
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
