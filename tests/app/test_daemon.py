@@ -129,6 +129,10 @@ def test_what_a_file_wants_but_is_not_there_is_waited_for(room: Room, tmp_path: 
         until(lambda: daemon.ask("port show tap0")["link"] == "other", "the rename is seen")
         room.run("ip", "link", "del", "other")
         until(lambda: daemon.ask("port show tap0")["state"] == "waiting", "the device has gone")
+        daemon.do("port del tap0")
+        told = [line for line in daemon.log.splitlines() if line.endswith("port=tap0")]
+        assert "port waiting" in told[0] and "port waiting" in told[-2]
+        assert "port removed" in told[-1] and "INFO" in told[-1]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,9 @@ def test_forwarding_outlives_the_daemon_and_a_new_one_takes_over(lab: Daemon, en
         lab.do("shutdown")
     assert _ping(lab, "anna", "ben")
     assert not _ping(lab, "anna", "carla", 1)
+    assert "takes over" not in lab.log
     lab.start()
+    assert "takes over what an earlier life left forwarding bridges=br0" in lab.log
     assert lab.ask("port show tap0")["statistics"]["rx_packets"] > before
     assert addresses <= {(row["vlan"], row["mac"], row["port"]) for row in lab.ask("fdb show")}
     lab.do("port set tap2 tag 10")
@@ -163,6 +165,9 @@ def test_a_full_address_table_learns_nothing_new_and_says_so(lab: Daemon) -> Non
     assert _ping(lab, "anna", "ben")
     assert len(lab.ask("fdb show")) == 1
     assert lab.ask("stats")["bridges"][0]["counters"]["not_learned"] > 0
+    lab.do("bridge set br0 address-limit 50")
+    assert _ping(lab, "anna", "ben")
+    assert len(lab.ask("fdb show")) == 2
 
 
 def test_xdp_is_a_choice_of_a_port(lab: Daemon) -> None:

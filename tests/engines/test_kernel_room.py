@@ -14,9 +14,9 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.action import Limit, Output, OutputList
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import Match
-from hotswitch.model.port import Meter
+from hotswitch.model.port import Address, Meter
 from tests.engines.fixture import read_entry
-from tests.engines.frames import tcp4
+from tests.engines.frames import MAC_A, MAC_B, tcp4
 from tests.engines.harness import Setup, install
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 
@@ -174,3 +174,23 @@ def test_many_entries_in_one_table(
     assert len(harness.datapath.entries()) >= total
     with capsys.disabled():
         print(f"\n{total} entries under {field}: {taken:.1f} s, {sent} frames meanwhile")
+
+
+def test_an_address_table_of_another_size(harness: KernelHarness) -> None:
+    datapath = harness.datapath
+    datapath.change([PutEntry(read_entry(REGISTRY, "0 1 any learn,lookup,goto:1"))])
+    datapath.change([PutEntry(read_entry(REGISTRY, "1 1 reg1=3 output:3"))])
+    before = datapath.address_limit
+    now = time.monotonic_ns()
+    for number in range(1, 9):
+        datapath.put_address(Address(0, number, 2, now - number, static=number == 8))
+    datapath.put_address(Address(0, MAC_B, 3, now))
+    datapath.set_address_limit(4)
+    assert {row.mac for row in datapath.addresses()} == {MAC_B, 8, 1, 2}
+    assert harness.send([(1, FRAME)])[3] == [FRAME]
+    assert datapath.counters().not_learned > 0
+    datapath.set_address_limit(before)
+    assert datapath.address_limit == before
+    harness.send([(1, FRAME)])
+    assert {row.mac for row in datapath.addresses()} == {MAC_A, MAC_B, 8, 1, 2}
+    datapath.delete_addresses(datapath.addresses())

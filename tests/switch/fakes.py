@@ -123,7 +123,8 @@ class FakeLinks:
 class FakeEngine:
     """Forwards nothing; holds an address table."""
 
-    def __init__(self) -> None:
+    def __init__(self, address_limit: int) -> None:
+        self.address_limit = address_limit
         self.rows: list[Address] = []
         self.refuses: HotswitchError | None = None
 
@@ -157,6 +158,10 @@ class FakeEngine:
 
     def addresses(self) -> list[Address]:
         return list(self.rows)
+
+    def set_address_limit(self, limit: int) -> None:
+        self._maybe()
+        self.address_limit = limit
 
     def put_address(self, address: Address) -> None:
         self.rows.append(address)
@@ -207,6 +212,6 @@ class FakeWorld(World):
         super().__init__(self.kernel, self._make, owner="test")
 
     def _make(self, name: str, address_limit: int) -> Datapath:
-        engine = self.engines[name] = FakeEngine()
+        engine = self.engines[name] = FakeEngine(address_limit)
         self.limits[name] = address_limit
         return EntryDatapath(name, self._registry, engine)

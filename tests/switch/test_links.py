@@ -44,7 +44,9 @@ def namespace() -> Iterator[None]:
 @pytest.fixture
 def world(registry: Registry) -> World:
     return World(
-        KernelLinks(), lambda name, _: EntryDatapath(name, registry, FakeEngine()), owner="test"
+        KernelLinks(),
+        lambda name, limit: EntryDatapath(name, registry, FakeEngine(limit)),
+        owner="test",
     )
 
 

@@ -295,3 +295,11 @@ def test_an_error_in_one_bridge_stops_no_other(world: FakeWorld, switch: Switch)
     assert "no room" in switch.status()["br0"].error
     world.engines["br0"].refuses = None
     assert switch.reconcile() == []
+
+
+def test_room_for_addresses_can_change(world: FakeWorld, switch: Switch) -> None:
+    switch.set_desired(desired(bridge("br0", address_limit=99)))
+    wanted = desired(bridge("br0", address_limit=7))
+    assert texts(wanted, world) == ["br0: have room for 7 addresses"]
+    switch.set_desired(wanted)
+    assert texts(wanted, world) == []

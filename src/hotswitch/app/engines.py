@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
+
+if TYPE_CHECKING:
+    from hotswitch.datapath.engines.kernel import Compiler
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,15 @@ class EngineKind:
 def _kernel_engine(name: str, registry: Registry, pins: Path, address_limit: int) -> Engine:
     from hotswitch.datapath.engines.kernel import KernelEngine  # it loads the compiler
 
-    return KernelEngine(name, registry, pins, address_limit)
+    return KernelEngine(name, registry, pins, address_limit, _compiler(registry))
+
+
+@cache
+def _compiler(registry: Registry) -> Compiler:
+    """One for all bridges: they mostly have the same shape."""
+    from hotswitch.datapath.engines.kernel import Compiler
+
+    return Compiler(registry)
 
 
 def _why_no_kernel() -> HotswitchError | None:

@@ -15,6 +15,7 @@ from typing import Protocol
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.devices import Devices
+from hotswitch.config.journal import Journal
 from hotswitch.config.operations import Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.read import Reader, Reading
@@ -65,6 +66,7 @@ class Reconciler:
         self._reader = Reader()
         self._writer = Writer(identity)
         self._resets = Resets()
+        self._journal = Journal()
         self._woken = asyncio.Event()
         self._turns = asyncio.Lock()
         self._reading = Reading()
@@ -110,6 +112,11 @@ class Reconciler:
         """The first turn: afterwards the switch is as wanted, as far as possible."""
         rows = self._database.tables().get("Interface", {}).values()
         self._hints = {text(row, "name"): number(row, "ofport") or 0 for row in rows}
+        if there := self._switch.forwarding:
+            _log.info(
+                "takes over what an earlier life left forwarding",
+                extra={"bridges": ",".join(there)},
+            )
         await self.turn()
 
     async def run(self) -> None:
@@ -155,6 +162,7 @@ class Reconciler:
     async def _write(self, reading: Reading, in_force: int | None) -> None:
         try:
             status = self._switch.status()
+            self._journal.note(status)
             picture = Picture(status, self._devices.device, self._resets.count(status))
             updates = self._writer.updates(self._database.tables(), reading, picture, in_force)
             if updates:

@@ -105,6 +105,13 @@ class Datapath(Protocol):
     def addresses(self) -> list[Address]:
         """The address table."""
 
+    @property
+    def address_limit(self) -> int:
+        """How many rows the address table has room for."""
+
+    def set_address_limit(self, limit: int) -> None:
+        """Have room for so many; of too many rows, those seen last stay, and static ones."""
+
     def put_address(self, address: Address) -> None:
         """Add or replace a row of the address table."""
 

@@ -168,6 +168,23 @@ class EntryDatapath:
         """The address table."""
         return self._engine.addresses()
 
+    @property
+    def address_limit(self) -> int:
+        """How many rows the address table has room for."""
+        return self._engine.address_limit
+
+    def set_address_limit(self, limit: int) -> None:
+        """Have room for so many; of too many rows, those seen last stay, and static ones.
+
+        Raises DatapathError.
+        """
+        if not 0 < limit <= self._limits.addresses:
+            raise DatapathError(
+                f"an address table can't have {limit} rows",
+                remedy=f"1 to {self._limits.addresses}",
+            )
+        self._engine.set_address_limit(limit)
+
     def put_address(self, address: Address) -> None:
         """Add or replace a row of the address table. Raises DatapathError."""
         check_ports.check_address(address)

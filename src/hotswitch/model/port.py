@@ -62,6 +62,11 @@ class Address:
     static: bool = False
 
 
+def worth_keeping(row: Address) -> tuple[bool, int]:
+    """Of too many rows, those stay for which this is greatest."""
+    return row.static, row.last_seen
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """A rate limit: `rate` packets a second, and `burst` packets at once after a pause."""

@@ -84,7 +84,7 @@ def observe(world: World) -> Observed:
     return Observed(
         tuple(world.links.list_links()),
         {
-            name: ObservedDatapath(each.ports(), each.entries(), each.meters())
+            name: ObservedDatapath(each.ports(), each.entries(), each.meters(), each.address_limit)
             for name, each in world.datapaths.items()
         },
         world.owner,
@@ -177,6 +177,7 @@ def _change_datapath(
     | steps.ChangeEntries
     | steps.PutMeter
     | steps.DeleteMeter
+    | steps.SetAddressLimit
     | steps.ForgetAddresses,
     datapath: Datapath,
 ) -> None:
@@ -193,6 +194,8 @@ def _change_datapath(
             datapath.put_meter(step.meter)
         case steps.DeleteMeter():
             datapath.delete_meter(step.number)
+        case steps.SetAddressLimit():
+            datapath.set_address_limit(step.limit)
         case steps.ForgetAddresses():
             datapath.delete_addresses(astray(datapath.addresses(), {step.number: step.vlans}))
         case _:

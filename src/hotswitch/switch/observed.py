@@ -16,11 +16,12 @@ from hotswitch.switch.marks import is_pair_of, ports_marked
 
 @dataclass(frozen=True, slots=True)
 class ObservedDatapath:
-    """A datapath's ports by number, its entries and its meters."""
+    """A datapath's ports by number, its entries, its meters, and its room for addresses."""
 
     ports: Mapping[int, Port] = field(default_factory=lambda: MappingProxyType({}))
     entries: Mapping[EntryKey, Entry] = field(default_factory=lambda: MappingProxyType({}))
     meters: Mapping[int, Meter] = field(default_factory=lambda: MappingProxyType({}))
+    address_limit: int = 0
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from hotswitch.switch.steps import (
     ForgetAddresses,
     PutMeter,
     SetAddress,
+    SetAddressLimit,
     SetLinkUp,
     SetMtu,
     SetPromiscuous,
@@ -115,6 +116,8 @@ def _build(
     numbers = {name: binding.number for name, binding in bound.items()}
     if bridge.name not in observed.datapaths:
         yield CreateDatapath(bridge.name, bridge.address_limit)
+    elif there.address_limit != bridge.address_limit:
+        yield SetAddressLimit(bridge.name, bridge.address_limit)
     ports = {port.name: port for port in there.ports.values()}
     for port in all_ports(bridge):
         number = numbers[port.name]

@@ -174,6 +174,18 @@ class DeleteMeter:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAddressLimit:
+    """Have room for so many addresses."""
+
+    bridge: str
+    limit: int
+    port: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: have room for {self.limit} addresses"
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetAddresses:
     """Forget what was learned at a port in VLANs that it does not carry."""
 
@@ -251,6 +263,7 @@ Step: TypeAlias = (
     | ChangeEntries
     | PutMeter
     | DeleteMeter
+    | SetAddressLimit
     | ForgetAddresses
     | SetLinkUp
     | SetPromiscuous

@@ -41,6 +41,11 @@ class Switch:
         """What is wanted."""
         return self._desired
 
+    @property
+    def forwarding(self) -> list[str]:
+        """The bridges that forward, wanted or not; at the start, those of an earlier life."""
+        return sorted(self._world.datapaths)
+
     def prepare(self, desired: Desired) -> Future[object] | None:
         """Compile in the background what this will need, and return what is not done yet, or None.
 

@@ -68,20 +68,20 @@ def delete(name: str) -> None:
 
 @command.command("set")
 @click.argument("name", shell_complete=names.bridges)
-@words_argument(_AGEING, _RESERVED)
+@words_argument(_AGEING, _LIMIT, _RESERVED)
 @shared_options
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.
 
-    Keywords as with add, but for address-limit: the address table is made
-    for so many, and keeps its size.
+    Keywords as with add. When the address table shrinks, the addresses seen
+    last stay.
 
     \b
     Example:
       hotswitch bridge set br0 ageing 600
     """
     if not words:
-        raise click.UsageError("nothing to set: give ageing or reserved")
+        raise click.UsageError("nothing to set: give ageing, address-limit or reserved")
     done(call("bridge/set", name=name, **words))
 
 

@@ -27,6 +27,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     ageing_time: AgeingTime | None = None
+    address_limit: AddressLimit | None = None
     forward_reserved: bool | None = None
 
 
@@ -55,11 +56,11 @@ def methods(service: Service) -> tuple[Method, ...]:
     async def change(asked: Set) -> None:
         given: dict[str, Any] = {
             name: getattr(asked, name)
-            for name in ("ageing_time", "forward_reserved")
+            for name in ("ageing_time", "address_limit", "forward_reserved")
             if getattr(asked, name) is not None
         }
         if not given:
-            raise RequestError("nothing to set", remedy="give ageing or reserved")
+            raise RequestError("nothing to set", remedy="give ageing, address-limit or reserved")
         await service.change(asked.name, lambda bridge: replace(bridge, **given))
 
     def show(_: Nothing) -> list[dict[str, Any]]:

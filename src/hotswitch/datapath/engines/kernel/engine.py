@@ -30,6 +30,7 @@ from hotswitch.datapath.engines.kernel.installation import install
 from hotswitch.datapath.engines.kernel.journal import Journal
 from hotswitch.datapath.engines.kernel.manifest import Manifest
 from hotswitch.datapath.engines.kernel.ports import Ports
+from hotswitch.datapath.engines.kernel.programs import Compiler
 from hotswitch.datapath.engines.kernel.record import Record
 from hotswitch.datapath.engines.kernel.report import program_report
 from hotswitch.datapath.engines.kernel.room import Room
@@ -53,13 +54,21 @@ class KernelEngine:
     """`provider.Engine` on BPF.
 
     directory: where in a bpffs everything of this datapath is pinned.
+    compiler: shared with other datapaths of these headers; None: its own.
     Raises DatapathError if the kernel refuses.
     """
 
     def __init__(
-        self, name: str, registry: Registry, directory: Path, address_limit: int = 8192
+        self,
+        name: str,
+        registry: Registry,
+        directory: Path,
+        address_limit: int = 8192,
+        compiler: Compiler | None = None,
     ) -> None:
         self.name = name
+        self._compiler = compiler or Compiler(registry)
+        self._own_compiler = compiler is None
         self.flow = Flow(registry)
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -80,14 +89,14 @@ class KernelEngine:
         shaper = Shaper(self.flow)
         self.ports = Ports(store, Attachments(self.directory, store))
         self.meters = Meters(store)
-        self.addresses_known = AddressTable(store.get(memory.ADDRESSES))
+        self.addresses_known = AddressTable(store)
         self.copies = Copies(store.get(memory.COPIES))
         self.port_counters = PortCounters(store)
         self.book = Book(store, shaper, EntryCounters(store))
         self._journal = Journal(
             store, digest, shaper.templates, self.ports.known, self.meters.known
         )
-        self.running = Running(self.flow, store, self._journal, self.ports.hooks)
+        self.running = Running(self.flow, store, self._journal, self.ports.hooks, self._compiler)
         self._room = Room(
             store, self._journal, self.running, self.book, self.ports, self.port_counters
         )
@@ -127,7 +136,8 @@ class KernelEngine:
 
     def close(self) -> None:
         """Let go; the forwarding goes on."""
-        self.running.close()
+        if self._own_compiler:
+            self._compiler.close()
         self.ports.close()
         self.copies.close()
         self.store.close()
@@ -256,6 +266,16 @@ class KernelEngine:
     def addresses(self) -> list[Address]:
         """The address table."""
         return self.addresses_known.rows()
+
+    @property
+    def address_limit(self) -> int:
+        """How many rows the address table has room for."""
+        return self.addresses_known.limit
+
+    def set_address_limit(self, limit: int) -> None:
+        """Have room for so many; of too many rows, those seen last stay, and static ones."""
+        with self._declared():
+            self._room.for_addresses(self.addresses_known, limit)
 
     def put_address(self, address: Address) -> None:
         """Add or replace a row. Raises DatapathError if the table is full."""

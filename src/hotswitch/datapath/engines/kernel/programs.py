@@ -21,6 +21,7 @@ from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.assemble import assemble
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
 from hotswitch.compiler.targets.bpf.pipeline import FUNCTION, build
+from hotswitch.headers.registry import Registry
 from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import VerifierError
 from hotswitch.kernel.line_table import line_table
@@ -138,8 +139,8 @@ def annotated(compiled: Compiled) -> str:
 class Compiler:
     """Compiles in one background thread; the same shape only once."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, registry: Registry) -> None:
+        self._flow = Flow(registry)
         self._worker = ThreadPoolExecutor(1, "hotswitch-compiler")
         self._known: OrderedDict[tuple[Shape, str], Future[Compiled]] = OrderedDict()
 

@@ -21,10 +21,12 @@ from hotswitch.datapath.engines.kernel.record import Home, Record
 from hotswitch.datapath.engines.kernel.running import Running
 from hotswitch.datapath.engines.kernel.statistics import PortCounters
 from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.datapath.engines.kernel.tables import AddressTable
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.quiescence import wait_for_programs
 from hotswitch.model.action import OutputList
+from hotswitch.model.port import worth_keeping
 
 SLOT_LIMIT = 1 << 20
 """Entries of one datapath, and one more."""
@@ -86,6 +88,23 @@ class Room:
         """Have place for so many meters. Raises KernelError."""
         if number > self._store.get(memory.METERS).max_entries:
             self.grow({memory.METERS: number})
+
+    def for_addresses(self, table: AddressTable, limit: int) -> None:
+        """Have place for so many addresses, no more. Raises KernelError; then all is as before.
+
+        What is learned just then may be forgotten, and is learned again.
+        """
+        name = memory.ADDRESSES
+        kept = sorted(table.rows(), key=worth_keeping, reverse=True)[:limit]
+        old, _ = self._store.resize(name, limit)
+        try:
+            table.put_all(kept)
+            self._running.reload()
+        except KernelError:
+            self._store.put_back(old, name)
+            raise
+        wait_for_programs()
+        self._store.drop(old, name)
 
     def _slot_size(self, record: Record) -> int:
         flow = self._book.shaper.flow

@@ -36,12 +36,14 @@ class Running:
     homes: where the running ones find entries, or None: there are none.
     """
 
-    def __init__(self, flow: Flow, store: MapStore, journal: Journal, hooks: Set[str]) -> None:
+    def __init__(
+        self, flow: Flow, store: MapStore, journal: Journal, hooks: Set[str], compiler: Compiler
+    ) -> None:
         self._flow = flow
         self._store = store
         self._journal = journal
         self._hooks = hooks
-        self._compiler = Compiler(flow)
+        self._compiler = compiler
         self.number = 0
         self.homes: Homes | None = None
         self.loaded: dict[str, Compiled] = {}
@@ -134,7 +136,3 @@ class Running:
         with Program.from_id(identity) as program:
             number = program.info().name.removeprefix(NAME)
         return int(number) if number.isdecimal() else 0
-
-    def close(self) -> None:
-        """Stop compiling; what runs goes on."""
-        self._compiler.close()

@@ -120,6 +120,15 @@ class MapStore:
         )
         return old, self._make(name, spec)
 
+    def resize(self, name: str, entries: int) -> tuple[Map, Map]:
+        """A new map of exactly this size in the place of one; the old and the new one.
+
+        The old one stays pinned until it is dropped. Raises KernelError.
+        """
+        old = self.get(name)
+        spec = spec_of(name, self._address_limit)._replace(entries=entries)
+        return old, self._make(name, spec)
+
     def put_back(self, old: Map, name: str) -> None:
         """Undo `grow`: the old map is in use again. Raises KernelError."""
         self._maps[name].close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.engines.kernel.store import MapStore
@@ -16,8 +16,22 @@ _MAC_BITS = 48
 class AddressTable:
     """Rows by VLAN and address."""
 
-    def __init__(self, map_: Map) -> None:
-        self._map = map_
+    def __init__(self, store: MapStore) -> None:
+        self._store = store
+
+    @property
+    def _map(self) -> Map:
+        return self._store.get(memory.ADDRESSES)
+
+    @property
+    def limit(self) -> int:
+        """How many rows there is room for."""
+        return self._map.max_entries
+
+    def put_all(self, rows: Sequence[Address]) -> None:
+        """Add rows that have room. Raises KernelError."""
+        keys = b"".join([_key(row) for row in rows])
+        self._map.update_batch(keys, b"".join([_value(row) for row in rows]), len(rows))
 
     def rows(self) -> list[Address]:
         """All rows. Raises KernelError."""
@@ -25,9 +39,7 @@ class AddressTable:
 
     def put(self, address: Address) -> None:
         """Add or replace a row. Raises KernelError."""
-        flags = memory.ADDRESS_STATIC if address.static else 0
-        value = memory.ADDRESS.pack(address.port, flags, address.last_seen)
-        self._map.update(_key(address), value)
+        self._map.update(_key(address), _value(address))
 
     def delete(self, addresses: Iterable[Address]) -> int:
         """Delete rows that still have this port; how many. Raises KernelError."""
@@ -41,6 +53,11 @@ class AddressTable:
 
 def _key(address: Address) -> bytes:
     return memory.ADDRESS_KEY.pack(address.vlan << _MAC_BITS | address.mac)
+
+
+def _value(address: Address) -> bytes:
+    flags = memory.ADDRESS_STATIC if address.static else 0
+    return memory.ADDRESS.pack(address.port, flags, address.last_seen)
 
 
 def _address(key: bytes, value: bytes) -> Address:

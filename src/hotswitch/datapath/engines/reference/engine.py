@@ -93,6 +93,15 @@ class ReferenceEngine:
         """The address table."""
         return self._state.addresses.all()
 
+    @property
+    def address_limit(self) -> int:
+        """How many rows the address table has room for."""
+        return self._state.addresses.limit
+
+    def set_address_limit(self, limit: int) -> None:
+        """Have room for so many; of too many rows, those seen last stay, and static ones."""
+        self._state.addresses.set_limit(limit)
+
     def put_address(self, address: Address) -> None:
         """Add or replace a row. Raises DatapathError if the table is full."""
         self._state.addresses.put(address)

@@ -9,7 +9,7 @@ from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.engines.reference.packet import Packet
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.match import Match
-from hotswitch.model.port import Address, Meter, Port, PortStatistics
+from hotswitch.model.port import Address, Meter, Port, PortStatistics, worth_keeping
 
 _GROUP_BIT = 1 << 40
 _SECOND = 1_000_000_000
@@ -108,7 +108,7 @@ class Addresses:
     """The address table, with room for `limit` rows."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._rows: dict[tuple[int, int], Address] = {}
 
     def all(self) -> list[Address]:
@@ -123,7 +123,7 @@ class Addresses:
     def put(self, address: Address) -> None:
         """Add or replace a row. Raises DatapathError if there is no room."""
         if not self._has_room(address.vlan, address.mac):
-            raise DatapathError(f"the address table is full, {self._limit} rows")
+            raise DatapathError(f"the address table is full, {self.limit} rows")
         self._rows[address.vlan, address.mac] = address
 
     def delete(self, addresses: Iterable[Address]) -> int:
@@ -141,8 +141,14 @@ class Addresses:
         row = self._rows[vlan, mac] = Address(vlan, mac, port, now)
         return row
 
+    def set_limit(self, limit: int) -> None:
+        """Have room for so many rows; which stay, says `worth_keeping`."""
+        self.limit = limit
+        kept = sorted(self._rows.values(), key=worth_keeping, reverse=True)[:limit]
+        self._rows = {(row.vlan, row.mac): row for row in kept}
+
     def _has_room(self, vlan: int, mac: int) -> bool:
-        return (vlan, mac) in self._rows or len(self._rows) < self._limit
+        return (vlan, mac) in self._rows or len(self._rows) < self.limit
 
 
 def can_be_learned(mac: int) -> bool:
