@@ -1,4 +1,4 @@
-"""The control protocol: framing, dispatch, and the socket."""
+"""The control socket: objects and texts, the server, and the client."""
 
 from __future__ import annotations
 
@@ -8,71 +8,18 @@ import logging
 import socket
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
 from hotswitch.app.control.client import ControlClient, ControlError
-from hotswitch.app.control.codec import (
-    MAXIMUM_REQUEST,
-    CodecError,
-    Framer,
-    Reply,
-    Request,
-    decode_request,
-    encode,
-)
-from hotswitch.app.control.dispatch import Dispatcher, Method, RequestError
-from hotswitch.app.control.server import ControlServer
-
-json_values = some.recursive(
-    some.none() | some.booleans() | some.integers(-(2**53), 2**53) | some.text(max_size=8),
-    lambda inner: (
-        some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=4), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-objects = some.dictionaries(some.text(max_size=6), json_values, max_size=4)
-
-
-@given(some.lists(objects, max_size=5), some.data())
-def test_objects_come_out_as_they_went_in_however_the_bytes_arrive(
-    messages: list[dict[str, Any]], data: some.DataObject
-) -> None:
-    gap = some.sampled_from([b"", b" ", b"\n", b"\r\n\t"])
-    stream = b"".join(
-        data.draw(gap) + json.dumps(each, ensure_ascii=data.draw(some.booleans())).encode()
-        for each in messages
-    )
-    framer, found = Framer(), []
-    while stream:
-        length = data.draw(some.integers(1, len(stream)))
-        found += framer.feed(stream[:length])
-        stream = stream[length:]
-    assert [json.loads(each) for each in found] == messages
-
-
-@given(some.lists(some.binary(max_size=40) | some.sampled_from([b'{"', b"{[", b"}", b"\\"])))
-def test_garbage_gives_objects_or_the_declared_error(chunks: list[bytes]) -> None:
-    framer = Framer(100)
-    try:
-        for each in chunks:
-            for message in framer.feed(each):
-                decode_request(message)
-    except CodecError:
-        pass
-
-
-@pytest.mark.parametrize(
-    "stream", [b"[]", b"null", b"GET / HTTP/1.1", b'{"a": "' + b"x" * MAXIMUM_REQUEST, b"{[" * 40]
-)
-def test_what_is_no_object_is_refused(stream: bytes) -> None:
-    with pytest.raises(CodecError):
-        Framer().feed(stream)
+from hotswitch.app.control.method import Method, RequestError, register
+from hotswitch.ovsdb.jsonrpc import Reply, Request, encode
+from hotswitch.ovsdb.unixctl import Commands
+from hotswitch.ovsdb.unixctl_server import ControlServer
 
 
 class Pair(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,57 +35,86 @@ def _refuse(_: Any) -> None:
     raise RequestError("no", remedy="try later")
 
 
-DISPATCHER = Dispatcher(
-    [
-        Method("repeat", "Repeat a name.", lambda pair: [pair.name] * pair.count, Pair),
-        Method("fail", "Have a bug.", _fail),
-        Method("refuse", "Refuse.", _refuse),
-        Method("long", "Say much.", lambda _: "x" * 4_000_000),
-    ]
-)
+def _commands(*more: Method) -> Commands:
+    commands = Commands("a version")
+    commands.add("both", "", 0, 0, lambda _: "a text\n")
+    register(
+        commands,
+        [
+            Method("repeat", lambda pair: [pair.name] * pair.count, Pair),
+            Method("both", lambda _: 1),
+            Method("fail", _fail),
+            Method("refuse", _refuse),
+            Method("nothing", lambda _: None),
+            Method("long", lambda _: "x" * 4_000_000),
+            *more,
+        ],
+    )
+    return commands
 
 
-def answer(request: Request) -> Reply:
-    return asyncio.run(DISPATCHER.answer(request))
+def answer(method: str, *params: Any) -> Reply:
+    return asyncio.run(_commands().answer(Request(method, list(params), 7)))
 
 
 def test_an_object_of_parameters_gives_json_and_texts_give_text() -> None:
-    reply = answer(Request("repeat", [{"name": "a", "count": 2}], 7))
-    assert reply == Reply(7, ["a", "a"])
-    reply = answer(Request("repeat", ["a", "2"], "x"))
-    assert reply.id == "x" and json.loads(reply.result) == ["a", "a"]
-    assert "Repeat a name." in answer(Request("list-commands")).result
+    assert answer("repeat", {"name": "a", "count": 2}) == Reply(["a", "a"], None, 7)
+    assert json.loads(answer("repeat", "a", "2").result) == ["a", "a"]
+    assert answer("both", {}).result == 1 and answer("both").result == "a text\n"
+    assert answer("nothing", {}) == Reply({}, None, 7)
+    assert answer("nothing") == Reply("", None, 7)
+    listed = answer("list-commands").result.splitlines()
+    assert (
+        "  repeat                  name [count]" in listed
+        and "  both                    " in listed
+    )
 
 
 @pytest.mark.parametrize(
-    ("request_", "says"),
+    ("method", "params", "says"),
     [
-        (Request("repeat", [{"name": "a", "count": "2"}]), "count"),
-        (Request("repeat", [{"name": "a", "colour": 1}]), "colour"),
-        (Request("repeat", []), "name"),
-        (Request("repeat", ["a", "1", "2"]), "at most 2"),
-        (Request("repeat", [1]), "params is"),
-        (Request("repeat", [{}, {}]), "params is"),
-        (Request("nothing"), "'nothing' is not a method (list-commands)"),
-        (Request("refuse", [{}]), "no (try later)"),
+        ("repeat", [{"name": "a", "count": "2"}], "count"),
+        ("repeat", [{"name": "a", "colour": 1}], "colour"),
+        ("repeat", [{}], "name"),
+        ("repeat", [], '"repeat" command requires at least 1 arguments\n'),
+        ("repeat", ["a", "many"], "count"),
+        ("repeat", ["a", "1", "2"], '"repeat" command takes at most 2 arguments\n'),
+        ("repeat", [1], "non-string"),
+        ("repeat", [{}, {}], "non-string"),
+        ("unknown", [], '"unknown" is not a valid command'),
+        ("unknown", [{}], '"unknown" takes no object'),
+        ("refuse", [{}], "no (try later)"),
+        ("refuse", [], "no (try later)\n"),
     ],
 )
-def test_a_wrong_request_is_answered_with_an_error(request_: Request, says: str) -> None:
-    reply = answer(request_)
+def test_a_wrong_request_is_answered_with_an_error(
+    method: str, params: list[Any], says: str
+) -> None:
+    reply = answer(method, *params)
     assert reply.result is None and says in reply.error
 
 
 def test_a_bug_is_logged_and_answered(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        reply = answer(Request("fail"))
+        reply = answer("fail")
     assert "internal error" in reply.error
     assert "ZeroDivisionError" in caplog.text
 
 
-async def _serving(path: Path) -> ControlServer:
-    server = ControlServer(path, DISPATCHER.answer)
-    await server.start()
-    return server
+def _served(path: Path, commands: Commands, clients: Callable[[], None]) -> None:
+    """Run blocking clients against a server, and end it."""
+
+    async def scenario() -> None:
+        server = ControlServer(path, commands)
+        await server.start()
+        try:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            await asyncio.wait_for(asyncio.to_thread(clients), 30)
+        finally:
+            await server.close()
+
+    asyncio.run(scenario())
+    assert not path.exists()
 
 
 def _ask(path: Path, stream: bytes) -> bytes:
@@ -158,13 +134,13 @@ def test_the_socket_serves_many_and_survives_bad_clients(tmp_path: Path) -> None
         with socket.socket(socket.AF_UNIX) as deaf:
             # Asks for far more than a socket holds and never reads.
             deaf.connect(str(path))
-            deaf.sendall(encode(Request("long")) * 20)
-            for stream in (b"garbage", b'{"method":', b"{}", b"\xff\xfe", b"{[" * 100):
-                _ask(path, stream)
+            deaf.sendall(encode(Request("long", [], 1)) * 20)
+            for stream in (b"garbage", b'{"method":', b"{}", b"\xff\xfe", b"{[" * 200):
+                assert _ask(path, stream) == b""
             with socket.socket(socket.AF_UNIX) as rude:
                 rude.connect(str(path))
-                rude.sendall(encode(Request("long")))
-            assert b"JSON object" in _ask(path, good + b"garbage" + good)
+                rude.sendall(encode(Request("long", [], 1)))
+            assert _ask(path, good + b"garbage" + good).count(b'["a"]') == 1
             assert _ask(path, good * 3).count(b'["a"]') == 3
             with ControlClient(path) as first, ControlClient(path) as second:
                 assert first.call("repeat", name="b") == second.call("repeat", name="b") == ["b"]
@@ -172,17 +148,36 @@ def test_the_socket_serves_many_and_survives_bad_clients(tmp_path: Path) -> None
                     first.call("refuse")
                 assert len(first.call("long")) == 4_000_000
 
+    _served(path, _commands(), bad_and_good_clients)
+
+
+def test_who_asks_for_the_end_is_answered_when_it_has_come(tmp_path: Path) -> None:
+    path = tmp_path / "ctl.sock"
+
     async def scenario() -> None:
-        server = await _serving(path)
-        try:
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
-            await asyncio.wait_for(asyncio.to_thread(bad_and_good_clients), 30)
-        finally:
-            server.close()
-            await server.hang_up()
+        asked, ended = asyncio.Event(), asyncio.Event()
+        leaving: list[asyncio.Task[None]] = []
+
+        async def leave(_: Any) -> str:
+            leaving.append(cast("asyncio.Task[None]", asyncio.current_task()))
+            asked.set()
+            await ended.wait()
+            return "it has ended"
+
+        server = ControlServer(path, _commands(Method("exit", leave)))
+        await server.start()
+        with ControlClient(path) as client, ControlClient(path) as idle:
+            answered = asyncio.create_task(asyncio.to_thread(client.call, "exit"))
+            await asyncio.wait_for(asked.wait(), 10)
+            await server.hang_up(but=leaving)
+            assert not path.exists() and not answered.done()
+            with pytest.raises(ControlError, match="lost the daemon"):
+                await asyncio.to_thread(idle.call, "nothing")
+            ended.set()
+            await server.close()
+            assert await asyncio.wait_for(answered, 10) == "it has ended"
 
     asyncio.run(scenario())
-    assert not path.exists()
 
 
 def test_without_a_daemon_the_client_says_how_to_start_it(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.app.test_appctl import needs_ovs_appctl
 from tests.support.daemon import REAL, Daemon, environment
 from tests.support.room import Room
 from tests.support.wait import until
@@ -56,6 +58,26 @@ def test_vlans_are_kept_apart_and_changes_are_in_force_at_once(lab: Daemon) -> N
     learned = {(row["vlan"], row["port"]) for row in lab.ask("fdb show")}
     assert {(10, "tap0"), (10, "tap2")} <= learned
     assert "tap1" not in {port for _, port in learned}
+
+
+@needs_ovs_appctl
+def test_open_vswitchs_own_client_shows_what_is_learned(lab: Daemon) -> None:
+    _connect(lab)
+    assert _ping(lab, "anna", "ben")
+    rows = lab.texts("fdb/show br0").splitlines()[1:]
+    assert {line[:12] for line in rows} >= {"    1    10 ", "    2    10 "}
+    assert all(
+        re.fullmatch(r".{12} (?:[0-9a-f]{2}:){5}[0-9a-f]{2}  [ \d]{2}\d", row) for row in rows
+    )
+    entries = re.search(r"table: (\d+)/8192", lab.texts("fdb/stats-show br0"))
+    assert entries and int(entries[1]) >= 2
+    assert re.search(r"system@br0: hit:[1-9]\d* missed:\d+$", lab.texts("dpif/show"), re.M)
+
+    def forgotten() -> bool:  # hosts may speak up at any time
+        lab.texts("fdb/flush br0")
+        return "    10  " not in lab.texts("fdb/show br0")
+
+    until(forgotten, "the table is flushed")
 
 
 def test_what_is_counted_is_shown(lab: Daemon) -> None:

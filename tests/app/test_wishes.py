@@ -91,3 +91,19 @@ def test_a_bug_reaches_who_asked() -> None:
         await room.ask("br1")
 
     asyncio.run(story())
+
+
+def test_after_the_end_nothing_is_carried_out() -> None:
+    async def scenario() -> None:
+        room = Room()
+        compiling = room.ask("br0")
+        await _moment()
+        waiting = room.ask("br1")
+        await _moment()
+        await room.wishes.close()
+        room.compiler.release()
+        answers = await asyncio.gather(compiling, waiting, return_exceptions=True)
+        assert [type(each) for each in answers] == [asyncio.CancelledError] * 2
+        assert room.carried_out == []
+
+    asyncio.run(scenario())

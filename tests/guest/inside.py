@@ -77,7 +77,7 @@ def _daemon_forwards() -> None:
     assert {"tap0", "tap1"} <= learned, learned
     _ask("port/set", name="tap2", tag=10)
     assert _ping("anna", "carla")
-    _ask("shutdown", stop_forwarding=True)
+    _ask("exit", stop_forwarding=True)
     running.join()
     assert not _ping("anna", "ben")
     assert _at_switch(lambda index: clsact.find(index) is None) == {True}

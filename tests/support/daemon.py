@@ -62,7 +62,7 @@ class Daemon:
         self.room = room
         self.run_dir = run_dir
         self._options = options
-        self._kind = kind
+        self.kind = kind
         self._log = run_dir.with_name(run_dir.name + ".log")
         self.process: subprocess.Popen[str] | None = None
 
@@ -81,7 +81,7 @@ class Daemon:
 
     def command(self, *options: str) -> list[str]:
         """The command line that starts a daemon for the run directory."""
-        program = [sys.executable, "-m", self._kind, "--run-dir", str(self.run_dir)]
+        program = [sys.executable, "-m", self.kind, "--run-dir", str(self.run_dir)]
         return self.room.command(*program, *self._options, *options)
 
     @property
@@ -133,3 +133,14 @@ class Daemon:
         assert done.stdout == "" and done.stderr.count("\n") == 1
         assert done.stderr.startswith("hotswitch: ")
         return done.stderr
+
+    def appctl(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run Open vSwitch's own client of the control socket, however it ends."""
+        socket = str(self.run_dir / "ctl.sock")
+        return self.room.run("ovs-appctl", "-T", "30", "-t", socket, *line.split(), check=False)
+
+    def texts(self, line: str) -> str:
+        """Run it with a command that must succeed; what it printed."""
+        done = self.appctl(line)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        return done.stdout

@@ -18,7 +18,9 @@ from hotswitch.config.operations import Update
 from hotswitch.config.read import Reader
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, embedded_tables, the_root
+from hotswitch.ovsdb import server_commands
 from hotswitch.ovsdb.changes import Changes
+from hotswitch.ovsdb.coverage import Source
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.log import LogError
 from hotswitch.ovsdb.remotes import Options, RemoteError
@@ -26,6 +28,7 @@ from hotswitch.ovsdb.schemas import load
 from hotswitch.ovsdb.server import Server
 from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
+from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
 
@@ -102,6 +105,14 @@ class ConfigDatabase:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             await self._server.close()
+        for each in self._databases.storages():
+            if each is not self._storage:  # `ovsdb-server/add-db` has added it
+                each.close()
+
+    def commands(self, commands: Commands) -> tuple[Source, Source]:
+        """Add those of the server. Returns what it counts, and what it holds."""
+        server_commands.register(commands, self._server, needed=NAME)
+        return lambda: self._databases.counts, lambda: server_commands.usage(self._server)
 
     # For the reconciler
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hotswitch
-from hotswitch.app.control.dispatch import Dispatcher
-from hotswitch.app.control.server import ControlServer
+from hotswitch.app import appctl
+from hotswitch.app.control import method
 from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
 from hotswitch.app.lock import Lock
@@ -27,7 +27,12 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.link_monitor import LinkMonitor
+from hotswitch.ovsdb import coverage, vlog
+from hotswitch.ovsdb.coverage import Coverage
+from hotswitch.ovsdb.remotes import RemoteError
 from hotswitch.ovsdb.storage import Storage
+from hotswitch.ovsdb.unixctl import Commands
+from hotswitch.ovsdb.unixctl_server import ControlServer
 from hotswitch.switch.apply import World
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
@@ -64,12 +69,13 @@ class Life:
         self._database = database or str(run_dir / DATABASE)
         self._files = RunDirectory(run_dir)
         self._namespace = namespace
-        self._ending: asyncio.Event | None = None
+        self._ending = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._stop_forwarding = False
 
     async def run(self) -> None:
         """Live until told to stop. Raises HotswitchError if it can't begin."""
-        self._ending = asyncio.Event()
         with ExitStack() as held:
             lock = self._begin()
             held.callback(lock.release)
@@ -87,23 +93,26 @@ class Life:
             database = self._config(storage, switch, clock)
             await database.start()
             reconciler = database.reconciler
-            service = Service(switch, database, registry, clock, self._stop, reconciler.turns)
-            server = ControlServer(self._files.control, Dispatcher(all_methods(service)).answer)
+            service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
+            commands, events = _commands(service, database)
+            server = ControlServer(self._files.control, commands)
             await _listen(server)
             with (
                 _watching(monitor, reconciler.links_changed),
                 _every(_AGEING_PERIOD, service.age),
                 _every(_TICK_PERIOD, reconciler.tick),
+                _every(coverage.PERIOD, events.sample),
             ):
                 self._announce(service)
                 await self._ending.wait()
             notify("STOPPING=1")
+            await server.hang_up(but=self._leaving)
+            await service.close()
             await database.close()
             self._end(world, switch, outside)
-            server.close()
-            lock.release()
-            # Last: who asked for the end waits for this.
-            await server.hang_up()
+        # Nothing is held any more: who asked for the end is answered.
+        self._ended.set()
+        await server.close()
 
     def _config(
         self, storage: Storage | None, switch: Switch, clock: Clock
@@ -142,8 +151,14 @@ class Life:
 
     def _stop(self, stop_forwarding: bool) -> None:
         self._stop_forwarding = self._stop_forwarding or stop_forwarding
-        assert self._ending is not None
         self._ending.set()
+
+    async def _leave(self, stop_forwarding: bool) -> None:
+        asked_by = asyncio.current_task()
+        assert asked_by is not None
+        self._leaving.add(asked_by)
+        self._stop(stop_forwarding)
+        await self._ended.wait()
 
     def _announce(self, service: Service) -> None:
         loop = asyncio.get_running_loop()
@@ -175,6 +190,24 @@ class Life:
         _log.info("ends", extra={"forwarding": "ended" if self._stop_forwarding else "goes on"})
 
 
+def _commands(
+    service: Service, database: ConfigDatabase | ExternalConfig
+) -> tuple[Commands, Coverage]:
+    """What the control socket understands, and the events that are counted."""
+    commands = Commands(f"hotswitch {hotswitch.__version__}")
+    vlog.register(commands)
+    events, usage = [lambda: appctl.events(service)], [lambda: appctl.usage(service)]
+    if isinstance(database, ConfigDatabase):
+        counts, holds = database.commands(commands)
+        events.append(counts)
+        usage.append(holds)
+    counted = Coverage(*events)
+    coverage.register(commands, counted, usage)
+    appctl.register(commands, service)
+    method.register(commands, all_methods(service))
+    return commands, counted
+
+
 class ListenError(HotswitchError):
     """The control socket can't be made."""
 
@@ -182,10 +215,10 @@ class ListenError(HotswitchError):
 async def _listen(server: ControlServer) -> None:
     try:
         await server.start()
-    except OSError as error:
+    except RemoteError as error:
         raise ListenError(
-            f"can't make the control socket: {error.strerror or error}",
-            remedy="give a --run-dir with a shorter path" if "too long" in str(error) else "",
+            f"can't make the control socket: {error.message}",
+            remedy="give a --run-dir with a shorter path" if "too long" in error.message else "",
         ) from error
 
 

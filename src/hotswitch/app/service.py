@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from types import MappingProxyType
 
-from hotswitch.app.control.dispatch import RequestError
+from hotswitch.app.control.method import RequestError
 from hotswitch.app.store import Store
 from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Service:
     """What requests work on.
 
-    stop: ends the daemon; with True the forwarding too.
+    stop: ends the daemon, and returns when it has ended; with True the forwarding too.
     turns: held while the switch is changed, where others change it too.
     """
 
@@ -34,7 +34,7 @@ class Service:
         store: Store,
         registry: Registry,
         clock: Clock,
-        stop: Callable[[bool], None],
+        stop: Callable[[bool], Awaitable[None]],
         turns: asyncio.Lock | None = None,
     ) -> None:
         self.switch = switch
@@ -115,6 +115,10 @@ class Service:
             if name in bridge.ports:
                 return bridge, bridge.ports[name]
         raise RequestError(f"there is no port {name}", remedy="see `hotswitch port list`")
+
+    async def close(self) -> None:
+        """Change nothing any more."""
+        await self._wishes.close()
 
     def age(self) -> None:
         """Forget addresses that have been silent for too long."""

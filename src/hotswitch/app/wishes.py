@@ -69,6 +69,12 @@ class Wishes:
             self._work = asyncio.get_running_loop().create_task(self._run())
         await wish.answer()
 
+    async def close(self) -> None:
+        """Let what is not carried out yet be refused."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
@@ -76,7 +82,7 @@ class Wishes:
                 async with self._turns:
                     await self._together(batch)
             except BaseException as error:
-                for wish in batch:
+                for wish in (*batch, *self._waiting):
                     wish.refuse(error)
                 raise
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import hotswitch
 from hotswitch.base.clock import MonotonicClock
 from hotswitch.base.errors import HotswitchError
-from hotswitch.ovsdb import server_commands, vlog
+from hotswitch.ovsdb import coverage, server_commands, vlog
+from hotswitch.ovsdb.coverage import Coverage
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.remotes import Options
 from hotswitch.ovsdb.schemas import load
@@ -63,13 +64,16 @@ async def _serve(options: argparse.Namespace) -> None:
         tls = Tls(options.private_key, options.certificate, options.ca_cert)
         server = Server(databases, run_directory=options.run_dir, tls=tls)
         await server.start({name: Options() for name in options.remote})
-        control = _control(options.unixctl, server, stop) if options.unixctl else None
+        events = Coverage(lambda: databases.counts)
+        sampling = asyncio.create_task(events.run())
+        control = _control(options.unixctl, server, events, stop) if options.unixctl else None
         try:
             if control is not None:
                 await control.start()
             print("ready", flush=True)
             await stop.wait()
         finally:
+            sampling.cancel()
             if control is not None:
                 await control.close()
             await server.close()
@@ -90,10 +94,11 @@ def _open(path: Path) -> Storage:
     return storage
 
 
-def _control(path: Path, server: Server, stop: asyncio.Event) -> ControlServer:
+def _control(path: Path, server: Server, events: Coverage, stop: asyncio.Event) -> ControlServer:
     commands = Commands(f"hotswitch {hotswitch.__version__}")
     server_commands.register(commands, server)
     vlog.register(commands)
+    coverage.register(commands, events, [lambda: server_commands.usage(server)])
 
     def leave(_: Sequence[str]) -> str:
         stop.set()

@@ -13,9 +13,9 @@ from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.unixctl import CommandError, Commands
 
 
-def register(commands: Commands, server: Server) -> None:
-    """Add the commands."""
-    own = _ServerCommands(server)
+def register(commands: Commands, server: Server, *, needed: str = "") -> None:
+    """Add the commands. needed: the database, if any, that can't be removed."""
+    own = _ServerCommands(server, needed)
     prefix = "ovsdb-server"
     commands.add(f"{prefix}/add-remote", "REMOTE", 1, 1, own.add_remote)
     commands.add(f"{prefix}/remove-remote", "REMOTE", 1, 1, own.remove_remote)
@@ -27,13 +27,12 @@ def register(commands: Commands, server: Server) -> None:
     commands.add(f"{prefix}/list-dbs", "", 0, 0, own.list_databases)
     commands.add(f"{prefix}/get-db-storage-status", "DB", 1, 1, own.storage_status)
     commands.add(f"{prefix}/sync-status", "", 0, 0, lambda _: "state: active\n")
-    commands.add("memory/show", "", 0, 0, own.memory)
-    commands.add("coverage/show", "", 0, 0, own.coverage)
 
 
 class _ServerCommands:
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, needed: str) -> None:
         self._server = server
+        self._needed = needed
         self._databases = server.databases
 
     async def add_remote(self, arguments: Sequence[str]) -> str:
@@ -71,6 +70,8 @@ class _ServerCommands:
 
     def remove_database(self, arguments: Sequence[str]) -> str:
         storage = self._storage(arguments[0])
+        if storage.name == self._needed:
+            raise CommandError(f"{storage.name} is what the daemon works on")
         if storage.compacting:
             raise CommandError(f"{storage.name} is being compacted; try again")
         self._databases.remove(storage.name).close()
@@ -83,24 +84,21 @@ class _ServerCommands:
         failure = self._storage(arguments[0]).failure
         return f"status: {failure or 'ok'}\n"
 
-    def memory(self, _: Sequence[str]) -> str:
-        usage = Counter(sessions=len(self._server.connections()))
-        for each in self._server.connections():
-            usage.update(each.session.usage())
-            usage["backlog"] += each.backlog
-        for storage in self._databases.storages():
-            schema = storage.database.schema
-            for name, table in schema.tables.items():
-                usage["cells"] += len(storage.database.table(name)) * len(table.columns)
-        return " ".join(f"{name}:{usage[name]}" for name in sorted(usage)) + "\n"
-
-    def coverage(self, _: Sequence[str]) -> str:
-        counts = self._databases.counts
-        lines = [f"{name:<24} total: {counts[name]}" for name in sorted(counts)]
-        return "\n".join(["Events since the start:", *lines, ""])
-
     def _storage(self, name: str) -> Storage:
         storage = self._databases.get(name)
         if storage is None:
             raise CommandError("no such database")
         return storage
+
+
+def usage(server: Server) -> Counter[str]:
+    """What the server holds, for `memory/show`."""
+    amounts = Counter(sessions=len(server.connections()))
+    for each in server.connections():
+        amounts.update(each.session.usage())
+        amounts["backlog"] += each.backlog
+    for storage in server.databases.storages():
+        schema = storage.database.schema
+        for name, table in schema.tables.items():
+            amounts["cells"] += len(storage.database.table(name)) * len(table.columns)
+    return amounts

@@ -3,19 +3,22 @@
     {"id": 0, "method": "vlog/set", "params": ["dbg"]}
     {"id": 0, "result": "", "error": null}
 
-No I/O in here. Any room adds its commands to the one `Commands`.
+Programs that want values, not text, send one object instead and get JSON. No I/O in here. Any room
+adds its commands to the one `Commands`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.ovsdb.jsonrpc import Reply, Request
 
 Run = Callable[[Sequence[str]], str | Awaitable[str]]
+Call = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Commands:
 
     def __init__(self, version: str) -> None:
         self._by_name: dict[str, Command] = {}
+        self._calls: dict[str, Call] = {}
         self.add("list-commands", "", 0, 0, lambda _: self._list())
         self.add("version", "", 0, 0, lambda _: f"{version}\n")
 
@@ -51,18 +55,40 @@ class Commands:
         """Register a command, in the place of one of the same name."""
         self._by_name[name] = Command(name, usage, minimum, maximum, run)
 
+    def add_call(self, name: str, call: Call) -> None:
+        """Register what takes one object and returns any JSON value but null.
+
+        It may have the name of a command in text. It raises HotswitchError.
+        """
+        self._calls[name] = call
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a command in text of that name."""
+        return name in self._by_name
+
     async def answer(self, request: Request) -> Reply:
         """Carry a request out. Never raises: a bug is logged, and answered as such."""
+        is_call = len(request.params) == 1 and isinstance(request.params[0], dict)
+        end = "" if is_call else "\n"
         try:
-            command, arguments = self._find(request)
-            result = command.run(arguments)
-            text = result if isinstance(result, str) else await result
+            result = await (self._call if is_call else self._run)(request)
         except HotswitchError as error:
-            return Reply(None, f"{error}\n", request.id)
+            return Reply(None, f"{error}{end}", request.id)
         except Exception:
             _log.exception("a command failed for a reason that is a bug: %s", request.method)
-            return Reply(None, "internal error (the log has the details)\n", request.id)
-        return Reply(text, None, request.id)
+            return Reply(None, f"internal error (the log has the details){end}", request.id)
+        return Reply(result, None, request.id)
+
+    async def _call(self, request: Request) -> Any:
+        call = self._calls.get(request.method)
+        if call is None:
+            raise CommandError(f'"{request.method}" takes no object')
+        return await call(request.params[0])
+
+    async def _run(self, request: Request) -> str:
+        command, arguments = self._find(request)
+        result = command.run(arguments)
+        return result if isinstance(result, str) else await result
 
     def _find(self, request: Request) -> tuple[Command, list[str]]:
         name, arguments = request.method, request.params

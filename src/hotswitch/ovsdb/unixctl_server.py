@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from hotswitch.ovsdb.endpoints import bind_unix
@@ -14,6 +15,9 @@ from hotswitch.ovsdb.unixctl import Commands
 
 _CHUNK = 1 << 16
 _MAXIMUM_REQUEST = 1 << 20
+_GRACE = 2.0
+"""Seconds that commands in progress and clients have in the end."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +30,8 @@ class ControlServer:
         self._group = group
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
+        self._busy: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def start(self) -> None:
         """Begin to listen. Raises RemoteError."""
@@ -36,15 +42,21 @@ class ControlServer:
             what = f"{self._path}: can't listen: {error.strerror or error}"
             raise RemoteError(what) from error
 
-    async def close(self) -> None:
-        """End, and hang up; replies that are on their way still go out."""
+    async def hang_up(self, *, but: Collection[asyncio.Task[None]] = ()) -> None:
+        """Take no more clients and commands; only those in the tasks `but` are still answered."""
+        self._closing = True
         if self._server is not None:
             self._server.close()
             self._server = None
             self._path.unlink(missing_ok=True)
-        for each in self._clients:
-            each.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await _cancel(self._clients.difference(but))
+
+    async def close(self) -> None:
+        """End, and hang up; commands in progress are still answered."""
+        await self.hang_up(but=self._busy)
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=_GRACE)
+        await _cancel(self._clients)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -52,17 +64,28 @@ class ControlServer:
         self._clients.add(task)
         framer = Framer(_MAXIMUM_REQUEST)
         try:
-            while data := await reader.read(_CHUNK):
+            while not self._closing and (data := await reader.read(_CHUNK)):
+                self._busy.add(task)
                 for message in framer.feed(data):
                     if isinstance(message, Request):
                         writer.write(encode(await self._commands.answer(message)))
                         await writer.drain()
+                    if self._closing:
+                        return
+                self._busy.discard(task)
         except ProtocolError as error:
             _log.warning("control socket: %s", error)
         except (ConnectionError, asyncio.CancelledError):
             _log.debug("a control connection is over")
         finally:
             self._clients.discard(task)
+            self._busy.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hotswitch.app.cli.context import connect, done, shared_options
+from hotswitch.app.cli.context import call, done, shared_options
 
 
 @click.command(name="shutdown")
@@ -25,7 +25,4 @@ def command(stop_forwarding: bool) -> None:
       hotswitch shutdown
       hotswitch shutdown --stop-forwarding
     """
-    with connect() as client:
-        client.call("shutdown", stop_forwarding=stop_forwarding)
-        client.wait_for_end()
-    done()
+    done(call("exit", stop_forwarding=stop_forwarding))

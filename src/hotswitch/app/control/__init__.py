@@ -1,10 +1,10 @@
-"""The control protocol: JSON-RPC as `ovs-appctl` speaks it, over a Unix stream socket.
+"""The control socket as hotswitch's own commands use it.
 
-Requests and replies are JSON objects one after another with nothing needed in between:
+Its protocol, server and commands in text, as `ovs-appctl` has them, are those of `ovsdb.unixctl`.
+Here is what has structure: `method` checks parameters that come as one object and answers in JSON,
 
     {"id": 0, "method": "bridge/add", "params": [{"name": "br0"}]}
-    {"id": 0, "result": null, "error": null}
+    {"id": 0, "result": {}, "error": null}
 
-`codec` turns bytes into requests and back and does no I/O; `server` and `client` do it.
-The framing is that of RFC 7047 section 4, without notifications.
+and `client` asks so.
 """

@@ -7,8 +7,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from hotswitch.app.control.codec import CodecError, Framer, Request, decode_reply, encode
 from hotswitch.base.errors import HotswitchError
+from hotswitch.ovsdb.jsonrpc import Framer, ProtocolError, Reply, Request, encode
 
 MAXIMUM_REPLY = 1 << 30
 _CHUNK = 1 << 16
@@ -68,31 +68,23 @@ class ControlClient:
         """Ask and wait for the answer. Raises ControlError."""
         try:
             self._socket.sendall(encode(Request(method, [parameters], 0)))
-            reply = decode_reply(self._receive())
+            reply = self._receive()
         except TimeoutError as error:
             raise ControlError(f"the daemon at {self._path} does not answer") from error
-        except (OSError, CodecError) as error:
+        except (OSError, ProtocolError) as error:
             raise ControlError(f"lost the daemon at {self._path}: {error}") from error
         if reply.error is not None:
             raise ControlError(str(reply.error))
         return reply.result
 
-    def wait_for_end(self) -> None:
-        """Wait until the daemon ends the connection, as it does last of all."""
-        try:
-            while self._socket.recv(_CHUNK):
-                pass
-        except OSError as error:
-            raise ControlError(f"the daemon at {self._path} does not end") from error
-
-    def _receive(self) -> bytes:
+    def _receive(self) -> Reply:
         while True:
             data = self._socket.recv(_CHUNK)
             if not data:
                 raise ConnectionResetError("it closed the connection")
-            complete = self._framer.feed(data)
-            if complete:
-                return complete[0]
+            for message in list(self._framer.feed(data)):
+                if isinstance(message, Reply):
+                    return message
 
 
 def _parts(seconds: float) -> tuple[int, int]:

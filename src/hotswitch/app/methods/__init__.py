@@ -1,8 +1,8 @@
-"""The methods of the control socket, a file a noun; each gives its part of the table."""
+"""What hotswitch's own commands ask for, a file a noun; each gives its part of the table."""
 
 from __future__ import annotations
 
-from hotswitch.app.control.dispatch import Method
+from hotswitch.app.control.method import Method
 from hotswitch.app.methods import addresses, bridges, general, ports, programs, tables, traces
 from hotswitch.app.service import Service
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hotswitch.app.control.dispatch import Method, RequestError
+from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.document import Vlan
 from hotswitch.app.methods.ports import OfBridge
 from hotswitch.app.service import Service
@@ -48,6 +48,6 @@ def methods(service: Service) -> tuple[Method, ...]:
         return sum(service.switch.flush(name, asked.port, asked.vlan) for name in bridges)
 
     return (
-        Method("fdb/show", "Show learned addresses.", show, OfBridge),
-        Method("fdb/flush", "Forget learned addresses; how many.", flush, Flush),
+        Method("fdb/show", show, OfBridge),
+        Method("fdb/flush", flush, Flush),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from hotswitch.app.control.dispatch import Method, Nothing, RequestError
+from hotswitch.app.control.method import Method, Nothing, RequestError
 from hotswitch.app.document import AddressLimit, AgeingTime
 from hotswitch.app.service import Service
 from hotswitch.switch.desired import DesiredBridge
@@ -78,8 +78,8 @@ def methods(service: Service) -> tuple[Method, ...]:
         ]
 
     return (
-        Method("bridge/add", "Make a bridge.", add, Add),
-        Method("bridge/del", "Delete a bridge with its ports.", delete, Name),
-        Method("bridge/set", "Change a bridge.", change, Set),
-        Method("bridge/list", "List the bridges.", show),
+        Method("bridge/add", add, Add),
+        Method("bridge/del", delete, Name),
+        Method("bridge/set", change, Set),
+        Method("bridge/list", show),
     )

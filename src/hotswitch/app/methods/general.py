@@ -1,4 +1,4 @@
-"""version, shutdown."""
+"""version, exit."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 import hotswitch
-from hotswitch.app.control.dispatch import Method, Nothing
+from hotswitch.app.control.method import Method, Nothing
 from hotswitch.app.service import Service
 
 
-class Shutdown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Exit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """stop_forwarding: remove programs, pins and local links too; the desired state stays."""
 
     stop_forwarding: bool = False
@@ -30,10 +30,10 @@ def methods(service: Service) -> tuple[Method, ...]:
             "pid": os.getpid(),
         }
 
-    def shutdown(asked: Shutdown) -> None:
-        service.stop(asked.stop_forwarding)
+    async def leave(asked: Exit) -> None:
+        await service.stop(asked.stop_forwarding)
 
     return (
-        Method("version", "Show the daemon's version.", version),
-        Method("shutdown", "Stop the daemon; the forwarding goes on.", shutdown, Shutdown),
+        Method("version", version),
+        Method("exit", leave, Exit),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from hotswitch.app.control.dispatch import Method, RequestError
+from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.document import (
     Mac,
     Mtu,
@@ -155,12 +155,12 @@ def methods(service: Service) -> tuple[Method, ...]:
         }
 
     return (
-        Method("port/add", "Give a device to a bridge.", add, Add),
-        Method("port/del", "Take a device from its bridge.", delete, Name),
-        Method("port/set", "Change a port.", change, Set),
-        Method("port/show", "Show a port with its statistics.", show, Name),
-        Method("port/list", "List the ports, of one bridge or all.", listing, OfBridge),
-        Method("stats/show", "Show ports' and bridges' counters.", statistics, OfBridge),
+        Method("port/add", add, Add),
+        Method("port/del", delete, Name),
+        Method("port/set", change, Set),
+        Method("port/show", show, Name),
+        Method("port/list", listing, OfBridge),
+        Method("stats/show", statistics, OfBridge),
     )
 
 

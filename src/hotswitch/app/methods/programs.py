@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from hotswitch.app.control.dispatch import Method, RequestError
+from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.service import Service
 
 STAGES: Mapping[str, str] = {"asm": "assembly", "ir": "ir"}
@@ -34,7 +34,7 @@ def methods(service: Service) -> tuple[Method, ...]:
             shown.append({"bridge": bridge.name, "engine": report.engine, "programs": programs})
         return shown
 
-    return (Method("program/show", "Show what forwards.", show, Show),)
+    return (Method("program/show", show, Show),)
 
 
 def _select(program: Mapping[str, object], stage: str) -> dict[str, object]:

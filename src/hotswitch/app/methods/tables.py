@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hotswitch.app.control.dispatch import Method
+from hotswitch.app.control.method import Method
 from hotswitch.app.methods.ports import OfBridge
 from hotswitch.app.service import Service
 from hotswitch.model.entry import NOTHING, Entry
@@ -24,7 +24,7 @@ def methods(service: Service) -> tuple[Method, ...]:
             for row in _rows(service, bridge.name)
         ]
 
-    return (Method("table/show", "Show entries with their counters.", show, OfBridge),)
+    return (Method("table/show", show, OfBridge),)
 
 
 def by_table(entry: Entry) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from hotswitch.app.control.dispatch import Method, RequestError
+from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.frames import frame_from_fields, frame_from_hex
 from hotswitch.app.service import Service
 from hotswitch.datapath.engines.reference import End, Recorder, snapshot
@@ -74,7 +74,7 @@ def methods(service: Service) -> tuple[Method, ...]:
             "host": None if outcome.host is None else outcome.host.hex(),
         }
 
-    return (Method("trace", "Walk a packet through the live pipeline.", trace, Trace),)
+    return (Method("trace", trace, Trace),)
 
 
 class Story(Recorder):

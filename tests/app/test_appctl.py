@@ -1,0 +1,155 @@
+"""Open vSwitch's own ovs-appctl on the daemon's control socket."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from hotswitch.ovsdb.coverage import Coverage
+from hotswitch.ovsdb.unixctl import CommandError
+from tests.support.daemon import Daemon
+
+needs_ovs_appctl = pytest.mark.skipif(
+    shutil.which("ovs-appctl") is None, reason="Open vSwitch's tools are not installed"
+)
+
+
+def refused(daemon: Daemon, line: str) -> str:
+    """Run ovs-appctl with what must be refused; the daemon's words."""
+    done = daemon.appctl(line)
+    assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
+    return done.stderr.partition("ovs-appctl: ")[0]
+
+
+@pytest.fixture
+def wired(daemon: Daemon) -> Daemon:
+    """Two bridges with a cable between them, and a device."""
+    daemon.room.run("ip", "link", "add", "v0", "type", "veth", "peer", "v1")
+    daemon.do("bridge add br0")
+    daemon.do("bridge add br1")
+    daemon.do("port add v0 bridge br0 number 7")
+    daemon.do("port add p0 bridge br0 type patch peer p1 number 2")
+    daemon.do("port add p1 bridge br1 type patch peer p0")
+    return daemon
+
+
+@needs_ovs_appctl
+def test_ports_are_shown_as_open_vswitch_shows_them(wired: Daemon) -> None:
+    assert wired.texts("ofproto/list") == "br0\nbr1\n"
+    assert wired.texts("dpif/show") == (
+        "system@br0: hit:0 missed:0\n"
+        "  br0:\n"
+        "    br0 65534/255: (internal)\n"
+        "    p0 2/2: (patch: peer=p1)\n"
+        "    v0 7/7: (system)\n"
+        "system@br1: hit:0 missed:0\n"
+        "  br1:\n"
+        "    br1 65534/255: (internal)\n"
+        "    p1 1/1: (patch: peer=p0)\n"
+    )
+    assert wired.texts("dpctl/dump-dps") == "system@br0\nsystem@br1\n"
+    shown = re.sub(r"flows: [1-9]\d*", "flows: N", wired.texts("dpctl/show system@br1"))
+    begin = "system@br1:\n  lookups: hit:0 missed:0 lost:0\n  flows: N\n  port 1: p1 (patch)\n"
+    assert shown == f"{begin}  port 255: br1 (internal)\n"
+    lines = wired.texts("dpctl/show -s br0").splitlines()
+    assert lines[3 + 5 : 3 + 10] == [
+        "  port 7: v0",
+        "    RX packets:0 errors:? dropped:0 overruns:? frame:?",
+        "    TX packets:0 errors:? dropped:0 aborted:? carrier:?",
+        "    collisions:?",
+        "    RX bytes:0  TX bytes:0",
+    ]
+    assert refused(wired, "dpctl/show br9") == ("opening datapath br9 failed (No such device)\n")
+    assert "-x" in refused(wired, "dpctl/show -x")
+
+
+@needs_ovs_appctl
+def test_addresses_are_shown_as_open_vswitch_shows_them(wired: Daemon) -> None:
+    assert wired.texts("fdb/show br0") == " port  VLAN  MAC                Age\n"
+    assert wired.texts("fdb/stats-show br0").splitlines()[:3] == [
+        'Statistics for bridge "br0":',
+        "  Current/maximum MAC entries in the table: 0/8192",
+        "  Current static MAC entries in the table : 0",
+    ]
+    assert (
+        wired.texts("fdb/flush") == wired.texts("fdb/flush br0") == ("table successfully flushed\n")
+    )
+    for command in ("fdb/show", "fdb/flush", "fdb/stats-show"):
+        assert refused(wired, f"{command} br9") == "no such bridge\n"
+    assert "requires at least 1 arguments" in refused(wired, "fdb/show")
+
+
+@needs_ovs_appctl
+def test_both_clients_use_one_socket_and_one_list_of_commands(daemon: Daemon) -> None:
+    commands = {line.split()[0] for line in daemon.texts("list-commands").splitlines()[1:]}
+    assert {"fdb/show", "port/add", "ovsdb-server/compact", "vlog/set", "exit"} <= commands
+    assert re.fullmatch(r"hotswitch \d+\.\d+\.\d+\n", daemon.texts("version"))
+    assert daemon.texts("bridge/add br0 60") == ""
+    assert daemon.ask("bridge list")[0]["ageing_time"] == 60
+    assert "already a bridge" in refused(daemon, "bridge/add br0")
+    assert "is not a valid command" in refused(daemon, "nonsense")
+
+
+@needs_ovs_appctl
+def test_the_daemon_is_looked_into(wired: Daemon) -> None:
+    memory = dict(each.split(":") for each in wired.texts("memory/show").split())
+    assert memory["ports"] == "5" and int(memory["rules"]) > 0 and int(memory["cells"]) > 0
+    coverage = wired.texts("coverage/show").splitlines()
+    assert coverage[0].startswith("Event coverage, avg rate over last: 5 seconds, last minute")
+    assert re.fullmatch(r"\d+ events never hit", coverage[-1])
+    total = r"ovsdb_commits +[\d.]+/sec +[\d.]+/sec +[\d.]+/sec +total: [1-9]\d*"
+    assert any(re.fullmatch(total, line) for line in coverage)
+    assert int(wired.texts("coverage/read-counter ovsdb_commits")) > 0
+    assert refused(wired, "coverage/read-counter nonsense") == "No such counter\n"
+    assert wired.texts("vlog/set app.life:console:dbg") == ""
+    assert re.search(r"^app\.life +DBG +OFF +OFF$", wired.texts("vlog/list"), re.MULTILINE)
+
+
+@needs_ovs_appctl
+def test_what_the_daemon_works_on_can_not_be_removed(wired: Daemon) -> None:
+    assert "works on" in refused(wired, "ovsdb-server/remove-db Open_vSwitch")
+    assert wired.texts("ovsdb-server/list-dbs") == "Open_vSwitch\n_Server\n"
+    wired.do("bridge del br1")
+
+
+@needs_ovs_appctl
+@pytest.mark.parametrize("option", ["", " --cleanup"])
+def test_when_exit_returns_the_next_daemon_can_start(wired: Daemon, option: str) -> None:
+    assert "--cleanup" in refused(wired, "exit now")
+    assert wired.texts(f"exit{option}") == ""
+    there = wired.room.run("ip", "link", "show", "br0", check=False).returncode == 0
+    assert there is (not option)
+    wired.start()
+    assert wired.texts("ofproto/list") == "br0\nbr1\n"
+
+
+@needs_ovs_appctl
+def test_an_external_database_has_its_own_commands(daemon: Daemon, tmp_path: Path) -> None:
+    remote = f"unix:{daemon.run_dir}/db.sock"
+    with Daemon(daemon.room, tmp_path / "other", "--db", remote, kind=daemon.kind) as other:
+        assert "is not a valid command" in refused(other, "ovsdb-server/list-dbs")
+        assert other.texts("ofproto/list") == ""
+        assert "ports" not in other.texts("memory/show")
+
+
+def test_averages_are_those_of_the_samples() -> None:
+    counted: Counter[str] = Counter(never=0)
+    coverage = Coverage(lambda: counted, lambda: {"other": 3})
+    coverage.sample()
+    counted["packets"] = 600
+    lines = coverage.show().splitlines()
+    assert lines[1:] == [
+        "other                      0.0/sec     0.000/sec        0.0000/sec   total: 3",
+        "packets                  120.0/sec    10.000/sec        0.1667/sec   total: 600",
+        "1 events never hit",
+    ]
+    for _ in range(12):
+        coverage.sample()
+    assert "packets                    0.0/sec     0.000/sec        0.1667/sec" in coverage.show()
+    assert coverage.read("packets") == "600\n"
+    with pytest.raises(CommandError):
+        coverage.read("nothing")
