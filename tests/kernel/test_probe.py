@@ -53,6 +53,11 @@ def test_why_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no BPF" in str(reason)
 
 
+def test_without_the_right_to_change_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_may_administer_networks", lambda: False)
+    assert "CAP_NET_ADMIN" in str(why_unusable())
+
+
 def test_a_kernel_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = Feature("something", "99.0", probe._helper(100_000))
     monkeypatch.setattr(probe, "NEEDED", (probe.RING_BUFFER, missing))

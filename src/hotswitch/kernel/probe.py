@@ -7,12 +7,14 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.error import KernelError, VerifierError
 from hotswitch.kernel.maps import Map, MapType
 from hotswitch.kernel.programs import AttachType, Program, ProgramType
 
+_CAP_NET_ADMIN = 12
 _NO_DEVICE = 0x7FFFFFFF
 _RETURN_ZERO = struct.pack("<BBhiBBhi", 0xB7, 0, 0, 0, 0x95, 0, 0, 0)
 _UNKNOWN_HELPER = ("invalid func", "unknown func", "cannot use helper")
@@ -117,11 +119,20 @@ NEEDED = (RING_BUFFER, BPF_LOOP)
 _OLDEST = "5.17"
 
 
+def _may_administer_networks() -> bool:
+    """Whether CAP_NET_ADMIN (include/uapi/linux/capability.h) is effective."""
+    status = Path("/proc/self/status").read_text()
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective.split()[1], 16) >> _CAP_NET_ADMIN & 1)
+
+
 def why_unusable() -> KernelError | None:
     """Return why this process can't forward with BPF, or None if it can."""
     try:
         Map.create(MapType.HASH, key_size=4, value_size=4, max_entries=1, name="probe").close()
         Program.load(ProgramType.SCHED_CLS, _RETURN_ZERO, name="probe").close()
+        if not _may_administer_networks():
+            raise KernelError("set up links", errno.EPERM)
         for feature in NEEDED:
             feature.need()
     except KernelError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -31,6 +32,8 @@ from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramType
 
 _log = logging.getLogger(__name__)
+_LOG_ALL = 2
+"""Have the verifier say what it looked at, also of a program that it accepts."""
 _KEPT = 32
 """Compiled shapes that are remembered."""
 _TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
@@ -53,17 +56,29 @@ class Compiled:
 
     def load(self, maps: Mapping[str, Map], name: str) -> Program:
         """Load it with these maps. Raises VerifierError, KernelError."""
+        stage = f"{self.context.name}-verifier"
+        wanted = is_dumped(stage)
         try:
-            return Program.load(
-                _TYPES[self.context.name],
-                resolve(self.linked, maps),
-                name=name,
-                functions=self._functions,
-                lines=self._source,
-            )
+            program = self._load(maps, name, _LOG_ALL if wanted else 0)
         except VerifierError as error:
-            dump_to(f"{self.context.name}-verifier", error.log)
-            raise
+            dump_to(stage, error.log)
+            if not wanted or error.errno != errno.ENOSPC:
+                raise
+            # Accepted, but the log is longer than what there is room for.
+            program = self._load(maps, name, 0)
+        else:
+            dump_to(stage, program.log)
+        return program
+
+    def _load(self, maps: Mapping[str, Map], name: str, log_level: int) -> Program:
+        return Program.load(
+            _TYPES[self.context.name],
+            resolve(self.linked, maps),
+            name=name,
+            log_level=log_level,
+            functions=self._functions,
+            lines=self._source,
+        )
 
     @cached_property
     def _functions(self) -> dict[int, str]:
@@ -88,10 +103,18 @@ def _changes(lines: list[SourceLine], functions: Mapping[int, str]) -> list[Sour
     return kept
 
 
+def is_dumped(stage: str) -> bool:
+    """Whether HOTSWITCH_DUMP asks for this stage."""
+    directory, _, stages = os.environ.get("HOTSWITCH_DUMP", "").partition(":")
+    return bool(directory) and (
+        not stages or any(stage.endswith(each) for each in stages.split(","))
+    )
+
+
 def dump_to(stage: str, text: str) -> None:
     """Write a stage's text where HOTSWITCH_DUMP says: DIRECTORY, or DIRECTORY:STAGE,STAGE…"""
-    directory, _, stages = os.environ.get("HOTSWITCH_DUMP", "").partition(":")
-    if directory and (not stages or any(stage.endswith(each) for each in stages.split(","))):
+    if is_dumped(stage):
+        directory = os.environ["HOTSWITCH_DUMP"].partition(":")[0]
         Path(directory).mkdir(parents=True, exist_ok=True)
         Path(directory, f"{stage}.txt").write_text(text)
 
