@@ -180,13 +180,13 @@ def test_what_can_not_be_is_refused_and_changes_nothing(daemon: Daemon) -> None:
     daemon.room.run("ip", "link", "add", "br9", "type", "bridge")
     daemon.do("bridge add br0")
     daemon.do("port add tap1 bridge br0 --absent-ok")
-    before = daemon.ask("port list"), _links(daemon)
+    before = daemon.ask("port list"), _settings(daemon)
     for line, error in _REFUSED.items():
         assert error in daemon.refuse(line)
-        assert (daemon.ask("port list"), _links(daemon)) == before
+        assert (daemon.ask("port list"), _settings(daemon)) == before
 
 
-def _links(daemon: Daemon) -> list[tuple[object, ...]]:
+def _settings(daemon: Daemon) -> list[tuple[object, ...]]:
     """What a command could change; `ip` shows more, some of it only now and then."""
     listed = json.loads(daemon.room.run("ip", "-json", "link").stdout)
     return [tuple(map(each.get, ("ifname", "mtu", "address", "master"))) for each in listed]
