@@ -64,6 +64,10 @@ class Link:
     peer: the index of the device it is tied to (a veth's other end, a VLAN's base), or 0.
     promiscuous: asked by a person to take frames for all addresses (IFF_PROMISC).
     peer_namespace: the id of the network namespace that `peer` is in, or -1 for this one.
+    permanent_address: the MAC address that the hardware came with, 48 bits, or 0.
+    bus: where it is plugged in, as "pci/0000:00:03.0", or nothing.
+    driver: what `ethtool -i` calls it, or nothing.
+    incarnation: 64 bits, this life of the link and no other, through renames; 0: not looked up.
     """
 
     index: int
@@ -80,6 +84,10 @@ class Link:
     peer_namespace: int = -1
     alternative_names: tuple[str, ...] = ()
     promiscuous: bool = False
+    permanent_address: int = 0
+    bus: str = ""
+    driver: str = ""
+    incarnation: int = 0
 
 
 def list_links() -> list[Link]:

@@ -14,17 +14,39 @@ class Hook(enum.StrEnum):
     XDP = "xdp"
 
 
+class Side(enum.StrEnum):
+    """Which way through its link a port's frames come and go."""
+
+    WIRE = "wire"
+    """What the link receives comes in; what goes out is transmitted by it."""
+    HOST = "host"
+    """What the host sends through the link comes in; what goes out the host receives from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLife:
+    """One life of one link: the kernel's index, which may be used again, and the incarnation."""
+
+    ifindex: int
+    incarnation: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """A port: its number (1–0xfeff), its name, and the link behind it.
 
-    ifindex: the kernel's index of the link; 0 while the link is missing.
+    ifindex: the kernel's index of the link that frames leave by; 0 while the link is missing.
+    incarnation: that life of the link (`ports`), 64 bits; 0: not known.
+    standby: more links of the same VIF: what comes in there came in at this port.
     """
 
     number: int
     name: str
     ifindex: int = 0
     hook: Hook = Hook.AUTO
+    incarnation: int = 0
+    standby: tuple[LinkLife, ...] = ()
+    side: Side = Side.WIRE
 
 
 @dataclass(frozen=True, slots=True)
