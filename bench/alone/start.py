@@ -5,7 +5,6 @@ A frame is sent into the first port every millisecond until one comes out of the
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from bench import lab, programs
 from bench.errors import BenchError
 from bench.results import Row
 from bench.subjects.hotswitch import VLAN, command, ready_daemon, stop_forwarding
+from hotswitch.app.control.client import ControlClient
 from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.af_packet import PacketSocket
@@ -34,9 +34,9 @@ def measure(note: Callable[[str], None]) -> list[Row]:
         _make_links("start")
         with tempfile.TemporaryDirectory(dir="/run") as name:
             folder = Path(name)
-            _write_desired(folder / "run")
             with ready_daemon(folder, "start"):
                 note("the database is filled")
+                _add_ports(folder)
             stop_forwarding(folder, "start")
             for title in ("start", "start again, after kill -9"):
                 note(title)
@@ -60,11 +60,11 @@ def _make_links(namespace: str) -> None:
     lab.until_up(namespace, f"tap{PORTS}")
 
 
-def _write_desired(folder: Path) -> None:
-    folder.mkdir()
-    ports = [{"name": f"tap{number}", "tag": VLAN} for number in range(PORTS)]
-    document = {"version": 1, "bridges": [{"name": "br0", "ports": ports}]}
-    (folder / "desired.json").write_text(json.dumps(document))
+def _add_ports(folder: Path) -> None:
+    with ControlClient(folder / "run" / "ctl.sock") as daemon:
+        daemon.call("bridge/add", name="br0")
+        for number in range(PORTS):
+            daemon.call("port/add", name=f"tap{number}", bridge="br0", tag=VLAN)
 
 
 def _start(folder: Path, title: str) -> list[Row]:

@@ -155,20 +155,6 @@ def test_a_file_of_open_vswitch_is_taken_over(room: Room, tmp_path: Path) -> Non
     room.run("ovsdb-tool", "db-version", str(daemon.file))
 
 
-def test_the_file_of_earlier_versions_is_taken_over_once(room: Room, tmp_path: Path) -> None:
-    daemon = Configured(room, tmp_path)
-    daemon.run_dir.mkdir()
-    port = {"name": "v0", "tag": 5, "trunks": [], "hook": "tcx"}
-    wanted = {"version": 1, "bridges": [{"name": "br0", "ageing_time": 9, "ports": [port]}]}
-    (daemon.run_dir / "desired.json").write_text(json.dumps(wanted))
-    with daemon:
-        assert daemon.vsctl("list-ports br0") == "v0"
-        assert daemon.get("v0", "tag", "Port") == "5"
-        assert daemon.get("v0", "other_config") == "{hook=tcx}"
-        assert daemon.ask("bridge list")[0]["ageing_time"] == 9
-        assert not (daemon.run_dir / "desired.json").exists()
-
-
 @pytest.mark.parametrize("content", ["junk", "OVSDB JSON 2 xx\n{}", "OVSDB CLUSTER 1 a\nb"])
 def test_a_file_that_is_no_database_is_refused_and_left_alone(
     room: Room, tmp_path: Path, content: str

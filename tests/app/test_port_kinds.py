@@ -8,13 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
-from hotswitch.app import document
-from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
+from hotswitch.switch.desired import DesiredPort, PortKind
 from tests.support.daemon import REAL, Daemon, environment
 from tests.support.kept import kept
 from tests.support.room import Room
@@ -206,25 +202,3 @@ def test_settings_of_links_are_kept_and_taken_back(daemon: Daemon) -> None:
     assert "type:        tap" in daemon.do("port show i")
     for wrong in ("mac 1:2", "mac 020000000001", "mtu 67", "mtu 65536", "type vxlan"):
         assert daemon.hotswitch("port", "set", "i", *wrong.split()).returncode == 2
-
-
-@given(
-    some.sampled_from(PortKind),
-    some.integers(0, (1 << 48) - 1).map(lambda mac: mac & ~(1 << 40)),
-    some.sampled_from((0, 68, 65535)),
-)
-def test_what_is_encoded_is_decoded(kind: PortKind, mac: int, mtu: int) -> None:
-    has_mac = kind in (PortKind.INTERNAL, PortKind.TAP)
-    port = DesiredPort(
-        "a", kind=kind, peer="b" if kind is PortKind.PATCH else "", mac=mac * has_mac, mtu=mtu
-    )
-    wanted = Desired({"br0": DesiredBridge("br0", {"a": port})})
-    assert document.decode(document.encode(wanted)) == wanted
-
-
-@pytest.mark.parametrize("mac", ["1", "00:00:00:00:00:00:00", "02:00:00:00:00:01\n", "g" * 17])
-def test_a_wrong_address_is_refused_with_its_place(mac: str) -> None:
-    port = {"name": "a", "type": "tap", "mac": mac}
-    written = {"version": 1, "bridges": [{"name": "br0", "ports": [port]}]}
-    with pytest.raises(document.DocumentError, match=r"bridges\[0\]\.ports\[0\]\.mac"):
-        document.decode(msgspec.json.encode(written))

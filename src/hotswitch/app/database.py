@@ -11,11 +11,10 @@ from typing import Any
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
-from hotswitch.app.store import JsonStore, StoreError
+from hotswitch.app.service import StoreError
 from hotswitch.base.clock import Clock
 from hotswitch.config.edit import edit
 from hotswitch.config.operations import Update
-from hotswitch.config.read import Reader
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, embedded_tables, the_root
 from hotswitch.ovsdb import server_commands
@@ -65,7 +64,6 @@ class ConfigDatabase:
         Raises HotswitchError if the socket can't be had.
         """
         self._make_root()
-        self._import()
         await self.reconciler.start()
         self._databases.observers.append(self._committed)
         try:
@@ -82,22 +80,6 @@ class ConfigDatabase:
         """Make the row that all bridges hang from, if it is missing: any client may delete it."""
         if the_root(self.tables()) is None:
             self._commit([{"op": "insert", "table": NAME, "row": {}}])
-
-    def _import(self) -> None:
-        """Take over what the file of earlier versions wants, which is then out of the way."""
-        old = self._files.desired
-        if not old.exists():
-            return
-        reading = Reader().read(self.tables())
-        if reading.bridges:
-            _log.warning("%s means nothing any more: the database has bridges", old)
-            return
-        operations = edit(self.tables(), reading, JsonStore(old).load())
-        if operations:
-            self._commit(operations)
-            self._keep()
-        old.rename(old.with_name(f"{old.name}.imported"))
-        _log.info("%s has been taken over into the database", old)
 
     async def close(self) -> None:
         """Bring everything to the disk, and hang up. The storage stays open."""
@@ -130,10 +112,6 @@ class ConfigDatabase:
         self._commit([each.to_json() for each in updates])
 
     # For the daemon's own commands
-
-    def load(self) -> Desired:
-        """What is wanted."""
-        return self.reconciler.reading.desired
 
     def save(self, desired: Desired) -> None:
         """Keep it: on return it survives a power cut. Raises StoreError if it does not.

@@ -15,7 +15,7 @@ from ovs.db.idl import Idl, SchemaHelper, Transaction
 
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.identity import own_identity
-from hotswitch.app.store import StoreError
+from hotswitch.app.service import StoreError
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.idl import replica_tables, transaction

@@ -19,11 +19,6 @@ class RunDirectory:
     path: Path
 
     @property
-    def desired(self) -> Path:
-        """The desired state of earlier versions (`store.JsonStore`)."""
-        return self.path / "desired.json"
-
-    @property
     def database(self) -> Path:
         """The configuration database's socket."""
         return self.path / "db.sock"

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Protocol
 
 from hotswitch.app.control.method import RequestError
-from hotswitch.app.store import Store
 from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
@@ -19,6 +19,17 @@ from hotswitch.switch.status import BridgeStatus, PortState, PortStatus
 from hotswitch.switch.switch import Switch
 
 _log = logging.getLogger(__name__)
+
+
+class StoreError(HotswitchError):
+    """What is wanted can't be read or can't be kept."""
+
+
+class Store(Protocol):
+    """Keeps what is wanted."""
+
+    def save(self, desired: Desired) -> None:
+        """Keep it: on return it survives a power cut; on StoreError the last one still stands."""
 
 
 class Service:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hotswitch.app.control.method import Method, RequestError
-from hotswitch.app.document import Vlan
+from hotswitch.app.methods.fields import Vlan
 from hotswitch.app.methods.ports import OfBridge
 from hotswitch.app.service import Service
 from hotswitch.headers.text import MAC

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from hotswitch.app.control.method import Method, Nothing, RequestError
-from hotswitch.app.document import AddressLimit, AgeingTime
+from hotswitch.app.methods.fields import AddressLimit, AgeingTime
 from hotswitch.app.service import Service
 from hotswitch.switch.desired import DesiredBridge
 

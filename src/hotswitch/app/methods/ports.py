@@ -10,24 +10,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from hotswitch.app.control.method import Method, RequestError
-from hotswitch.app.document import (
-    Mac,
-    Mtu,
-    PortDocument,
-    PortNumber,
-    StormLimit,
-    Vlan,
-    port_from,
-    read_mac,
-)
+from hotswitch.app.methods.fields import Mac, Mtu, PortNumber, StormLimit, Vlan, read_mac
 from hotswitch.app.service import Service, with_port, without_port
 from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook, PortStatistics
-from hotswitch.switch.desired import DesiredBridge, PortKind, VlanMode
+from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind, VlanMode
 
 
 class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new port; fields as in `PortDocument`.
+    """A new port; fields as in `DesiredPort`, but `type` for `kind`, and `mac` as text, empty: any.
 
     absent_ok: the device may come later.
     """
@@ -82,8 +73,7 @@ def methods(service: Service) -> tuple[Method, ...]:
     """The methods of this noun."""
 
     async def add(asked: Add) -> None:
-        wanted = {name: getattr(asked, name) for name in PortDocument.__struct_fields__}
-        port = port_from(PortDocument(**wanted))
+        port = _port_from(asked)
 
         def with_new_port(bridge: DesiredBridge) -> DesiredBridge:
             for other in (bridge, *service.bridges()):
@@ -161,6 +151,23 @@ def methods(service: Service) -> tuple[Method, ...]:
         Method("port/show", show, Name),
         Method("port/list", listing, OfBridge),
         Method("stats/show", statistics, OfBridge),
+    )
+
+
+def _port_from(asked: Add) -> DesiredPort:
+    """The port that is asked for; VLANs of the trunk sorted, each once."""
+    return DesiredPort(
+        name=asked.name,
+        kind=asked.type,
+        peer=asked.peer,
+        mac=read_mac(asked.mac),
+        mtu=asked.mtu,
+        tag=asked.tag,
+        trunks=tuple(sorted(set(asked.trunks))),
+        mode=asked.mode,
+        hook=asked.hook,
+        storm_limit=asked.storm_limit,
+        number=asked.number,
     )
 
 
