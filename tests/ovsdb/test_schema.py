@@ -115,6 +115,36 @@ def test_ephemeral_columns_may_not_be_indexed() -> None:
         DatabaseSchema.from_json(schema)
 
 
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        (None, "array of distinct column names expected"),
+        ([None, "x"], "array of distinct column names expected"),
+        (["x", None], "x is not a valid column name"),
+        (["a", "a", "x"], "array of distinct column names expected"),
+        ([], "index must have at least one column"),
+    ],
+)
+def test_an_index_names_its_columns(index: Any, message: str) -> None:
+    schema = column()
+    schema["tables"]["T"]["indexes"] = [index]
+    with pytest.raises(OvsdbError, match=message):
+        DatabaseSchema.from_json(schema)
+
+
+def test_a_table_may_be_called_immutable_without_effect() -> None:
+    """As in Open vSwitch, where only columns are immutable."""
+    schema = table(mutable=False)
+    read = DatabaseSchema.from_json(schema)
+    assert read.to_json()["tables"]["T"]["mutable"] is False
+    assert json.loads(read.encoded) == read.to_json()
+    change = {"op": "update", "table": "T", "where": [], "row": {"a": 7}}
+    insert = {"op": "insert", "table": "T", "row": {}}
+    delete = {"op": "delete", "table": "T", "where": []}
+    results = Database(read).transact([insert, change, delete]).results
+    assert results[1:] == [{"count": 1}, {"count": 1}]
+
+
 def test_without_any_root_all_tables_are_roots() -> None:
     old = DatabaseSchema.from_json(table())
     assert old.tables["T"].is_root

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import msgspec
+
 from hotswitch.ovsdb.atoms import UuidType
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
 from hotswitch.ovsdb.members import Kind, Members
@@ -15,6 +17,7 @@ from hotswitch.ovsdb.values import Atom, Json, Row, Uuid, as_integer, is_identif
 
 ROWS_MAX = 2**32 - 1
 
+_NAMES_EXPECTED = "array of distinct column names expected"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+").fullmatch
 
 
@@ -36,6 +39,8 @@ class Column:
 class TableSchema:
     """One table; `columns` begin with `_uuid` and `_version`.
 
+    `mutable` is only kept: Open vSwitch reads it too, and lets such a table be changed
+    (ovsdb/table.c); what can't be changed is a column that isn't `mutable`.
     Rows of a table that `is_root` live until they are deleted, those of others while
     something refers to them strongly. `indexes` are the columns that no two rows have equal.
     """
@@ -65,14 +70,16 @@ class TableSchema:
         """Return the columns that an array names; all of them for None."""
         if json is None:
             return self.columns
-        if not isinstance(json, list) or not all(isinstance(name, str) for name in json):
-            raise syntax_error(json, "array of distinct column names expected")
+        if not isinstance(json, list):
+            raise syntax_error(json, _NAMES_EXPECTED)
+        found: dict[str, Column] = {}
         for name in json:
+            if not isinstance(name, str) or name in found:
+                raise syntax_error(json, _NAMES_EXPECTED)
             if name not in self.by_name:
                 raise syntax_error(json, f"{name} is not a valid column name")
-        if len(set(json)) != len(json):
-            raise syntax_error(json, "array of distinct column names expected")
-        return tuple(self.by_name[name] for name in json)
+            found[name] = self.by_name[name]
+        return tuple(found.values())
 
     @cached_property
     def strong(self) -> tuple[Reference, ...]:
@@ -160,6 +167,11 @@ class DatabaseSchema:
         }
         return result
 
+    @cached_property
+    def encoded(self) -> bytes:
+        """The `<database-schema>` as JSON text, as every client asks for it."""
+        return msgspec.json.encode(self.to_json())
+
     def table(self, name: str) -> TableSchema:
         """Return a table; raise `OvsdbError` if there is none of this name."""
         table = self.tables.get(name)
@@ -203,6 +215,8 @@ def _table_from_json(name: str, json: Json, *, rooted: bool) -> TableSchema:
 
 
 def _index(json: Json, table: TableSchema, index_json: Json) -> tuple[Column, ...]:
+    if index_json is None:
+        raise syntax_error(index_json, _NAMES_EXPECTED)
     index = table.columns_from_json(index_json)
     if not index:
         raise syntax_error(json, "index must have at least one column")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
@@ -138,7 +140,7 @@ class Session:
         return self._databases.names
 
     def _get_schema(self, request: Request) -> Json:
-        return self._storage(request).database.schema.to_json()
+        return msgspec.Raw(self._storage(request).database.schema.encoded)
 
     def _get_server_id(self, _: Request) -> Json:
         return self._databases.server_id
