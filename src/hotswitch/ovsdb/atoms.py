@@ -44,7 +44,10 @@ class BaseType:
     enum: tuple[Atom, ...] | None = None
 
     def read(self, json: Json, symbols: Symbols | None) -> Atom:
-        """Return the atom that `json` stands for; raise `OvsdbError` if it may not be here."""
+        """Return the atom that `json` stands for; raise `OvsdbError` if it may not be here.
+
+        What overrides this is a shorter way to the same, for what is read most.
+        """
         atom = self.parse(json, symbols)
         self.check(atom)
         return atom
@@ -91,6 +94,11 @@ class IntegerType(BaseType):
 
     minimum: int = INTEGER_MIN
     maximum: int = INTEGER_MAX
+
+    def read(self, json: Json, symbols: Symbols | None) -> Atom:
+        if type(json) is int and self.enum is None and self.minimum <= json <= self.maximum:
+            return json
+        return super().read(json, symbols)
 
     def parse(self, json: Json, symbols: Symbols | None) -> Atom:
         atom = as_integer(json)
@@ -175,6 +183,17 @@ class StringType(BaseType):
     minimum: int = 0
     maximum: int = LENGTH_MAX
 
+    def read(self, json: Json, symbols: Symbols | None) -> Atom:
+        if (
+            type(json) is str
+            and json.isascii()
+            and self.enum is None
+            and "\0" not in json
+            and self.minimum <= len(json) <= self.maximum
+        ):
+            return json
+        return super().read(json, symbols)
+
     def parse(self, json: Json, symbols: Symbols | None) -> Atom:
         if type(json) is not str or "\0" in json:
             raise self.mismatch(json)
@@ -224,6 +243,9 @@ class UuidType(BaseType):
 
     table: str | None = None
     weak: bool = False
+
+    def read(self, json: Json, symbols: Symbols | None) -> Atom:
+        return super().read(json, symbols) if self.enum else self.parse(json, symbols)
 
     def parse(self, json: Json, symbols: Symbols | None) -> Atom:
         if type(json) is list and len(json) == 2 and type(json[1]) is str:

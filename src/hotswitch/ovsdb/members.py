@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
 from hotswitch.ovsdb.values import Json, as_integer, is_identifier
 
 
+def _is_identifier(value: Json) -> bool:
+    return type(value) is str and is_identifier(value)
+
+
 class Kind(Enum):
-    """A form that a member may have."""
+    """A form that a member may have.
 
-    ANY = "any"
-    ARRAY = "array"
-    BOOLEAN = "boolean"
-    IDENTIFIER = "identifier"
-    INTEGER = "integer"
-    NUMBER = "number"
-    OBJECT = "object"
-    STRING = "string"
+    whole: the JSON type all of whose values have this form, or None.
+    accepts: whether a value of another type has it.
+    """
 
+    ANY = None, lambda value: True
+    ARRAY = list, lambda value: False
+    BOOLEAN = bool, lambda value: False
+    IDENTIFIER = None, _is_identifier
+    INTEGER = None, lambda value: as_integer(value) is not None
+    NUMBER = int, lambda value: type(value) is float
+    OBJECT = dict, lambda value: False
+    STRING = str, lambda value: False
 
-_CHECKS: Mapping[Kind, Callable[[Json], bool]] = {
-    Kind.ANY: lambda value: True,
-    Kind.ARRAY: lambda value: type(value) is list,
-    Kind.BOOLEAN: lambda value: type(value) is bool,
-    Kind.IDENTIFIER: lambda value: type(value) is str and is_identifier(value),
-    Kind.INTEGER: lambda value: as_integer(value) is not None,
-    Kind.NUMBER: lambda value: type(value) is int or type(value) is float,
-    Kind.OBJECT: lambda value: type(value) is dict,
-    Kind.STRING: lambda value: type(value) is str,
-}
+    def __init__(self, whole: type | None, accepts: Callable[[Json], bool]) -> None:
+        self.whole = whole
+        self.accepts = accepts
 
 
 class Members:
@@ -53,22 +53,24 @@ class Members:
         self._failed = True
         return syntax_error(self.json, f"Parsing {self._name} failed: {message}")
 
-    def take(self, name: str, *kinds: Kind) -> Json:
-        """Return a member of one of `kinds`, which must be there."""
-        if name not in self.json:
-            raise self.error(f"Required '{name}' member is missing.")
-        return self.maybe(name, *kinds)
-
-    def maybe(self, name: str, *kinds: Kind) -> Json:
-        """Return a member of one of `kinds`, or None if there is none."""
-        value = self.json.get(name)
-        if value is None and name not in self.json:
-            return None
-        # Nearly always it is the first kind.
-        if not _CHECKS[kinds[0]](value) and not any(_CHECKS[kind](value) for kind in kinds[1:]):
+    def take(self, name: str, kind: Kind, *others: Kind) -> Json:
+        """Return a member of one of these kinds, which must be there."""
+        try:
+            value = self.json[name]
+        except KeyError:
+            raise self.error(f"Required '{name}' member is missing.") from None
+        if (
+            type(value) is not kind.whole
+            and not kind.accepts(value)
+            and not any(type(value) is each.whole or each.accepts(value) for each in others)
+        ):
             raise self.error(f"Type mismatch for member '{name}'.")
         self._taken.append(name)
         return value
+
+    def maybe(self, name: str, kind: Kind, *others: Kind) -> Json:
+        """Return a member of one of these kinds, or None if there is none."""
+        return self.take(name, kind, *others) if name in self.json else None
 
     def finish(self) -> None:
         """Refuse the members that nobody has taken, unless there was an error before."""

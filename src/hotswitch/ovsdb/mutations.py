@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from hotswitch.ovsdb.atoms import IntegerType, RealType, violation
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
@@ -36,8 +37,7 @@ _REAL: Mapping[str, Callable[[float, float], float]] = {
 MUTATORS = (*_INTEGER, "insert", "delete")
 
 
-@dataclass(frozen=True)
-class Mutation:
+class Mutation(msgspec.Struct, frozen=True):
     """One change of one column. `by_key`: a delete from a map, whatever the values."""
 
     column: Column
@@ -88,7 +88,7 @@ def mutations_from_json(
     table: TableSchema, json: Json, symbols: Symbols | None
 ) -> tuple[Mutation, ...]:
     """Read an array of `<mutation>`; raise `OvsdbError` if it is bad."""
-    return tuple(_mutation_from_json(table, mutation, symbols) for mutation in json)
+    return tuple([_mutation_from_json(table, mutation, symbols) for mutation in json])
 
 
 def _mutation_from_json(table: TableSchema, json: Json, symbols: Symbols | None) -> Mutation:
@@ -123,13 +123,13 @@ def _argument_type(column: Column, mutator: str, json: Json) -> Type:
     """Return the type that a mutator's argument has."""
     type_ = column.type
     if mutator == "insert" and not type_.is_scalar:
-        return type_.resized(0, type_.maximum)
+        return type_.optional
     if mutator == "delete" and not type_.is_scalar:
-        return type_.resized(0, UNLIMITED)
+        return type_.unlimited
     if mutator in _INTEGER and not type_.is_map:
         known = {IntegerType: _INTEGER, RealType: _REAL}.get(type(type_.key), {})
         if mutator in known:
-            return replace(type_, key=type_.key.unconstrained, minimum=1, maximum=1)
+            return type_.operand
     raise syntax_error(
         json,
         f'Type mismatch: "{mutator}" operator may not be applied to column '

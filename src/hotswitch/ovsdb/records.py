@@ -5,7 +5,6 @@ from __future__ import annotations
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
 from hotswitch.ovsdb.schema import TableSchema
 from hotswitch.ovsdb.transaction import TableView, Transaction
-from hotswitch.ovsdb.types import UNLIMITED
 from hotswitch.ovsdb.values import (
     UUID_INDEX,
     VERSION_INDEX,
@@ -74,7 +73,7 @@ def _read_columns(
         column = table.column(name, json)
         if is_difference:
             # A difference can have fewer or more members than the column itself.
-            delta = column.type.resized(0, UNLIMITED).read(value)
+            delta = column.type.unlimited.read(value)
             row[column.index] = column.type.apply(row[column.index], delta)
         else:
             row[column.index] = column.type.read(value)

@@ -45,19 +45,22 @@ def union(datum: Datum, more: Datum, *, is_map: bool) -> Datum:
             there = datum[place]
             if there == member or (is_map and there[0] == member[0]):
                 return datum
-        return (*datum[:place], member, *datum[place:])
+        return _inserted(datum, place, member)
     if is_map:
         return tuple(sorted((dict(more) | dict(datum)).items()))
     missing = set(more).difference(datum)
-    return tuple(sorted([*datum, *missing])) if missing else datum
+    if not missing:
+        return datum
+    return _latest.made(datum, tuple(sorted([*datum, *missing])), [], list(missing))
 
 
 def subtract(datum: Datum, less: Iterable[object]) -> Datum:
     """Return `datum` without those of its members that are in `less`."""
-    removed = set(less)
-    if removed.isdisjoint(datum):
+    removed = set(less).intersection(datum)
+    if not removed:
         return datum
-    return tuple(member for member in datum if member not in removed)
+    left = tuple([member for member in datum if member not in removed])
+    return _latest.made(datum, left, list(removed), [])
 
 
 def subtract_keys(datum: Datum, keys: Iterable[Atom]) -> Datum:
@@ -74,8 +77,8 @@ def removed_added(old: Datum, new: Datum) -> tuple[Sequence[Atom], Sequence[Atom
 
 
 class _Latest:
-    """Remembers the latest two large data: a commit compares the same ones for its
-    references, its log record and its monitors."""
+    """Remembers the latest two large data, and what differs: whoever made one of the other knows,
+    and a commit asks for its references, its log record and its monitors."""
 
     def __init__(self) -> None:
         self._known: tuple[Datum, Datum, tuple[list[Atom], list[Atom]]] = ((), (), ([], []))
@@ -87,8 +90,20 @@ class _Latest:
             self._known = old, new, result
         return result
 
+    def made(self, old: Datum, new: Datum, removed: list[Atom], added: list[Atom]) -> Datum:
+        """Return `new`, which was made of `old`."""
+        if len(old) > _SMALL or len(new) > _SMALL:
+            self._known = old, new, (removed, added)
+        return new
+
 
 _latest = _Latest()
+
+
+def _inserted(datum: Datum, place: int, member: Atom) -> Datum:
+    members = list(datum)
+    members.insert(place, member)
+    return _latest.made(datum, tuple(members), [], [member])
 
 
 def _compare(old: Datum, new: Datum) -> tuple[list[Atom], list[Atom]]:
@@ -118,8 +133,8 @@ def apply_difference(old: Datum, delta: Datum, *, is_map: bool) -> Datum:
         member = delta[0]
         place = bisect_left(old, member)
         if place < len(old) and old[place] == member:
-            return old[:place] + old[place + 1 :]
-        return (*old[:place], member, *old[place:])
+            return _latest.made(old, old[:place] + old[place + 1 :], [member], [])
+        return _inserted(old, place, member)
     if not is_map:
         return tuple(sorted(set(old).symmetric_difference(delta)))
     result = dict(old)

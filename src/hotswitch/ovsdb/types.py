@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from hotswitch.ovsdb.atoms import BaseType, UuidType
 from hotswitch.ovsdb.base_types import base_type_from_json, base_type_to_json
@@ -23,19 +24,21 @@ class Type:
     minimum: int = 1
     maximum: int = 1
 
-    @property
+    # What is asked for each datum is worked out once.
+
+    @cached_property
     def is_map(self) -> bool:
         return self.value is not None
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:
         return self.value is None and self.minimum == self.maximum == 1
 
-    @property
+    @cached_property
     def is_optional_scalar(self) -> bool:
         return self.value is None and self.minimum == 0 and self.maximum == 1
 
-    @property
+    @cached_property
     def default(self) -> Datum:
         """The datum of a column that nobody has set."""
         if self.minimum == 0:
@@ -135,9 +138,25 @@ class Type:
             return f"set {number} {self.key.name}s"
         return f"map {number} ({self.key.name}, {self.value.name}) pairs"
 
-    def resized(self, minimum: int, maximum: int) -> Type:
-        """Return this type with other limits on the number of members."""
-        return replace(self, minimum=minimum, maximum=maximum)
+    @cached_property
+    def optional(self) -> Type:
+        """This type with no members as well."""
+        return replace(self, minimum=0)
+
+    @cached_property
+    def unlimited(self) -> Type:
+        """This type with any number of members."""
+        return replace(self, minimum=0, maximum=UNLIMITED)
+
+    @cached_property
+    def single(self) -> Type:
+        """This type with exactly one member."""
+        return replace(self, minimum=1, maximum=1)
+
+    @cached_property
+    def operand(self) -> Type:
+        """What arithmetic takes: one member, whatever the constraints."""
+        return replace(self.single, key=self.key.unconstrained)
 
     @property
     def references(self) -> tuple[UuidType | None, UuidType | None]:

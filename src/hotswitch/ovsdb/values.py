@@ -36,11 +36,23 @@ INTEGER_MAX = 2**63 - 1
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
+#: How many random UUIDs are made at once: a transaction takes several, each was a system call.
+_STOCK = 256
+_unused: list[Uuid] = []
+os.register_at_fork(after_in_child=_unused.clear)
+
 
 def new_uuid() -> Uuid:
     """Return a random UUID (RFC 9562 version 4)."""
-    # Three times as fast as the standard library's, which matters at 10,000 rows.
-    digits = os.urandom(16).hex()
+    try:
+        return _unused.pop()
+    except IndexError:
+        digits = os.urandom(16 * _STOCK).hex()
+        _unused.extend(_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32))
+        return _unused.pop()
+
+
+def _uuid(digits: str) -> Uuid:
     return Uuid(
         f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}"
         f"-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
