@@ -69,9 +69,9 @@ def check(database: Database) -> None:
         assert kept.strong == {u: n for (table, u), n in strong.items() if table == name}
         sources = {u: sum(by.values()) for u, by in kept.weak.items()}
         assert sources == {u: n for (table, u), n in weak.items() if table == name}
-        for index, uuids in zip(kept.schema.indexes, kept.indexes, strict=True):
-            rows = kept.rows.items()
-            assert uuids == {tuple(r[c.index] for c in index): uuid for uuid, r in rows}
+        assert [index.columns for index in kept.indexes] == list(kept.schema.indexes)
+        for index in kept.indexes:
+            assert index.rows == {index.key(row): uuid for uuid, row in kept.rows.items()}
 
 
 @settings(max_examples=60)

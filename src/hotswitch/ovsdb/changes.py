@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import is_not
 from typing import Any, NamedTuple
 
-from hotswitch.ovsdb.schema import DatabaseSchema, TableSchema
-from hotswitch.ovsdb.values import Json, Row, Uuid
+from hotswitch.ovsdb.schema import Column, DatabaseSchema, TableSchema
+from hotswitch.ovsdb.values import UUID_INDEX, Json, Row, Uuid
 
 
 class Change(NamedTuple):
@@ -92,12 +94,24 @@ def _row_to_json(table: TableSchema, change: Change) -> Json:
         return None
     if old is None:
         return {
-            column.name: column.type.write(datum)
-            for column, datum, default in zip(table.columns, new, table.default, strict=True)
-            if column.index > 0 and not column.ephemeral and datum != default
+            column.name: column.type.write(new[column.index])
+            for column in changed_columns(table.columns, table.default, new)
+            if not column.ephemeral and column.index != UUID_INDEX
         }
     return {
-        column.name: column.type.write(column.type.difference(before, after))
-        for column, before, after in zip(table.columns, old, new, strict=True)
-        if before is not after and not column.ephemeral and before != after
+        column.name: column.type.write(column.type.difference(old[column.index], new[column.index]))
+        for column in changed_columns(table.columns, old, new)
+        if not column.ephemeral
     }
+
+
+def changed_columns(columns: tuple[Column, ...], old: Row, new: Row) -> list[Column]:
+    """Return which of all columns of a table differ between two rows.
+
+    Most data are not only equal but the same, which takes no look at each column to see.
+    """
+    return [
+        column
+        for column in compress(columns, map(is_not, old, new))
+        if old[column.index] != new[column.index]
+    ]

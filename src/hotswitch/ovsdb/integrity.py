@@ -42,8 +42,9 @@ def settle(transaction: Transaction) -> Settled:
     counts.count()
     counts.check()
     counts.collect(counts.garbage())
-    for view in list(transaction.views.values()):
-        _check_number(view)
+    for view in transaction.views.values():
+        if view.schema.max_rows != ROWS_MAX:
+            _check_number(view)
     while garbage := _drop_dangling(transaction, counts):
         counts.collect(garbage)
     for view in transaction.views.values():
@@ -59,9 +60,8 @@ def settle(transaction: Transaction) -> Settled:
 def _drop_unchanged(transaction: Transaction) -> None:
     for view in transaction.views.values():
         rows = view.table.rows
-        for uuid in [u for u, row in view.changed.items() if row is not None]:
-            if rows.get(uuid) == view.changed[uuid]:
-                del view.changed[uuid]
+        for uuid in [u for u, row in view.changed.items() if row and rows.get(u) == row]:
+            del view.changed[uuid]
 
 
 class _Counts:
@@ -83,13 +83,11 @@ class _Counts:
         """Count the references gained and lost; one to no row at all is an error."""
         views = self._transaction.views
         for view in list(views.values()):
-            if not view.schema.strong:
+            strong, rows = view.schema.strong, view.table.rows
+            if not strong:
                 continue
-            rows = view.table.rows
             for uuid, new in view.changed.items():
-                for reference, target, delta in reference_changes(
-                    view.schema.strong, rows.get(uuid), new
-                ):
+                for reference, target, delta in reference_changes(strong, rows.get(uuid), new):
                     if delta > 0 and not self._transaction.of(reference.table).known(target):
                         raise _nonexistent(view, reference.column, uuid, target, reference.table)
                     self._add(reference.table, target, delta)
@@ -154,7 +152,7 @@ def _nonexistent(
 
 def _check_number(view: TableView) -> None:
     limit = view.schema.max_rows
-    if limit != ROWS_MAX and view.count > limit:
+    if view.count > limit:
         raise violation(
             f'transaction causes "{view.schema.name}" table to contain {view.count} rows, '
             f"greater than the schema-defined limit of {limit} row(s)"
@@ -178,6 +176,8 @@ def _drop_dangling(transaction: Transaction, counts: _Counts) -> list[tuple[str,
                 garbage += counts.release(view, row, pruned)
                 row = pruned
                 view.put(uuid, row)
+        if row == view.table.rows.get(uuid):
+            view.changed.pop(uuid, None)
     return garbage
 
 
@@ -236,8 +236,6 @@ def _finish(view: TableView) -> dict[Uuid, Change]:
     for uuid, new in view.changed.items():
         old = rows.get(uuid)
         if new is not None and old is not None:
-            if new == old:
-                continue
             new = (*new[:VERSION_INDEX], (new_uuid(),), *new[VERSION_INDEX + 1 :])
         changes[uuid] = Change(old, new)
     return changes

@@ -121,6 +121,11 @@ class Reference:
     weak: bool
     part: int | None
 
+    @cached_property
+    def index(self) -> int:
+        """The column's place in a row."""
+        return self.column.index
+
     def target(self, member: Atom) -> Uuid:
         """Return the row that a member of the column's datum refers to."""
         return Uuid(member if self.part is None else member[self.part])

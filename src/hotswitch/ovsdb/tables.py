@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from operator import itemgetter
 
 from hotswitch.ovsdb.changes import Change
 from hotswitch.ovsdb.schema import Column, Reference, TableSchema
 from hotswitch.ovsdb.sets import removed_added
 from hotswitch.ovsdb.values import UUID_INDEX, Datum, Row, Uuid
+
+
+class Index:
+    """The rows by their values of some columns.
+
+    key: the values of a row, as `rows` knows them.
+    """
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        self.columns = columns
+        self.rows: dict[Hashable, Uuid] = {}
+        self.key: Callable[[Row], Hashable] = itemgetter(*[column.index for column in columns])
+
+    def find(self, equal: Mapping[Column, Datum]) -> list[Uuid] | None:
+        """Return the rows that can have these values; None if that doesn't tell."""
+        values = [equal[column] for column in self.columns if column in equal]
+        if len(values) < len(self.columns):
+            return None
+        # As `itemgetter` does: one value is the key itself.
+        uuid = self.rows.get(values[0] if len(values) == 1 else tuple(values))
+        return [] if uuid is None else [uuid]
+
+    def apply(self, changes: Mapping[Uuid, Change]) -> None:
+        """Take over new rows."""
+        key, rows = self.key, self.rows
+        # Old keys first: two rows may have exchanged theirs.
+        for old, _ in changes.values():
+            if old is not None:
+                rows.pop(key(old), None)
+        for uuid, (_, new) in changes.items():
+            if new is not None:
+                rows[key(new)] = uuid
 
 
 class Table:
@@ -19,14 +52,14 @@ class Table:
         self.rows: dict[Uuid, Row] = {}
         self.strong: dict[Uuid, int] = {}
         self.weak: dict[Uuid, dict[tuple[str, Uuid], int]] = {}
-        self.indexes: list[dict[tuple[Datum, ...], Uuid]] = [{} for _ in schema.indexes]
+        self.indexes = [Index(columns) for columns in schema.indexes]
 
     def find(self, equal: Mapping[Column, Datum]) -> list[Uuid] | None:
         """Return the rows that can have these values, or None if no index tells."""
-        for index, uuids in zip(self.schema.indexes, self.indexes, strict=True):
-            if all(column in equal for column in index):
-                uuid = uuids.get(tuple([equal[column] for column in index]))
-                return [] if uuid is None else [uuid]
+        for index in self.indexes:
+            found = index.find(equal)
+            if found is not None:
+                return found
         return None
 
     def apply(self, changes: Mapping[Uuid, Change]) -> None:
@@ -36,14 +69,8 @@ class Table:
                 del self.rows[uuid]
             else:
                 self.rows[uuid] = new
-        for index, uuids in zip(self.schema.indexes, self.indexes, strict=True):
-            # Old keys first: two rows may have exchanged theirs.
-            for old, _ in changes.values():
-                if old is not None:
-                    uuids.pop(index_key(index, old), None)
-            for uuid, (_, new) in changes.items():
-                if new is not None:
-                    uuids[index_key(index, new)] = uuid
+        for index in self.indexes:
+            index.apply(changes)
 
     def set_strong(self, counts: Mapping[Uuid, int]) -> None:
         """Take over new numbers of strong references."""
@@ -65,28 +92,23 @@ class Table:
                 del self.weak[target]
 
 
-def index_key(index: tuple[Column, ...], row: Row) -> tuple[Datum, ...]:
-    """Return a row's values of the columns of an index."""
-    return tuple([row[column.index] for column in index])
-
-
 def reference_changes(
     references: tuple[Reference, ...], old: Row | None, new: Row | None
-) -> Iterator[tuple[Reference, Uuid, int]]:
-    """Yield each reference that a row loses (-1) or gains (1). Self-references don't count."""
-    row = old if new is None else new
-    if row is None:
-        return
-    itself = row[UUID_INDEX][0]
+) -> list[tuple[Reference, Uuid, int]]:
+    """Return each reference that a row loses (-1) or gains (1). Self-references don't count."""
+    changes: list[tuple[Reference, Uuid, int]] = []
     for reference in references:
-        index = reference.column.index
+        index = reference.index
         before = () if old is None else old[index]
         after = () if new is None else new[index]
         if before is after or before == after:
             continue
+        row = old if new is None else new
+        itself = None if row is None else row[UUID_INDEX][0]
         removed, added = removed_added(before, after)
         for members, delta in ((removed, -1), (added, 1)):
             for member in members:
                 target = reference.target(member)
                 if target != itself:
-                    yield reference, target, delta
+                    changes.append((reference, target, delta))
+    return changes

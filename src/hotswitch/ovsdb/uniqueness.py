@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from hotswitch.ovsdb.atoms import UuidType, violation
 from hotswitch.ovsdb.errors import OvsdbError
 from hotswitch.ovsdb.schema import Column, TableSchema
-from hotswitch.ovsdb.tables import index_key
+from hotswitch.ovsdb.tables import Index
 from hotswitch.ovsdb.transaction import TableView
 from hotswitch.ovsdb.values import UUID_INDEX, Datum, Row, Uuid
 
 
 def check_uniqueness(view: TableView) -> None:
     """Raise `OvsdbError` if this transaction leaves two rows with an equal index."""
-    if not view.changed or not view.schema.indexes:
+    indexes = view.table.indexes
+    if not view.changed or not indexes:
         return
-    indexes = [
-        (index, committed, dict[tuple[Datum, ...], Uuid]())
-        for index, committed in zip(view.schema.indexes, view.table.indexes, strict=True)
-    ]
+    seen: list[dict[Hashable, Uuid]] = [{} for _ in indexes]
     for uuid, row in view.changed.items():
         if row is None:
             continue
-        for index, committed, seen in indexes:
-            key = index_key(index, row)
-            other = seen.setdefault(key, uuid)
+        for index, keys in zip(indexes, seen, strict=True):
+            key = index.key(row)
+            other = keys.setdefault(key, uuid)
             if other == uuid:
                 # A row that is itself changed was or will be seen with its new values.
-                other = committed.get(key, uuid)
+                other = index.rows.get(key, uuid)
                 if other in view.changed:
                     continue
             there = view.get(other)
@@ -34,7 +34,7 @@ def check_uniqueness(view: TableView) -> None:
                 raise _duplicate(view, index, there, row)
 
 
-def _duplicate(view: TableView, index: tuple[Column, ...], a: Row, b: Row) -> OvsdbError:
+def _duplicate(view: TableView, index: Index, a: Row, b: Row) -> OvsdbError:
     # Greater first: an order that doesn't depend on the UUIDs.
     columns = _comparable(view.schema)
     first, second = (b, a) if _values_of(columns, a) < _values_of(columns, b) else (a, b)
@@ -59,7 +59,7 @@ def _values_of(columns: list[Column], row: Row) -> list[tuple[int, Datum]]:
     return [(len(row[column.index]), row[column.index]) for column in columns]
 
 
-def _history(view: TableView, index: tuple[Column, ...], title: str, row: Row) -> str:
+def _history(view: TableView, index: Index, title: str, row: Row) -> str:
     """Say where one of the two rows comes from."""
     uuid = Uuid(row[UUID_INDEX][0])
     start = f"{title} row, with UUID {uuid}, "
@@ -71,7 +71,7 @@ def _history(view: TableView, index: tuple[Column, ...], title: str, row: Row) -
             start + "existed in the database before this transaction and was not modified "
             "by the transaction."
         )
-    if index_key(index, old) == index_key(index, row):
+    if index.key(old) == index.key(row):
         return (
             start + "existed in the database before this transaction, which modified some "
             "of the row's columns but not any columns in this index."
@@ -81,13 +81,13 @@ def _history(view: TableView, index: tuple[Column, ...], title: str, row: Row) -
     )
 
 
-def _values(index: tuple[Column, ...], row: Row) -> str:
-    return enumeration([column.type.text(row[column.index]) for column in index])
+def _values(index: Index, row: Row) -> str:
+    return enumeration([column.type.text(row[column.index]) for column in index.columns])
 
 
-def _columns(index: tuple[Column, ...]) -> str:
-    names = enumeration([f'"{column.name}"' for column in index])
-    return f"column{'s' if len(index) > 1 else ''} {names}"
+def _columns(index: Index) -> str:
+    names = enumeration([f'"{column.name}"' for column in index.columns])
+    return f"column{'s' if len(index.columns) > 1 else ''} {names}"
 
 
 def enumeration(words: list[str]) -> str:
