@@ -39,7 +39,9 @@ Change: TypeAlias = PutEntry | DeleteEntry
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What the whole datapath has counted."""
+    """What the whole datapath has counted: packets, and of addresses those that were learned or
+    moved to another port, and the times that one found no room.
+    """
 
     missed: int = 0
     expired: int = 0
@@ -48,6 +50,8 @@ class Counters:
     malformed: int = 0
     lost: int = 0
     not_learned: int = 0
+    learned: int = 0
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True)

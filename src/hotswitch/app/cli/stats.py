@@ -28,6 +28,8 @@ def command(words: dict[str, Any]) -> None:
       limited      over a limit of packets a second (storm-limit)
       malformed    headers that are cut off or contradict themselves
       not_learned  the address table was full
+      learned      addresses that were new
+      moved        addresses that came to another port
       errors       too many tags
       lost         copies to user space that found no room
 

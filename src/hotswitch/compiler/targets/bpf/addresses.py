@@ -79,6 +79,7 @@ def learn(
         return
     code.store(found, _PORT, in_port, I32)
     code.store(found, _SEEN, now)
+    code.when(b.not_(same), lambda: counting.total("moved"), "moved")
     code.go(on)
 
     code.enter(new)
@@ -86,6 +87,8 @@ def learn(
     code.store(row, 0, in_port)
     code.store(row, 8, state.cell(cells.NOW))
     result = code.call(c.MAP_UPDATE, code.map(memory.ADDRESSES), key, row, code.number(0))
-    code.when(code.is_set(result), lambda: counting.total("not_learned"), "full")
+    full = code.is_set(result)
+    code.when(full, lambda: counting.total("not_learned"), "full")
+    code.when(b.not_(full), lambda: counting.total("learned"), "added")
     code.go(on)
     code.enter(on)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-VERSION = 2
+VERSION = 3
 """Another one where maps mean something else than before: then nothing is taken over."""
 
 PORTS = "ports"
@@ -55,7 +55,7 @@ PORT_CARRIED = "port_carried"
 """array by port number, not for programs: the same, of what was counted in smaller maps."""
 TOTALS = "totals"
 """per-CPU array of one: see `Total`."""
-TOTAL = struct.Struct("<7Q")
+TOTAL = struct.Struct("<9Q")
 
 ADDRESSES = "addresses"
 """hash: VLAN << 48 | address (u64) -> port (u32), flags (u32), last seen (u64)."""
@@ -99,6 +99,8 @@ class Total(NamedTuple):
     malformed: int
     lost: int
     not_learned: int
+    learned: int
+    moved: int
 
 
 def is_array(map_name: str) -> bool:

@@ -183,8 +183,11 @@ class _Run:
         mac = self._read("ethernet.src")
         if not can_be_learned(mac):
             return
+        before = self.state.addresses.port(vlan, mac)
         row = self.state.addresses.learn(vlan, mac, self.packet.in_port, self.now)
         if row is None:
             self.state.counts["not_learned"] += 1
-        else:
-            self.recorder.learned(row)
+            return
+        if row.port != before:
+            self.state.counts["moved" if before else "learned"] += 1
+        self.recorder.learned(row)
