@@ -13,6 +13,7 @@ from hotswitch.kernel.links import (
     IFLA_IFNAME,
     IFLA_INFO_DATA,
     IFLA_INFO_KIND,
+    IFLA_LINK,
     IFLA_LINKINFO,
     IFLA_MASTER,
     IFLA_MTU,
@@ -38,16 +39,22 @@ _UP = 1
 _PROMISCUOUS = 0x100
 
 
-def create(name: str, kind: str, *, mtu: int = 0, data: bytes = b"") -> Link:
-    """Make a link of a kind ("dummy", "bridge"); `data` is the kind's own attributes."""
+def create(
+    name: str, kind: str, *, mtu: int = 0, data: bytes = b"", base: int = 0, index: int = 0
+) -> Link:
+    """Make a link of a kind ("dummy", "bridge"); `data` is the kind's own attributes.
+
+    base: the index of the link below it (a macvlan's), or 0. index: its own, or 0 for a free one.
+    """
     check_name(name)
     details = netlink.attribute(IFLA_INFO_KIND, kind.encode())
     if data:
         details += netlink.nested(IFLA_INFO_DATA, data)
     body = (
-        information.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        information.pack(socket.AF_UNSPEC, 0, index, 0, 0)
         + netlink.text(IFLA_IFNAME, name)
         + (netlink.u32(IFLA_MTU, mtu) if mtu else b"")
+        + (netlink.u32(IFLA_LINK, base) if base else b"")
         + netlink.nested(IFLA_LINKINFO, details)
     )
     flags = netlink.CREATE | netlink.EXCLUSIVE

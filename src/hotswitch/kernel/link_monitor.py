@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import socket
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.links import RTM_DELLINK, RTM_NEWLINK, Link, parse
+from hotswitch.kernel.links import RTM_DELLINK, RTM_NEWLINK, Link, information, parse
 from hotswitch.kernel.netlink import NetlinkSocket
 
 _GROUP_LINK = 1
@@ -52,27 +53,44 @@ class LinkMonitor:
         """A descriptor that is readable when there are events."""
         return self._socket.fileno()
 
-    def read(self, limit: int = 256) -> list[LinkEvent]:
-        """The events that are there, at most about `limit`, in order; never waits.
+    def read(self, limit: int = 1024) -> list[LinkEvent]:
+        """The events that are there, of at most about `limit` messages; never waits.
 
-        Raises KernelError.
+        First what was removed, then what changed. Of all that was told about a link only the last
+        is told here: if it was removed and there is one of its index again, both. `Overflow` comes
+        alone, and then nothing older than it comes any more. Raises KernelError.
         """
-        events: list[LinkEvent] = []
-        while len(events) < limit:
-            try:
+        removed: dict[int, bytes] = {}
+        changed: dict[int, bytes] = {}
+        try:
+            for _ in range(limit):
                 datagram = self._socket.receive()
+                if datagram is None:
+                    break
+                for message in netlink.messages(datagram):
+                    _note(message, removed, changed)
+        except KernelError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            self._drain()
+            return [Overflow()]
+        gone = (Removed(link.index, link.name) for link in map(parse, removed.values()) if link)
+        return [*gone, *(Changed(link) for link in map(parse, changed.values()) if link)]
+
+    def _drain(self) -> None:
+        """Throw away what is there, until nothing is.
+
+        Once it has told of a loss, the kernel goes on losing messages without a further word until
+        the buffer is empty (NETLINK_S_CONGESTED in net/netlink/af_netlink.c). So links that are
+        listed before that could change unheard.
+        """
+        while True:
+            try:
+                if self._socket.receive() is None:
+                    return
             except KernelError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                events.append(Overflow())
-                continue
-            if datagram is None:
-                break
-            for message in netlink.messages(datagram):
-                event = _event(message)
-                if event:
-                    events.append(event)
-        return events
 
     def close(self) -> None:
         """Stop listening."""
@@ -90,10 +108,11 @@ class LinkMonitor:
         self.close()
 
 
-def _event(message: netlink.Message) -> LinkEvent | None:
-    if message.type not in (RTM_NEWLINK, RTM_DELLINK):
-        return None
-    link = parse(message.body)
-    if link is None:
-        return None
-    return Changed(link) if message.type == RTM_NEWLINK else Removed(link.index, link.name)
+def _note(message: netlink.Message, removed: dict[int, bytes], changed: dict[int, bytes]) -> None:
+    if message.type not in (RTM_NEWLINK, RTM_DELLINK) or len(message.body) < information.size:
+        return
+    family, _, index, _, _ = information.unpack_from(message.body)
+    if family != socket.AF_UNSPEC:
+        return
+    changed.pop(index, None)  # so that they come in the order of the last message
+    (changed if message.type == RTM_NEWLINK else removed)[index] = message.body

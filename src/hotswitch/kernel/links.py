@@ -6,9 +6,10 @@ import enum
 import socket
 import struct
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hotswitch.kernel import netlink
+from hotswitch.kernel import link_kinds, netlink
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.netlink import NetlinkSocket
 
@@ -30,6 +31,28 @@ IFLA_CARRIER = 33
 IFLA_LINK_NETNSID = 37
 IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
+IFLA_PERM_ADDRESS = 54
+IFLA_PARENT_DEV_NAME = 56
+IFLA_PARENT_DEV_BUS_NAME = 57
+
+_WANTED = frozenset(
+    (
+        IFLA_ADDRESS,
+        IFLA_IFNAME,
+        IFLA_MTU,
+        IFLA_LINK,
+        IFLA_MASTER,
+        IFLA_OPERSTATE,
+        IFLA_LINKINFO,
+        IFLA_CARRIER,
+        IFLA_LINK_NETNSID,
+        IFLA_PROP_LIST,
+        IFLA_PERM_ADDRESS,
+        IFLA_PARENT_DEV_NAME,
+        IFLA_PARENT_DEV_BUS_NAME,
+    )
+)
+_WANTED_OF_KIND = frozenset((IFLA_INFO_KIND, IFLA_INFO_DATA))
 
 _UP = 0x1
 _PROMISCUOUS = 0x100
@@ -51,6 +74,9 @@ class OperationalState(enum.IntEnum):
     UP = 6
 
 
+_STATES = {bytes([state]): state for state in OperationalState}
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A network device as it was at one moment.
@@ -66,8 +92,10 @@ class Link:
     peer_namespace: the id of the network namespace that `peer` is in, or -1 for this one.
     permanent_address: the MAC address that the hardware came with, 48 bits, or 0.
     bus: where it is plugged in, as "pci/0000:00:03.0", or nothing.
-    driver: what `ethtool -i` calls it, or nothing.
+    details: what its kind says of it by name, as ("mode", 4) of a macvlan (`link_kinds`).
+    driver: the kernel driver of the device that it is, or nothing. A message does not tell it.
     incarnation: 64 bits, this life of the link and no other, through renames; 0: not looked up.
+        A message does not tell it; `kernel.sysfs` does.
     """
 
     index: int
@@ -86,6 +114,7 @@ class Link:
     promiscuous: bool = False
     permanent_address: int = 0
     bus: str = ""
+    details: tuple[tuple[str, int], ...] = ()
     driver: str = ""
     incarnation: int = 0
 
@@ -94,24 +123,42 @@ def list_links() -> list[Link]:
     """All links of this thread's network namespace, by index. Raises KernelError."""
     with NetlinkSocket(netlink.ROUTE) as asker:
         answer = asker.request(RTM_GETLINK, netlink.DUMP, _question(0), "list the links")
-    links = (parse(each.body) for each in answer)
-    return sorted((link for link in links if link), key=lambda link: link.index)
+    return sorted(_links(answer), key=lambda link: link.index)
 
 
-def get_link(which: int | str) -> Link | None:
+def dump_links(asker: NetlinkSocket) -> tuple[list[Link], bool]:
+    """The links of the asker's namespace, and whether all of them. Raises KernelError.
+
+    Where links come and go all the while, one that stays may be missing (before Linux 6.10).
+    """
+    answer = asker.request(RTM_GETLINK, netlink.DUMP, _question(0), "list the links", attempts=1)
+    return list(_links(answer)), not netlink.is_interrupted(answer)
+
+
+def _links(answer: Iterable[netlink.Message]) -> Iterator[Link]:
+    return (link for each in answer if (link := parse(each.body)))
+
+
+def get_link(which: int | str, asker: NetlinkSocket | None = None) -> Link | None:
     """The link with this index or name, or None if there is none. Raises KernelError."""
     if isinstance(which, int):
         body = _question(which)
     else:
         check_name(which)
         body = _question(0) + netlink.text(IFLA_IFNAME, which)
-    with NetlinkSocket(netlink.ROUTE) as asker:
-        try:
-            answer = asker.request(RTM_GETLINK, 0, body, f"look for the link {which}")
-        except KernelError as error:
-            if netlink.is_gone(error):
-                return None
-            raise
+    if asker is None:
+        with NetlinkSocket(netlink.ROUTE) as own:
+            return _get(own, which, body)
+    return _get(asker, which, body)
+
+
+def _get(asker: NetlinkSocket, which: int | str, body: bytes) -> Link | None:
+    try:
+        answer = asker.request(RTM_GETLINK, 0, body, f"look for the link {which}")
+    except KernelError as error:
+        if netlink.is_gone(error):
+            return None
+        raise
     return parse(answer[0].body) if answer else None
 
 
@@ -126,28 +173,28 @@ def parse(body: bytes) -> Link | None:
     family, device_type, index, flags, _ = information.unpack_from(body)
     if family != socket.AF_UNSPEC:
         return None
-    found = netlink.attributes(body[information.size :])
-    kind = netlink.attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")
-    address = found.get(IFLA_ADDRESS, b"")
+    found = netlink.chosen_attributes(body, information.size, _WANTED)
+    about_kind = netlink.chosen_attributes(found.get(IFLA_LINKINFO, b""), 0, _WANTED_OF_KIND)
+    kind = _text(about_kind.get(IFLA_INFO_KIND, b""))
+    bus = found.get(IFLA_PARENT_DEV_BUS_NAME)
     return Link(
         index=index,
         name=_text(found.get(IFLA_IFNAME, b"")),
-        kind=_text(kind),
+        kind=kind,
         device_type=device_type,
-        address=int.from_bytes(address, "big") if len(address) == 6 else 0,
+        address=_address(found.get(IFLA_ADDRESS)),
         mtu=_number(found, IFLA_MTU),
         up=bool(flags & _UP),
         carrier=bool(_number(found, IFLA_CARRIER)),
-        state=_state(_number(found, IFLA_OPERSTATE)),
+        state=_STATES.get(found.get(IFLA_OPERSTATE, b""), OperationalState.UNKNOWN),
         master=_number(found, IFLA_MASTER),
         peer=_number(found, IFLA_LINK),
         peer_namespace=_number(found, IFLA_LINK_NETNSID, -1),
-        alternative_names=tuple(
-            _text(name)
-            for key, name in netlink.each_attribute(found.get(IFLA_PROP_LIST, b""))
-            if key == IFLA_ALT_IFNAME
-        ),
+        alternative_names=_alternative_names(found.get(IFLA_PROP_LIST)),
         promiscuous=bool(flags & _PROMISCUOUS),
+        permanent_address=_address(found.get(IFLA_PERM_ADDRESS)),
+        bus=f"{_text(bus)}/{_text(found.get(IFLA_PARENT_DEV_NAME, b''))}" if bus else "",
+        details=link_kinds.details(kind, about_kind.get(IFLA_INFO_DATA, b"")),
     )
 
 
@@ -175,12 +222,15 @@ def _number(found: dict[int, bytes], kind: int, missing: int = 0) -> int:
     value = found.get(kind)
     if value is None:
         return missing
-    signed = kind == IFLA_LINK_NETNSID
-    return int.from_bytes(value, sys.byteorder, signed=signed)
+    return int.from_bytes(value, sys.byteorder, signed=kind == IFLA_LINK_NETNSID)
 
 
-def _state(number: int) -> OperationalState:
-    try:
-        return OperationalState(number)
-    except ValueError:
-        return OperationalState.UNKNOWN
+def _address(value: bytes | None) -> int:
+    return int.from_bytes(value, "big") if value and len(value) == 6 else 0
+
+
+def _alternative_names(properties: bytes | None) -> tuple[str, ...]:
+    if not properties:
+        return ()
+    each = netlink.each_attribute(properties)
+    return tuple(_text(name) for key, name in each if key == IFLA_ALT_IFNAME)

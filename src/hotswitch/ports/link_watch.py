@@ -1,0 +1,99 @@
+"""Follows the links of a network namespace: what the kernel tells, and what is in sysfs.
+
+There is no waiting for more: act on what `read` gives. What happens meanwhile waits in the socket's
+buffer and is the next flock, so a caller that is busy gets fewer and larger ones by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import Self
+
+from hotswitch.kernel import netlink, netns
+from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Removed
+from hotswitch.kernel.links import dump_links, get_link
+from hotswitch.kernel.netlink import NetlinkSocket
+from hotswitch.ports.incarnation import incarnations
+from hotswitch.ports.link_changes import LinkChange
+from hotswitch.ports.observed import LinkBook, LinkSnapshot
+
+_RECEIVE_BUFFER = 4 << 20
+
+_log = logging.getLogger(__name__)
+
+
+class LinkWatch:
+    """The links of the network namespace of the thread that makes this; any thread may use it.
+
+    namespace: which one, as `netns.identity` tells it.
+    """
+
+    def __init__(self, *, receive_buffer: int = _RECEIVE_BUFFER) -> None:
+        """Listen, with a buffer of so many bytes. The first `read` lists. Raises KernelError."""
+        self.namespace = netns.identity()
+        self._monitor = LinkMonitor(receive_buffer=receive_buffer)
+        try:
+            self._asker = NetlinkSocket(netlink.ROUTE)
+        except BaseException:
+            self._monitor.close()
+            raise
+        self._incarnations = incarnations()
+        self._book = LinkBook(self._incarnations)
+
+    @property
+    def snapshot(self) -> LinkSnapshot:
+        """The links as `read` or `relist` have found them last."""
+        return self._book.snapshot
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `read` has something to do."""
+        return self._monitor.fileno()
+
+    def read(self, limit: int = 1024) -> list[LinkChange]:
+        """Take in what the kernel has told since, at most about `limit` messages; never waits.
+
+        Lists the links where messages were lost. Raises KernelError; the next call makes up for it.
+        """
+        was_stale = self._book.stale
+        self._book.apply(self._monitor.read(limit))
+        if self._book.stale:
+            if not was_stale:
+                _log.info("link messages were lost: all links are listed")
+            self._list()
+        self._ask_doubtful()
+        return self._book.take_changes()
+
+    def relist(self) -> list[LinkChange]:
+        """Look at all links again, in case something was not told. Raises KernelError."""
+        self._book.stale = True
+        return self.read()
+
+    def _list(self) -> None:
+        links, complete = dump_links(self._asker)
+        self._book.listed(links, complete=complete)
+
+    def _ask_doubtful(self) -> None:
+        while doubtful := self._book.take_doubtful():
+            events: list[LinkEvent] = []
+            for index in doubtful:
+                link = get_link(index, self._asker)
+                events.append(Changed(link) if link else Removed(index, ""))
+            self._book.apply(events)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._monitor.close()
+        self._asker.close()
+        self._incarnations.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

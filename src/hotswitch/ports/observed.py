@@ -1,0 +1,181 @@
+"""The links of a network namespace, kept from what rtnetlink tells. Bytes and time are elsewhere.
+
+The rules:
+
+1. A message is what the kernel says of a link at one moment. The last one counts.
+2. A link is one incarnation (`incarnation`). A new one is identified when it appears. While nothing
+   tells that it has gone, what comes for its index is about it.
+3. A link that can't be identified was renamed or has gone since. The message that says so is on its
+   way, so nothing is done until then.
+4. When messages were lost (`Overflow`), `stale` is true until the links are listed. All of them are
+   identified then, so an index that was used again is seen.
+5. What changes without a message is concluded where it can be (a veth's ends name each other), or
+   else is doubtful, to be asked for: a macvlan does not tell that its base has left for another
+   namespace.
+6. The same link may disappear and appear again: it was in another namespace in between. What
+   disappears and appears between two calls of `take_changes` is no change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from hotswitch.kernel.link_monitor import Changed, LinkEvent, Overflow, Removed
+from hotswitch.kernel.links import Link
+from hotswitch.ports import link_changes
+from hotswitch.ports.incarnation import Incarnations
+from hotswitch.ports.link_changes import LinkChange
+
+_PAIRS = frozenset(("veth", "netkit", "vxcan"))
+"""Kinds whose links come in pairs that name each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSnapshot:
+    """The links of a network namespace at one moment.
+
+    by_name: by name and by alternative name; no two links share any. by_incarnation: this life.
+    """
+
+    by_index: Mapping[int, Link] = field(default_factory=lambda: MappingProxyType({}))
+    by_name: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
+    by_incarnation: Mapping[int, Link] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class LinkBook:
+    """What is known of the links. It begins `stale`."""
+
+    def __init__(self, incarnations: Incarnations) -> None:
+        self.stale = True
+        self._incarnations = incarnations
+        self._links: dict[int, Link] = {}
+        self._names: dict[str, Link] = {}
+        self._lives: dict[int, Link] = {}
+        self._above: defaultdict[int, set[int]] = defaultdict(set)
+        self._before: dict[int, Link | None] = {}
+        self._doubtful: set[int] = set()
+        self._asked: set[int] = set()
+        self._snapshot: LinkSnapshot | None = LinkSnapshot()
+
+    @property
+    def snapshot(self) -> LinkSnapshot:
+        """The links as they are known now; the same object as long as nothing changes."""
+        if self._snapshot is None:
+            # Copying 4,000 references takes 20 us: less than any tree that shares its branches.
+            maps = (self._links, self._names, self._lives)
+            self._snapshot = LinkSnapshot(*(MappingProxyType(each.copy()) for each in maps))
+        return self._snapshot
+
+    def apply(self, events: Iterable[LinkEvent]) -> None:
+        """Take over what the monitor tells."""
+        for event in events:
+            match event:
+                case Overflow():
+                    self.stale = True
+                case Removed(index):
+                    self._remove(index)
+                case Changed(link):
+                    self._follow(link)
+
+    def listed(self, links: Iterable[Link], *, complete: bool = True) -> None:
+        """Take over a list of all links, which was made after everything applied so far.
+
+        complete: whether what is not in it has gone; if not, that becomes doubtful.
+        """
+        missing = set(self._links)
+        for link in links:
+            missing.discard(link.index)
+            self._asked.add(link.index)
+            found = self._incarnations.identify(link, self._links.get(link.index))
+            if found:
+                self._put(found)
+        if complete:
+            for index in missing:
+                self._remove(index)
+        else:
+            self._doubtful |= missing
+        self.stale = False
+
+    def take_doubtful(self) -> Collection[int]:
+        """Indexes of links to be asked for and applied; each told once between two changes."""
+        for index, old in self._before.items():
+            if not _is_same(old, self._links.get(index)):
+                self._doubtful |= self._above.get(index, set())
+        doubtful = self._doubtful - self._asked
+        self._asked |= doubtful
+        self._doubtful.clear()
+        return doubtful
+
+    def take_changes(self) -> list[LinkChange]:
+        """What has changed since the last time, what has gone first."""
+        self._mend_pairs()
+        changes: list[LinkChange] = []
+        for index, old in self._before.items():
+            changes += link_changes.between(old, self._links.get(index))
+        self._before.clear()
+        self._asked.clear()
+        return link_changes.in_order(changes)
+
+    def _follow(self, link: Link) -> None:
+        known = self._links.get(link.index)
+        if known:
+            self._put(replace(link, incarnation=known.incarnation, driver=known.driver))
+            return
+        found = self._incarnations.identify(link, None)
+        if found:
+            self._put(found)
+
+    def _put(self, link: Link) -> None:
+        index = link.index
+        known = self._links.get(index)
+        if known == link:
+            return
+        self._touch(index, known)
+        if known:
+            self._forget_names(known)
+        self._links[index] = link
+        self._lives[link.incarnation] = link
+        self._names[link.name] = link
+        for name in link.alternative_names:
+            self._names[name] = link
+        if link.peer and link.kind not in _PAIRS:
+            self._above[link.peer].add(index)
+
+    def _remove(self, index: int) -> None:
+        known = self._links.pop(index, None)
+        if known:
+            self._touch(index, known)
+            self._forget_names(known)
+
+    def _forget_names(self, link: Link) -> None:
+        """Others may have taken the names since."""
+        for name in (link.name, *link.alternative_names):
+            if self._names.get(name) is link:
+                del self._names[name]
+        if self._lives.get(link.incarnation) is link:
+            del self._lives[link.incarnation]
+        if link.peer and link.kind not in _PAIRS:
+            self._above[link.peer].discard(link.index)
+
+    def _touch(self, index: int, known: Link | None) -> None:
+        self._before.setdefault(index, known)
+        self._snapshot = None
+
+    def _mend_pairs(self) -> None:
+        """No message comes when the other end is tied to it, or comes back to this namespace."""
+        for index in list(self._before):
+            link = self._links.get(index)
+            if link is None or link.kind not in _PAIRS or link.peer_namespace != -1:
+                continue
+            other = self._links.get(link.peer)
+            if other and other.kind == link.kind and other.peer != index:
+                self._put(replace(other, peer=index, peer_namespace=-1))
+            elif other and other.kind == link.kind and other.peer_namespace != -1:
+                self._put(replace(other, peer_namespace=-1))
+
+
+def _is_same(old: Link | None, new: Link | None) -> bool:
+    return (old and old.incarnation) == (new and new.incarnation)
