@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import TypeAlias
 
 import pytest
 
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
-from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Hook
@@ -69,41 +67,23 @@ def _changes(dice: random.Random, known: dict[EntryKey, Entry]) -> list[Change]:
 def test_changes(seed: int, harness: KernelHarness) -> None:
     dice = random.Random(seed)
     reference = ReferenceHarness(REGISTRY)
-    engine = harness.datapath._engine
-    assert isinstance(engine, KernelEngine)
     install(harness.datapath, Setup())
     known: dict[EntryKey, Entry] = {}
     for step in range(12):
+        others = _changes(dice, dict(known))
         changes = _changes(dice, known)
         expected = reference.datapath.change(changes)
-        if dice.random() < 0.5:
-            found = harness.datapath.change(changes)
-        else:
-            # A second change may come while the first still waits for its program.
-            found = _change_without_waiting(harness, changes)
-            if dice.random() < 0.7:
-                engine.settle()
-            else:
-                more = _changes(dice, known)
-                last = _change_without_waiting(harness, more)
-                assert _counted(last) == _counted(reference.datapath.change(more)), step
-                engine.settle()
+        for asked in dice.sample((changes, others), dice.randrange(3)):
+            # The compiler works ahead, sometimes on what does not come.
+            compilation = harness.datapath.prepare(asked)
+            if compilation is not None and dice.random() < 0.5:
+                compilation.result()
+        found = harness.datapath.change(changes)
         assert _counted(found) == _counted(expected), f"step {step}"
         traffic = [(dice.choice((1, 2)), frame) for frame in _FRAMES]
         assert harness.send(traffic) == reference.send(traffic), f"step {step}"
         statistics = harness.datapath.entry_statistics()
         assert _counted(statistics) == _counted(reference.datapath.entry_statistics()), step
-
-
-def _change_without_waiting(harness: KernelHarness, changes: list[Change]) -> Statistics:
-    """`EntryDatapath.change` has no such choice; the engine has."""
-    engine = harness.datapath._engine
-    assert isinstance(engine, KernelEngine)
-    engine.change = partial(KernelEngine.change, engine, wait=False)  # type: ignore[method-assign]
-    try:
-        return harness.datapath.change(changes)
-    finally:
-        del engine.change
 
 
 def _counted(statistics: Statistics) -> dict[EntryKey, tuple[int, int]]:

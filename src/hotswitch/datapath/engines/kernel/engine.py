@@ -1,8 +1,8 @@
 """The kernel engine: entries into maps, shapes into programs, ports to hooks.
 
 A change of entries is a change of maps, at once (`change`). Where the running programs can't find
-an entry, or can't do what it says, programs for the new shape are compiled in the background and
-installed when they are ready (`installation`); until then the old ones go on with what they know.
+an entry, or can't do what it says, programs for the new shape are compiled, in the background if
+that is asked for first (`prepare`), and installed (`installation`); until then the old ones go on.
 What a later daemon must know to take over is in the maps or in the manifest (`journal`) at any
 moment.
 """
@@ -199,24 +199,23 @@ class KernelEngine:
         return self.running.ask(shape_after(self.book, homes, puts, deletes))
 
     def change(
-        self, puts: Sequence[Entry], deletes: Sequence[EntryKey], *, wait: bool = True
+        self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
     ) -> Mapping[EntryKey, EntryStatistics]:
-        """Delete and put entries; the deleted ones' last statistics.
+        """Delete and put entries, in force on return; the deleted ones' last statistics.
 
-        wait: all is in force on return; otherwise what needs a new program is so after `settle`.
         Raises DatapathError.
         """
         records = [self.book.shaper.record(entry) for entry in puts]
         with self._declared():
             compiling = self._prepare(records, deletes)
-            if compiling is not None and wait:
+            if compiling is not None:
                 compiling.result()  # what can't be compiled changes nothing
             self._room.for_entries(records, self.running.homes)
             keys = dict.fromkeys([*deletes, *(record.key for record in records)])
             before = [self.book.records[key].entry for key in keys if key in self.book.records]
             with self._undone_on_error(before, puts):
                 last = carry_out(self.book, self.running.homes, records, deletes)
-                if self.book.waiting and wait:
+                if self.book.waiting:
                     self._settle()
         return last
 
@@ -238,22 +237,8 @@ class KernelEngine:
                 _log.exception("%s: a change failed, and so did taking it back", self.name)
             raise
 
-    def settled(self) -> bool:
-        """Install what is ready; whether all entries are in force. Raises DatapathError."""
-        if not self.book.waiting:
-            return True
-        if self.running.ask(self.book.shaper.shape()) is not None:
-            return False
-        self.settle()
-        return True
-
-    def settle(self) -> None:
-        """Return when all entries are in force. Raises DatapathError."""
-        with self._declared():
-            if self.book.waiting:
-                self._settle()
-
     def _settle(self) -> None:
+        """Return when all entries are in force."""
         shape = self.book.shaper.shape()
         install(self.flow, shape, self.book, self.running, self._room)
 
