@@ -351,50 +351,6 @@ async def test_a_wait_ends_in_time(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_durable_transactions_share_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    syncs = 0
-    real = os.fdatasync
-
-    def counted(file: int) -> None:
-        nonlocal syncs
-        syncs += 1
-        real(file)
-
-    monkeypatch.setattr(os, "fdatasync", counted)
-    async with room(tmp_path) as it:
-        client = await it.client()
-        durable = {"op": "commit", "durable": True}
-        for number in range(200):
-            client.send("transact", "Open_vSwitch", *insert_bridge(f"br{number}"), durable)
-        for _ in range(200):
-            message = await client.receive()
-            assert isinstance(message, Reply) and message.error is None
-            assert all("error" not in each for each in message.result)
-        assert 0 < syncs < 100
-
-
-@in_loop
-async def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    async with room(tmp_path) as it:
-        client = await it.client()
-        monkeypatch.setattr(os, "fdatasync", fail)
-        durable = {"op": "commit", "durable": True}
-        results = await client.ask("transact", "Open_vSwitch", *insert_bridge("br0"), durable)
-        assert results[-1]["error"] == "I/O error"
-        monkeypatch.undo()
-        results = await client.ask("transact", "Open_vSwitch", *insert_bridge("br1"))
-        assert "compact" in results[-1]["details"] or "disk" in results[-1]["details"]
-        await it.server.compact(it.storage)
-        results = await client.ask("transact", "Open_vSwitch", *insert_bridge("br2"), durable)
-        assert all("error" not in each for each in results)
-
-
-@in_loop
 async def test_the_file_is_compacted_in_the_background(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

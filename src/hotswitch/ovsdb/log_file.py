@@ -6,9 +6,10 @@ written beside it, then renamed over it, so that there is a whole file at every 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,28 +103,20 @@ class LogFile:
             raise LogError(f"can't write {self.path}: {error.strerror}") from error
         self._end += len(record)
 
-    def sync(self) -> Callable[[], None]:
-        """Return what makes all that is appended by now durable. Call that once, in any thread.
+    def sync(self) -> Sync:
+        """Return what makes all that is appended by now durable.
 
-        It raises LogError. Afterwards, nothing can be appended until the file is replaced: what
-        the disk holds is unknown.
+        If that fails, nothing can be appended until the file is replaced: what the disk holds is
+        unknown.
         """
         files = [os.dup(self._file)]
         if self._replacement is not None and self._replacement.joined:
             files.append(self._replacement.duplicate())
+        return Sync(files, self._lost)
 
-        def run() -> None:
-            try:
-                for each in files:
-                    os.fdatasync(each)
-            except OSError as error:
-                self.failure = f"can't bring {self.path} to the disk: {error.strerror}"
-                raise LogError(self.failure) from error
-            finally:
-                for each in files:
-                    os.close(each)
-
-        return run
+    def _lost(self, number: int) -> LogError:
+        self.failure = f"can't bring {self.path} to the disk: {os.strerror(number)}"
+        return LogError(self.failure)
 
     def replace(self) -> Replacement:
         """Begin to replace the file's content. Raises LogError."""
@@ -157,6 +150,35 @@ class LogFile:
             self.abandon(self._replacement)
         os.close(self._file)
         self._lock.release()
+
+
+class Sync:
+    """What is to be brought to the disk: call it once, in any thread. It raises LogError.
+
+    Or do it otherwise with its `files`, and `finish` it.
+    """
+
+    def __init__(
+        self, files: Sequence[int] = (), lost: Callable[[int], LogError] | None = None
+    ) -> None:
+        self.files = files
+        self._lost = lost
+
+    def __call__(self) -> None:
+        number = 0
+        try:
+            for each in self.files:
+                os.fdatasync(each)
+        except OSError as error:
+            number = error.errno or errno.EIO
+        self.finish(number)
+
+    def finish(self, number: int = 0) -> None:
+        """Say that all files are on the disk, or the error's number. Raises LogError then."""
+        for each in self.files:
+            os.close(each)
+        if number and self._lost is not None:
+            raise self._lost(number)
 
 
 class Replacement:

@@ -15,7 +15,7 @@ from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.database import Database, Outcome
 from hotswitch.ovsdb.errors import OvsdbError
 from hotswitch.ovsdb.log import DamageError, LogError, encode_record
-from hotswitch.ovsdb.log_file import LogFile, Replacement
+from hotswitch.ovsdb.log_file import LogFile, Replacement, Sync
 from hotswitch.ovsdb.schema import DatabaseSchema
 from hotswitch.ovsdb.values import Json
 
@@ -160,12 +160,9 @@ class Storage:
             raise OvsdbError("I/O error", error.message) from error
         return changes
 
-    def sync(self) -> Callable[[], None]:
-        """Return what brings all commits by now to the disk: run it once, in any thread.
-
-        It raises LogError.
-        """
-        return self._log.sync() if self._log else lambda: None
+    def sync(self) -> Sync:
+        """Return what brings all commits by now to the disk."""
+        return self._log.sync() if self._log else Sync()
 
     @property
     def compacting(self) -> bool:
