@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,11 @@ MODULES = (
 )
 """What is needed to see the host's files, and to forward; those that others need come first."""
 
+NETWORK_MODULES = (*MODULES[:5], "failover", "net_failover", "virtio_net")
+"""What is needed for a network interface."""
+
+_KNOWN = tuple(dict.fromkeys(MODULES + NETWORK_MODULES))
+
 
 class NoKernelError(Exception):
     """There is none to be had here."""
@@ -24,19 +31,28 @@ class NoKernelError(Exception):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's image and its modules, in the order of `MODULES`."""
+    """A kernel's image and its modules, in the order in which they can be loaded."""
 
     image: Path
     modules: tuple[Path, ...]
 
 
-def debian_kernel(cache: Path) -> Kernel:
+def debian_kernel(cache: Path, names: Sequence[str] = MODULES) -> Kernel:
     """Take it from the folder `cache`, or put it there first. Raises NoKernelError."""
-    if not (found := sorted(cache.glob("linux-image-*"))):
-        found = [_fetch(cache)]
-    (image,) = found[-1].glob("boot/vmlinuz-*")
-    modules = {path.stem: path for path in found[-1].glob("lib/modules/**/*.ko")}
-    return Kernel(image, tuple(modules[name] for name in MODULES))
+    complete = [each for each in sorted(cache.glob("linux-image-*")) if _is_complete(each)]
+    folder = complete[-1] if complete else _fetch(cache)
+    (image,) = folder.glob("boot/vmlinuz-*")
+    modules = _modules(folder)
+    return Kernel(image, tuple(modules[name] for name in names))
+
+
+def _modules(folder: Path) -> Mapping[str, Path]:
+    return {path.stem: path for path in folder.glob("lib/modules/**/*.ko")}
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether it is there, with all that this version wants of it."""
+    return _modules(folder).keys() >= set(_KNOWN)
 
 
 def _fetch(cache: Path) -> Path:
@@ -52,7 +68,7 @@ def _fetch(cache: Path) -> Path:
         # Root fetches as root: its private folders are closed to apt's own user.
         _run("apt-get", "-o", "APT::Sandbox::User=root", "download", package, folder=folder)
         (archive,) = folder.glob("*.deb")
-        wanted = ["./boot/vmlinuz-*", *(f"*/{module}.ko" for module in MODULES)]
+        wanted = ["./boot/vmlinuz-*", *(f"*/{module}.ko" for module in _KNOWN)]
         unpacked = folder / package
         unpacked.mkdir()
         with subprocess.Popen(
@@ -60,7 +76,19 @@ def _fetch(cache: Path) -> Path:
         ) as files:
             unpack = ["tar", "--extract", "--wildcards", f"--directory={unpacked}", *wanted]
             subprocess.run(unpack, stdin=files.stdout, check=True)
-        return unpacked.rename(cache / package)
+        return _put(unpacked, cache / package)
+
+
+def _put(unpacked: Path, target: Path) -> Path:
+    """Give the folder its name; another process may have done so just now."""
+    if not _is_complete(target):
+        shutil.rmtree(target, ignore_errors=True)
+    try:
+        return unpacked.rename(target)
+    except OSError:
+        if not _is_complete(target):
+            raise
+        return target
 
 
 def _newest() -> str:

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,8 @@ def run(kernel: Kernel, command: Sequence[str], timeout: float) -> Outcome:
     """Boot, run a command as root, power off."""
     with tempfile.TemporaryDirectory() as name:
         initial = Path(name, "initial")
-        _make_initial(initial, kernel, command)
+        todo = _COMMAND.replace("COMMAND", shlex.join(command))
+        make_initial(initial, kernel, {"init": _INIT, "command": todo})
         began, used = time.monotonic(), _used()
         emulator = process.start(
             _emulator(kernel, initial),
@@ -96,16 +97,16 @@ def _emulator(kernel: Kernel, initial: Path) -> list[str]:
     ]
 
 
-def _make_initial(target: Path, kernel: Kernel, command: Sequence[str]) -> None:
-    """The initial RAM disk: busybox, modules, the command."""
+def make_initial(target: Path, kernel: Kernel, scripts: Mapping[str, str]) -> None:
+    """The initial RAM disk: busybox, modules with their order, scripts by name."""
     root = target.with_name("root")
     for name in ("bin", "proc", "host", "modules"):
         (root / name).mkdir(parents=True)
     (root / "bin/busybox").write_bytes(Path("/bin/busybox").read_bytes())
     (root / "bin/busybox").chmod(0o755)
-    (root / "init").write_text(_INIT)
-    (root / "init").chmod(0o755)
-    (root / "command").write_text(_COMMAND.replace("COMMAND", shlex.join(command)))
+    for script, text in scripts.items():
+        (root / script).write_text(text)
+        (root / script).chmod(0o755)
     for path in kernel.modules:
         (root / "modules" / path.name).write_bytes(path.read_bytes())
     order = "".join(f"{path.name}\n" for path in kernel.modules)
