@@ -13,7 +13,8 @@ from hotswitch.kernel import netns
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.hooks import tcx, xdp
 from hotswitch.kernel.loader import link, load
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramType
 
 REDIRECT, REDIRECT_PEER = 23, 155

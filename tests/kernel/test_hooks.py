@@ -18,7 +18,8 @@ from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.hooks import clsact, tcx, xdp
 from hotswitch.kernel.loader import link, load
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramType
 from tests.kernel.code_for_bpf import compile_ir, returning
 from tests.kernel.conftest import Pair, wait_for

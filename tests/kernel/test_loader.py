@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hotswitch.kernel.error import LinkError
 from hotswitch.kernel.loader import Linked, link, load, programs, resolve
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import ProgramType
 from tests.kernel.code_for_bpf import compile_ir
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotswitch.kernel import maps as maps_module
+from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.maps import Map, MapFlag, MapType, UpdateFlag
+from hotswitch.kernel.map_types import MapFlag, MapType, UpdateFlag
+from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramType
 from hotswitch.kernel.syscall import Command
 from tests.kernel.code_for_bpf import returning
@@ -47,7 +48,7 @@ def keyed(request: pytest.FixtureRequest) -> Map:
 def batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Also with a kernel that has no batches."""
     if not request.param:
-        known = maps_module.call
+        known = map_batches.call
 
         def call(command: int, attributes: object) -> int:
             if command in (
@@ -58,7 +59,7 @@ def batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
                 return -524
             return known(command, attributes)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(maps_module, "call", call)
+        monkeypatch.setattr(map_batches, "call", call)
     return bool(request.param)
 
 
@@ -66,7 +67,7 @@ def test_one_element(keyed: Map) -> None:
     assert keyed.lookup(key(1)) is None
     keyed.update(key(1), value(keyed, 5))
     assert keyed.lookup(key(1)) == value(keyed, 5)
-    assert list(keyed.items()) == [(key(1), value(keyed, 5))]
+    assert list(map_batches.items(keyed)) == [(key(1), value(keyed, 5))]
     assert keyed.delete(key(1))
     assert not keyed.delete(key(1))
     assert keyed.lookup(key(1)) is None
@@ -76,16 +77,16 @@ def test_one_element(keyed: Map) -> None:
 def test_batches(keyed: Map, batches: bool) -> None:
     count = 200
     wanted = {key(number): value(keyed, number + 1) for number in range(count)}
-    keyed.update_batch(b"".join(wanted), b"".join(wanted.values()), count)
-    assert dict(keyed.items()) == wanted
+    map_batches.update(keyed, b"".join(wanted), b"".join(wanted.values()), count)
+    assert dict(map_batches.items(keyed)) == wanted
     assert set(keyed.keys()) == set(wanted)
-    parts = list(keyed.lookup_batch(16))
+    parts = list(map_batches.read(keyed, 16))
     assert sum(len(keys) for keys, _ in parts) == count * 8
     # Every second one, and some that are not there.
     gone = [number for number in range(count + 50) if number % 2]
-    assert keyed.delete_batch(b"".join(map(key, gone)), len(gone)) == count // 2
+    assert map_batches.delete(keyed, b"".join(map(key, gone)), len(gone)) == count // 2
     left = {key(n): value(keyed, n + 1) for n in range(0, count, 2)}
-    assert dict(keyed.items()) == left
+    assert dict(map_batches.items(keyed)) == left
 
 
 def test_lookup_and_delete() -> None:
@@ -96,9 +97,9 @@ def test_lookup_and_delete() -> None:
 
 
 def test_an_empty_batch_does_nothing(keyed: Map) -> None:
-    keyed.update_batch(b"", b"", 0)
-    assert keyed.delete_batch(b"", 0) == 0
-    assert list(keyed.lookup_batch()) == []
+    map_batches.update(keyed, b"", b"", 0)
+    assert map_batches.delete(keyed, b"", 0) == 0
+    assert list(map_batches.read(keyed)) == []
 
 
 def test_new_and_existing() -> None:
@@ -116,7 +117,7 @@ def test_a_full_map_says_so(type_: MapType) -> None:
     with make(type_, entries=4) as map_:
         keys = b"".join(map(key, range(5)))
         with pytest.raises(KernelError, match="the map is full: it holds 4 entries"):
-            map_.update_batch(keys, value(map_, 0) * 5, 5)
+            map_batches.update(map_, keys, value(map_, 0) * 5, 5)
         with pytest.raises(KernelError, match="the map is full: it holds 4 entries"):
             map_.update(key(7), value(map_, 0))
 
@@ -137,7 +138,7 @@ def test_a_per_cpu_value_is_one_a_cpu() -> None:
         map_.update(struct.pack("<I", 1), b"".join(part + bytes(4) for part in parts))
         assert map_.lookup_percpu(struct.pack("<I", 1)) == parts
         assert map_.lookup_percpu(struct.pack("<I", 3)) is None
-        everything = map_.read_all()
+        everything = map_batches.read_all(map_)
         assert len(everything) == 3 * map_.stride
         assert map_.split(everything[map_.stride : 2 * map_.stride]) == parts
 
@@ -147,7 +148,7 @@ def test_a_large_per_cpu_array_is_read_quickly() -> None:
     with Map.create(MapType.PERCPU_ARRAY, key_size=4, value_size=24, max_entries=slots) as map_:
         map_.update(struct.pack("<I", slots - 1), bytes([7]) * map_.stride)
         start = time.monotonic()
-        everything = map_.read_all()
+        everything = map_batches.read_all(map_)
         assert time.monotonic() - start < 1
         assert len(everything) == slots * map_.stride
         assert everything[-map_.stride :] == bytes([7]) * map_.stride
@@ -158,7 +159,7 @@ def test_reading_an_array_without_batches(batches: bool) -> None:
     with Map.create(MapType.ARRAY, key_size=4, value_size=4, max_entries=5) as map_:
         for index in range(5):
             map_.update(struct.pack("<I", index), struct.pack("<I", index * index))
-        assert struct.unpack("<5I", map_.read_all()) == (0, 1, 4, 9, 16)
+        assert struct.unpack("<5I", map_batches.read_all(map_)) == (0, 1, 4, 9, 16)
 
 
 def test_an_array_in_memory() -> None:
@@ -253,8 +254,8 @@ def test_wrong_sizes_never_reach_the_kernel(keyed: Map, size: int) -> None:
         lambda: keyed.update(wrong, value(keyed, 1)),
         lambda: keyed.update(key(1), wrong),
         lambda: keyed.delete(wrong),
-        lambda: keyed.update_batch(key(1), wrong, 1),
-        lambda: keyed.delete_batch(wrong, 1),
+        lambda: map_batches.update(keyed, key(1), wrong, 1),
+        lambda: map_batches.delete(keyed, wrong, 1),
     ):
         with pytest.raises(KernelError, match="expected for"):
             attempt()
@@ -277,9 +278,9 @@ def test_batches_do_what_a_dictionary_does(steps: list[tuple[str, set[int]]]) ->
         for turn, (verb, numbers) in enumerate(steps):
             keys = [key(number) for number in sorted(numbers)]
             if verb == "put":
-                map_.update_batch(b"".join(keys), value(map_, turn) * len(keys), len(keys))
+                map_batches.update(map_, b"".join(keys), value(map_, turn) * len(keys), len(keys))
                 model.update(dict.fromkeys(keys, value(map_, turn)))
             else:
                 there = sum(model.pop(each, None) is not None for each in keys)
-                assert map_.delete_batch(b"".join(keys), len(keys)) == there
-        assert dict(map_.items()) == model
+                assert map_batches.delete(map_, b"".join(keys), len(keys)) == there
+        assert dict(map_batches.items(map_)) == model

@@ -11,13 +11,15 @@ import pytest
 
 from hotswitch.kernel import pins
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 
 SCRIPT = """
 import sys
 from pathlib import Path
 from hotswitch.kernel import pins
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 map_ = Map.create(MapType.ARRAY, key_size=4, value_size=4, max_entries=1)
 map_.pin(pins.directory(sys.argv[1]) / "from-inside")
 print(pins.root())

@@ -14,7 +14,8 @@ from hotswitch.kernel import programs as programs_module
 from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import KernelError, VerifierError
 from hotswitch.kernel.loader import link, load
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import (
     XDP_LIVE_FRAMES,
     Program,

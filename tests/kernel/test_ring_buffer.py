@@ -12,7 +12,8 @@ import pytest
 
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.loader import link, load
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramType
 from hotswitch.kernel.ring_buffer import RingBuffer
 from tests.kernel.code_for_bpf import compile_ir

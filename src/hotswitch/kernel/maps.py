@@ -1,9 +1,11 @@
-"""BPF maps (Documentation/bpf/maps.rst): keys and values are bytes, laid out by the caller."""
+"""BPF maps (Documentation/bpf/maps.rst): keys and values are bytes, laid out by the caller.
+
+Many elements at once: `map_batches`.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import enum
 import errno
 import mmap
 import os
@@ -13,123 +15,10 @@ from types import TracebackType
 from typing import Self
 
 from hotswitch.kernel import syscall
-from hotswitch.kernel.error import ENOTSUPP, KernelError
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.map_attributes import CreateAttributes, Info, Read, Write
+from hotswitch.kernel.map_types import PERCPU, MapFlag, MapType, UpdateFlag
 from hotswitch.kernel.syscall import Command, bpf, call
-
-
-class MapType(enum.IntEnum):
-    """`enum bpf_map_type`, those that are used."""
-
-    HASH = 1
-    ARRAY = 2
-    PROG_ARRAY = 3
-    PERCPU_HASH = 5
-    PERCPU_ARRAY = 6
-    LRU_HASH = 9
-    LRU_PERCPU_HASH = 10
-    LPM_TRIE = 11
-    ARRAY_OF_MAPS = 12
-    HASH_OF_MAPS = 13
-    DEVMAP = 14
-    XSKMAP = 17
-    DEVMAP_HASH = 25
-    RINGBUF = 27
-
-
-_PERCPU = frozenset({MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH})
-
-
-class MapFlag(enum.IntFlag):
-    """Flags of a map's creation."""
-
-    NONE = 0
-    NO_PREALLOC = 1
-    MMAPABLE = 1 << 10
-    INNER_MAP = 1 << 12
-
-
-class UpdateFlag(enum.IntEnum):
-    """Flags of an update."""
-
-    ANY = 0
-    NEW = 1
-    EXISTING = 2
-
-
-class _CreateAttributes(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_uint32),
-        ("key_size", ctypes.c_uint32),
-        ("value_size", ctypes.c_uint32),
-        ("max_entries", ctypes.c_uint32),
-        ("flags", ctypes.c_uint32),
-        ("inner_fd", ctypes.c_uint32),
-        ("numa_node", ctypes.c_uint32),
-        ("name", ctypes.c_char * 16),
-    )
-
-
-class _Read(ctypes.Structure):
-    """One element; the value (or next key) is written by the kernel."""
-
-    _fields_ = (
-        ("fd", ctypes.c_uint32),
-        ("key", ctypes.c_char_p),
-        ("value", ctypes.c_uint64),
-        ("flags", ctypes.c_uint64),
-    )
-
-
-class _Write(ctypes.Structure):
-    """One element; the value is read by the kernel."""
-
-    _fields_ = (
-        ("fd", ctypes.c_uint32),
-        ("key", ctypes.c_char_p),
-        ("value", ctypes.c_char_p),
-        ("flags", ctypes.c_uint64),
-    )
-
-
-class _ReadBatch(ctypes.Structure):
-    _fields_ = (
-        ("in_batch", ctypes.c_uint64),
-        ("out_batch", ctypes.c_uint64),
-        ("keys", ctypes.c_uint64),
-        ("values", ctypes.c_uint64),
-        ("count", ctypes.c_uint32),
-        ("fd", ctypes.c_uint32),
-        ("element_flags", ctypes.c_uint64),
-        ("flags", ctypes.c_uint64),
-    )
-
-
-class _WriteBatch(ctypes.Structure):
-    _fields_ = (
-        ("in_batch", ctypes.c_uint64),
-        ("out_batch", ctypes.c_uint64),
-        ("keys", ctypes.c_char_p),
-        ("values", ctypes.c_char_p),
-        ("count", ctypes.c_uint32),
-        ("fd", ctypes.c_uint32),
-        ("element_flags", ctypes.c_uint64),
-        ("flags", ctypes.c_uint64),
-    )
-
-
-class _Info(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_uint32),
-        ("id", ctypes.c_uint32),
-        ("key_size", ctypes.c_uint32),
-        ("value_size", ctypes.c_uint32),
-        ("max_entries", ctypes.c_uint32),
-        ("flags", ctypes.c_uint32),
-        ("name", ctypes.c_char * 16),
-    )
-
-
-_NO_BATCH = frozenset({ENOTSUPP, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 class Map:
@@ -157,8 +46,8 @@ class Map:
         self.max_entries = max_entries
         self.name = name
         self.id = identity
-        self.cpus = syscall.possible_cpus() if type_ in _PERCPU else 1
-        self.slot_size = (value_size + 7) & ~7 if type_ in _PERCPU else value_size
+        self.cpus = syscall.possible_cpus() if type_ in PERCPU else 1
+        self.slot_size = (value_size + 7) & ~7 if type_ in PERCPU else value_size
         self.stride = self.slot_size * self.cpus
 
     @classmethod
@@ -179,7 +68,7 @@ class Map:
         """
         if type_ == MapType.LPM_TRIE:
             flags |= MapFlag.NO_PREALLOC
-        attributes = _CreateAttributes(
+        attributes = CreateAttributes(
             type_, key_size, value_size, max_entries, flags, inner.fd if inner else 0, 0,
             syscall.object_name(name),
         )  # fmt: skip
@@ -191,7 +80,7 @@ class Map:
     @classmethod
     def from_fd(cls, fd: int) -> Self:
         """Take over a descriptor. Raises KernelError, and closes it, if it is no map."""
-        info = _Info()
+        info = Info()
         syscall.check_kind(fd, "bpf-map")
         syscall.read_info(fd, info, "read about a map")
         name = info.name.decode(errors="replace")
@@ -225,11 +114,11 @@ class Map:
     def _read(self, command: Command, key: bytes, flags: int) -> bytes | None:
         self._check_key(key)
         value = ctypes.create_string_buffer(self.stride)
-        result = call(command, _Read(self.fd, key, ctypes.addressof(value), flags))
+        result = call(command, Read(self.fd, key, ctypes.addressof(value), flags))
         if result == -errno.ENOENT:
             return None
         if result < 0:
-            raise self._error("look up in", result)
+            raise self.error("look up in", result)
         return value.raw
 
     def lookup_percpu(self, key: bytes) -> list[bytes] | None:
@@ -247,19 +136,19 @@ class Map:
     def update(self, key: bytes, value: bytes, flags: int = UpdateFlag.ANY) -> None:
         """Add or replace an element; `value` has `stride` bytes. Raises KernelError."""
         self._check_key(key)
-        self._check(value, self.stride, "value")
-        result = call(Command.MAP_UPDATE, _Write(self.fd, key, value, flags))
+        self.check(value, self.stride, "value")
+        result = call(Command.MAP_UPDATE, Write(self.fd, key, value, flags))
         if result < 0:
-            raise self._error("update", result)
+            raise self.error("update", result)
 
     def delete(self, key: bytes) -> bool:
         """Delete an element; return whether there was one. Raises KernelError."""
         self._check_key(key)
-        result = call(Command.MAP_DELETE, _Write(self.fd, key))
+        result = call(Command.MAP_DELETE, Write(self.fd, key))
         if result == -errno.ENOENT:
             return False
         if result < 0:
-            raise self._error("delete from", result)
+            raise self.error("delete from", result)
         return True
 
     # iteration
@@ -269,114 +158,14 @@ class Map:
         key: bytes | None = None
         following = ctypes.create_string_buffer(self.key_size)
         while True:
-            attributes = _Read(self.fd, key, ctypes.addressof(following))
+            attributes = Read(self.fd, key, ctypes.addressof(following))
             result = call(Command.MAP_NEXT_KEY, attributes)
             if result == -errno.ENOENT:
                 return
             if result < 0:
-                raise self._error("list", result)
+                raise self.error("list", result)
             key = following.raw
             yield key
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """All elements; values have `stride` bytes. Raises KernelError."""
-        for keys, values in self.lookup_batch():
-            for index in range(len(keys) // self.key_size):
-                yield (
-                    keys[index * self.key_size : (index + 1) * self.key_size],
-                    values[index * self.stride : (index + 1) * self.stride],
-                )
-
-    # batches
-
-    def lookup_batch(self, count: int = 4096) -> Iterator[tuple[bytes, bytes]]:
-        """All elements, in runs of about `count`: their keys joined, their values joined.
-
-        Falls back to single elements where the kernel has no batches. Raises KernelError.
-        """
-        # The kernel's cursor is a hash bucket's number (4 bytes) or a key.
-        cursor = ctypes.create_string_buffer(max(4, self.key_size))
-        count = max(1, min(count, self.max_entries))
-        started = False
-        while True:
-            keys = ctypes.create_string_buffer(count * self.key_size)
-            values = ctypes.create_string_buffer(count * self.stride)
-            attributes = _ReadBatch(
-                ctypes.addressof(cursor) if started else 0,
-                ctypes.addressof(cursor),
-                ctypes.addressof(keys),
-                ctypes.addressof(values),
-                count,
-                self.fd,
-            )
-            result = call(Command.MAP_LOOKUP_BATCH, attributes)
-            if -result in _NO_BATCH and not started:
-                yield from self._lookup_singly()
-                return
-            if result == -errno.ENOSPC and count < 2 * self.max_entries:
-                count *= 2  # one bucket holds more than this
-                continue
-            if result < 0 and result != -errno.ENOENT:
-                raise self._error("list", result)
-            found = attributes.count
-            if found:
-                yield (
-                    ctypes.string_at(keys, found * self.key_size),
-                    ctypes.string_at(values, found * self.stride),
-                )
-            if result < 0:
-                return
-            started = True
-
-    def _lookup_singly(self) -> Iterator[tuple[bytes, bytes]]:
-        for key in self.keys():
-            value = self.lookup(key)
-            if value is not None:
-                yield key, value
-
-    def read_all(self) -> bytes:
-        """All values of an array (per-CPU or not), joined by index. Raises KernelError."""
-        return b"".join(values for _, values in self.lookup_batch(self.max_entries))
-
-    def update_batch(self, keys: bytes, values: bytes, count: int, flags: int = 0) -> None:
-        """Add or replace `count` elements, in order.
-
-        Raises KernelError; those before the refused one have then been written.
-        """
-        self._check(keys, count * self.key_size, "keys")
-        self._check(values, count * self.stride, "values")
-        if not count:
-            return
-        attributes = _WriteBatch(0, 0, keys, values, count, self.fd, flags)
-        result = call(Command.MAP_UPDATE_BATCH, attributes)
-        if -result in _NO_BATCH:
-            for index in range(count):
-                self.update(
-                    keys[index * self.key_size : (index + 1) * self.key_size],
-                    values[index * self.stride : (index + 1) * self.stride],
-                    flags,
-                )
-        elif result < 0:
-            raise self._error("update", result)
-
-    def delete_batch(self, keys: bytes, count: int) -> int:
-        """Delete `count` elements; return how many there were. Raises KernelError."""
-        self._check(keys, count * self.key_size, "keys")
-        deleted = done = 0
-        while done < count:
-            rest = keys[done * self.key_size :]
-            attributes = _WriteBatch(0, 0, rest, None, count - done, self.fd)
-            result = call(Command.MAP_DELETE_BATCH, attributes)
-            if -result in _NO_BATCH:
-                return deleted + sum(
-                    self.delete(keys[index * self.key_size : (index + 1) * self.key_size])
-                    for index in range(done, count)
-                )
-            if result < 0 and result != -errno.ENOENT:
-                raise self._error("delete from", result)
-            deleted += attributes.count
-            done += attributes.count + (result < 0)  # past the one that was not there
-        return deleted
 
     # life
 
@@ -386,7 +175,7 @@ class Map:
         try:
             return mmap.mmap(self.fd, size)
         except OSError as error:
-            raise self._error("map into memory", -(error.errno or 0)) from None
+            raise self.error("map into memory", -(error.errno or 0)) from None
 
     def pin(self, path: Path) -> None:
         """Give it a name in a bpffs. Raises KernelError."""
@@ -411,14 +200,16 @@ class Map:
 
     def _check_key(self, key: bytes) -> None:
         if len(key) != self.key_size:
-            self._check(key, self.key_size, "key")
+            self.check(key, self.key_size, "key")
 
-    def _check(self, data: bytes, size: int, what: str) -> None:
+    def check(self, data: bytes, size: int, what: str) -> None:
+        """Refuse bytes that have not this size. Raises KernelError."""
         # The kernel reads as much as it expects, whatever is there.
         if len(data) != size:
             raise KernelError(f"{what} of {size} bytes expected for {self!r}, not {len(data)}")
 
-    def _error(self, verb: str, result: int) -> KernelError:
+    def error(self, verb: str, result: int) -> KernelError:
+        """What went wrong, for people; result: of bpf(2)."""
         full = -result in (errno.E2BIG, errno.ENOSPC) and verb == "update"
         remedy = f"the map is full: it holds {self.max_entries} entries" if full else ""
         return KernelError(f"{verb} the map {self.name or self.id}", -result, remedy=remedy)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.error import KernelError, VerifierError
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import AttachType, Program, ProgramType
 
 _CAP_NET_ADMIN = 12

@@ -10,7 +10,8 @@ import os
 from functools import cache
 from pathlib import Path
 
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 
 
 def wait_for_programs() -> None:

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.maps import Map, MapType
+from hotswitch.kernel.map_types import MapType
+from hotswitch.kernel.maps import Map
 
 _BUSY = 1 << 31
 _DISCARD = 1 << 30

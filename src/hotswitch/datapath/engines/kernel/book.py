@@ -14,6 +14,7 @@ from hotswitch.datapath.engines.kernel.shaper import Shaper
 from hotswitch.datapath.engines.kernel.slots import Slots
 from hotswitch.datapath.engines.kernel.statistics import EntryCounters
 from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.kernel import map_batches
 from hotswitch.kernel.quiescence import wait_for_programs
 from hotswitch.model.entry import EntryKey, EntryStatistics
 
@@ -110,9 +111,9 @@ class Book:
         for name, rows in updates.items():
             keys = b"".join([key for key, _ in rows])
             values = struct.pack(f"<{len(rows)}Q", *[value for _, value in rows])
-            self._store.get(name).update_batch(keys, values, len(rows))
+            map_batches.update(self._store.get(name), keys, values, len(rows))
         for name, gone in deletes.items():
-            self._store.get(name).delete_batch(b"".join(gone), len(gone))
+            map_batches.delete(self._store.get(name), b"".join(gone), len(gone))
 
     def _chain(self, there: Sequence[Record]) -> None:
         if len(there) == 1:

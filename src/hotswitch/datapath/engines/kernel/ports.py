@@ -8,6 +8,7 @@ from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP
 from hotswitch.datapath.engines.kernel.attachments import Attachments
 from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.kernel.maps import Map
@@ -48,7 +49,7 @@ class Ports:
             if number not in linked:
                 self._write(number, 0, 0)
         map_ = self._store.get(memory.PORTS)
-        for key, value in list(map_.items()):
+        for key, value in list(map_batches.items(map_)):
             ifindex, number = int.from_bytes(key, "little"), int.from_bytes(value, "little")
             if linked.get(number) != ifindex:
                 map_.delete(key)

@@ -15,7 +15,7 @@ from hotswitch.datapath.engines.kernel.journal import MANIFEST
 from hotswitch.datapath.engines.kernel.manifest import Manifest, decode
 from hotswitch.datapath.engines.kernel.record import Home, Record
 from hotswitch.datapath.engines.kernel.store import MapStore
-from hotswitch.kernel import pins
+from hotswitch.kernel import map_batches, pins
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.quiescence import wait_for_programs
 from hotswitch.model.entry import Entry, EntryKey
@@ -125,7 +125,7 @@ def _values(
     rows = []
     for name, map_ in store.known().items():
         if name.startswith(("hash_", "trie_")) or memory.is_array(name):
-            for key, raw in map_.items():
+            for key, raw in map_batches.items(map_):
                 if any(raw):
                     rows.append((Home(name, key), slot_of(int.from_bytes(raw, "little"))))
     later = []

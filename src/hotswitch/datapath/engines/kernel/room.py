@@ -22,6 +22,7 @@ from hotswitch.datapath.engines.kernel.running import Running
 from hotswitch.datapath.engines.kernel.statistics import PortCounters
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.datapath.engines.kernel.tables import AddressTable
+from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.quiescence import wait_for_programs
@@ -171,8 +172,8 @@ class Room:
         """Copy what programs will look for in the new map."""
         self._use(name, old, new)
         if name.startswith(("hash_", "trie_")) or name == memory.METERS:
-            for keys, values in old.lookup_batch():
-                new.update_batch(keys, values, len(keys) // new.key_size)
+            for keys, values in map_batches.read(old):
+                map_batches.update(new, keys, values, len(keys) // new.key_size)
 
     def _use(self, name: str, old: Map, new: Map) -> None:
         if name == memory.SLOTS:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import Counters
 from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.kernel import map_batches
 from hotswitch.kernel.maps import Map
 from hotswitch.model.entry import EntryStatistics
 from hotswitch.model.port import PortStatistics
@@ -54,14 +55,14 @@ class EntryCounters:
         """Let slots count from zero. Raises KernelError."""
         counters = self._store.get(memory.COUNTERS)
         keys = struct.pack(f"<{len(slots)}I", *slots)
-        counters.update_batch(keys, bytes(counters.stride * len(slots)), len(slots))
+        map_batches.update(counters, keys, bytes(counters.stride * len(slots)), len(slots))
         for slot in slots:
             self.begin(slot, 0)
 
     def clear_others(self, used: Iterable[int]) -> None:
         """After a restart: let all slots but these count from zero. Raises KernelError."""
         counters = self._store.get(memory.COUNTERS)
-        data, nothing = counters.read_all(), bytes(counters.stride)
+        data, nothing = map_batches.read_all(counters), bytes(counters.stride)
         kept = set(used)
         self.clear(
             [
@@ -115,7 +116,7 @@ def _one(counters: Map) -> _Counted:
 
 
 def _all(counters: Map) -> _Counted:
-    data, stride = counters.read_all(), counters.stride
+    data, stride = map_batches.read_all(counters), counters.stride
     return lambda slot: _entry(data[slot * stride : (slot + 1) * stride])
 
 
@@ -150,7 +151,7 @@ class PortCounters:
     def clear_others(self, used: Iterable[int]) -> None:
         """After a restart: let all ports but these count from zero. Raises KernelError."""
         counters = self._store.get(memory.PORT_COUNTERS)
-        data, nothing = counters.read_all(), bytes(counters.stride)
+        data, nothing = map_batches.read_all(counters), bytes(counters.stride)
         for number in set(range(counters.max_entries)) - set(used):
             counted = data[number * counters.stride : (number + 1) * counters.stride]
             if counted != nothing or self._base(number) != PortStatistics():
@@ -158,7 +159,7 @@ class PortCounters:
 
     def carry_over(self, old: Map) -> Callable[[], None]:
         """As `EntryCounters.carry_over`, for all ports."""
-        data, stride = old.read_all(), old.stride
+        data, stride = map_batches.read_all(old), old.stride
         size = self._store.get(memory.PORT_COUNTERS).max_entries
         bases = [self._base(number) for number in range(old.max_entries)]
         before, after = self._store.grow(memory.PORT_CARRIED, size)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.kernel import pins
-from hotswitch.kernel.maps import Map, MapFlag, MapType
+from hotswitch.kernel.map_types import MapFlag, MapType
+from hotswitch.kernel.maps import Map
 
 
 class Spec(NamedTuple):

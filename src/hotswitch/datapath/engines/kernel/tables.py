@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.kernel import map_batches
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.ring_buffer import RingBuffer
 from hotswitch.model.port import Address, Meter, Upcall
@@ -31,11 +32,11 @@ class AddressTable:
     def put_all(self, rows: Sequence[Address]) -> None:
         """Add rows that have room. Raises KernelError."""
         keys = b"".join([_key(row) for row in rows])
-        self._map.update_batch(keys, b"".join([_value(row) for row in rows]), len(rows))
+        map_batches.update(self._map, keys, b"".join([_value(row) for row in rows]), len(rows))
 
     def rows(self) -> list[Address]:
         """All rows. Raises KernelError."""
-        return [_address(key, value) for key, value in self._map.items()]
+        return [_address(key, value) for key, value in map_batches.items(self._map)]
 
     def put(self, address: Address) -> None:
         """Add or replace a row. Raises KernelError."""
