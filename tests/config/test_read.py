@@ -5,6 +5,7 @@ import pytest
 from hotswitch.config.notes import by_row
 from hotswitch.config.read import Reader, Reading
 from hotswitch.model.port import Hook
+from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.switch.check import check
 from hotswitch.switch.desired import DesiredPort, PortKind, VlanMode
 from tests.config.tables import TestTables
@@ -88,7 +89,16 @@ def test_settings_of_a_port(tables: TestTables) -> None:
     assert reading.notes == ()
     assert ports(reading) == {
         "v0": DesiredPort(
-            "v0", 3, (2, 4), VlanMode.NATIVE_TAGGED, Hook.XDP, 1000, 9, PortKind.SYSTEM, mtu=1400
+            "v0",
+            3,
+            (2, 4),
+            VlanMode.NATIVE_TAGGED,
+            Hook.XDP,
+            1000,
+            9,
+            PortKind.SYSTEM,
+            mtu=1400,
+            lifecycle=EPHEMERAL,
         )
     }
 

@@ -58,7 +58,12 @@ def test_a_port_is_added_and_said(lab: Lab) -> None:
         "lldp": {},
         "other_config": {},
         "statistics": {},
-        "status": {"driver_name": "dummy", "driver_version": "1.0", "firmware_version": ""},
+        "status": {
+            "driver_name": "dummy",
+            "driver_version": "1.0",
+            "firmware_version": "",
+            "device_name": "v0",
+        },
         "admin_state": "up",
         "link_state": "up",
         "link_resets": 0,

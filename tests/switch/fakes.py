@@ -82,12 +82,22 @@ class FakeLinks:
         self.change(index)
         self.silent.add(index)
 
-    def add_alternative_name(self, index: int, name: str) -> None:
+    def add_alternative_names(self, index: int, names: Sequence[str]) -> None:
         self._live()
-        if name in {each for link in self.links.values() for each in link.alternative_names}:
-            raise FakeError(f"{name} exists")
-        names = self.links[index].alternative_names
-        self.change(index, alternative_names=(*names, name))
+        there = {
+            name for link in self.links.values() for name in (link.name, *link.alternative_names)
+        }
+        if there & set(names):
+            raise FakeError(f"{names} exist")
+        before = self.links[index].alternative_names
+        self.change(index, alternative_names=(*before, *names))
+
+    def delete_alternative_names(self, index: int, names: Sequence[str]) -> None:
+        self._live()
+        before = self.links[index].alternative_names
+        if not set(names) <= set(before):
+            raise FakeError(f"{names} are not all there")
+        self.change(index, alternative_names=tuple(each for each in before if each not in names))
 
     def set_up(self, index: int) -> None:
         self._live()

@@ -6,7 +6,7 @@ import pytest
 
 from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
-from hotswitch.model.port import Address, Hook
+from hotswitch.model.port import Address, Hook, Port
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.marks import inside_name
@@ -224,7 +224,7 @@ def test_a_hook_that_changes(world: FakeWorld, switch: Switch) -> None:
     tap = world.kernel.add("tap0")
     switch.set_desired(desired(bridge("br0", "tap0")))
     wanted = desired(bridge("br0", DesiredPort("tap0", hook=Hook.XDP)))
-    assert plan(wanted, observe(world)) == [BindPort("br0", "tap0", 1, tap.index, Hook.XDP)]
+    assert plan(wanted, observe(world)) == [BindPort("br0", Port(1, "tap0", tap.index, Hook.XDP))]
 
 
 def test_only_what_differs_is_changed(world: FakeWorld, switch: Switch) -> None:

@@ -20,10 +20,14 @@ _MOST_PORTS = MAXIMUM_PORT - 2
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an interface is: its bridge's name, and its own, which is that of the switch's port."""
+    """Where an interface is: its bridge's name, that of the switch's port, and its own.
+
+    But for a VIF's interfaces, the last two are the same.
+    """
 
     bridge: str
     name: str
+    link: str
 
 
 class Assembly:
@@ -77,24 +81,32 @@ class Assembly:
             return False
         self.notes += port.notes
         for interface, name in port.interfaces:
-            self.interfaces.setdefault(interface, Place(bridge, name))
+            of_port = port.port.name if port.port else name
+            self.interfaces.setdefault(interface, Place(bridge, of_port, name))
         return True
 
     def _take(self, bridge: str, port: PortReading) -> bool:
-        """Whether the port's name is free for it."""
-        [(interface, name)] = port.interfaces
-        if name in self._names and name != bridge:
-            self._refuse(port, f"{name} is itself a bridge")
+        """Whether the port's names are free for it."""
+        assert port.port
+        names = {name: interface for interface, name in port.interfaces}
+        names.setdefault(port.port.name, port.interfaces[0][0])
+        for name in names:
+            if name in self._names and name != bridge:
+                self._refuse(port, f"{name} is itself a bridge")
+                return False
+        mine = {name: (port.uuid, interface) for name, interface in names.items()}
+        for name, claim in mine.items():
+            taker = self._takers.get(name, claim)
+            if taker == claim:
+                continue
+            text = f"interface {name} is another port's too"
+            if taker[1] == claim[1]:  # the interface works, for that other port
+                self.notes.append(Note("Port", port.uuid, name, text, refused=True))
+            else:
+                self._refuse(port, text)
             return False
-        taker = self._takers.setdefault(name, (port.uuid, interface))
-        if taker == (port.uuid, interface):
-            return True
-        text = f"interface {name} is another port's too"
-        if taker[1] == interface:  # the interface works, for that other port
-            self.notes.append(Note("Port", port.uuid, name, text, refused=True))
-        else:
-            self._refuse(port, text)
-        return False
+        self._takers |= mine
+        return True
 
     def _refuse(self, port: PortReading, text: str) -> None:
         for uuid, name in port.interfaces:

@@ -87,13 +87,25 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "forward-bpdu": "`true` passes frames to reserved group addresses on",
         "hwaddr": "the Ethernet address of the local port's device",
         "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
+        "default-lifecycle": "hotswitch's own: the lifecycle of ports that have none of their own",
     },
     "Port": {
         "storm-limit": "hotswitch's own: flooded packets a second that may come in here; 0 is no "
         "limit",
+        "lifecycle": "hotswitch's own: what becomes of the port without a device: `static`, "
+        "`ephemeral` or `grace=SECONDS`",
+        "transient": "`true` is the lifecycle `ephemeral`, if `lifecycle` says nothing else",
+        "vif": "hotswitch's own: `true` makes several interfaces one port, of which one forwards",
     },
     "Interface": {
         "hook": "hotswitch's own: where in the kernel packets are taken, `auto`, `tcx` or `xdp`",
+        "link": "hotswitch's own: how the device is found: `name=tap0`, `alternative-name=uplink`, "
+        "`permanent-address=52:54:00:12:34:56`, `bus=pci/0000:00:03.0`, `driver=virtio_net`, or "
+        "`id=` and an incarnation; by the interface's name if not given",
+        "follow-rename": "hotswitch's own: `false`, as in Open vSwitch, loses a device that is "
+        "renamed; `true` if not given",
+        "vif-preference": "hotswitch's own: of a VIF's interfaces that can be used, the one with "
+        "the highest number forwards, else the last by name; 0 if not given",
     },
 }
 """The keys of `other_config` that are acted on, and what they mean."""
@@ -101,7 +113,6 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
 KEPT_KEYS: Mapping[str, tuple[str, ...]] = {
     "Open_vSwitch": ("system-id",),
     "Bridge": ("disable-in-band", "dp-desc", "dp-sn"),
-    "Port": ("transient",),
 }
 """Keys of `other_config` that are for others, or already so; nothing is said of them."""
 

@@ -14,10 +14,13 @@ from hotswitch.config.read import Reading
 from hotswitch.config.rows import Tables, Uuid, Value, members, the_root
 from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook
+from hotswitch.ports.members import Member
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
 
 Operation = dict[str, Any]
-Settings = Mapping[str, str | None]
+Settings = dict[str, str | None]
+Maps = dict[str, Settings]
+"""Settings by the column that they are in."""
 
 _DEFAULT = DesiredBridge("")
 
@@ -101,51 +104,72 @@ class _Edit:
                 yield from self._changed_port(old.name, known, port)
 
     def _new_port(self, bridge: str, port: DesiredPort) -> tuple[str, list[Operation]]:
-        of_interface, of_port = self._name(), self._name()
-        rows: dict[str, dict[str, Value]] = {
-            "Interface": {"name": port.name, **_interface_columns(port)},
-            "Port": {"name": port.name, **_port_columns(port)},
+        of_port = self._name()
+        interfaces = [self._new_interface(bridge, port, member) for member in port.members]
+        row: dict[str, Any] = {
+            "name": port.name,
+            **{column: datum(value) for column, value in _port_columns(port).items()},
+            **_set_maps(_port_settings(port)),
+            "interfaces": ["set", [["named-uuid", named] for named, _ in interfaces]],
         }
+        insert = {"op": "insert", "table": "Port", "uuid-name": of_port, "row": row}
+        return of_port, [*(operation for _, operation in interfaces), insert]
+
+    def _new_interface(
+        self, bridge: str, port: DesiredPort, member: Member
+    ) -> tuple[str, Operation]:
+        named = self._name()
+        columns = _interface_columns(port)
         if port.name == bridge:
-            rows["Interface"] |= {"type": str(PortKind.INTERNAL), "mac": None}
-        for (table, column), settings in _port_settings(port).items():
-            rows[table][column] = {key: value for key, value in settings.items() if value}
-        encoded = {
-            table: {column: datum(value) for column, value in row.items()}
-            for table, row in rows.items()
+            columns |= {"type": str(PortKind.INTERNAL), "mac": None}
+        row = {
+            "name": member.name,
+            **{column: datum(value) for column, value in columns.items()},
+            **_set_maps(_interface_settings(port, member)),
         }
-        encoded["Port"]["interfaces"] = ["named-uuid", of_interface]
-        return of_port, [
-            {"op": "insert", "table": table, "uuid-name": named, "row": encoded[table]}
-            for table, named in (("Interface", of_interface), ("Port", of_port))
-        ]
+        return named, {"op": "insert", "table": "Interface", "uuid-name": named, "row": row}
 
     def _changed_port(self, bridge: str, old: DesiredPort, new: DesiredPort) -> Iterator[Operation]:
-        found = self._port(self._rows[bridge], old.name)
-        rows = dict(zip(("Port", "Interface"), found, strict=True))
-        for table, columns in (("Port", _port_columns), ("Interface", _interface_columns)):
-            before, after = columns(old), columns(new)
-            changed = {
-                name: value
-                for name, value in after.items()
-                if before[name] != value
-                if not (name == "mac" and new.name == bridge)  # the bridge's `hwaddr` says it
-            }
-            if changed:
-                yield Update(table, rows[table], changed).to_json()
-        before_settings = _port_settings(old)
-        for (table, column), settings in _port_settings(new).items():
-            before_column = before_settings[table, column]
-            yield from _set(table, rows[table], column, before_column, settings)
+        port, interfaces = self._port(self._rows[bridge], old.name)
+        yield from _changed("Port", port, _port_columns(old), _port_columns(new))
+        settings = _port_settings(old)
+        if old.lifecycle != new.lifecycle:
+            settings["other_config"] |= {"transient": ""}  # it would speak up for itself again
+        yield from _changed_maps("Port", port, settings, _port_settings(new))
+        before = {member.name: member for member in old.members}
+        after = {member.name: member for member in new.members}
+        for name in before.keys() - after.keys():
+            yield _mutate("Port", port, _delete("interfaces", interfaces[name]))
+        for name, member in after.items():
+            if name not in before:
+                named, insert = self._new_interface(bridge, new, member)
+                yield insert
+                yield _mutate("Port", port, _insert("interfaces", named))
+                continue
+            columns = _interface_columns(old), _interface_columns(new)
+            if new.name == bridge:
+                for each in columns:
+                    del each["mac"]  # the bridge's `hwaddr` says it
+            yield from _changed("Interface", interfaces[name], *columns)
+            had, has = (
+                _interface_settings(old, before[name]),
+                _interface_settings(new, member),
+            )
+            yield from _changed_maps("Interface", interfaces[name], had, has)
 
-    def _port(self, bridge: Uuid, name: str) -> tuple[Uuid, Uuid]:
-        """The rows of Port and Interface of a port that is in force."""
+    def _port(self, bridge: Uuid, name: str) -> tuple[Uuid, Mapping[str, Uuid]]:
+        """The row of Port of a port that is in force, and those of its interfaces by name."""
         ports = self._tables["Port"]
         places = self._reading.interfaces
         for port in members(self._tables["Bridge"].get(bridge, {}), "ports"):
-            for interface in members(ports.get(port, {}), "interfaces"):
-                if interface in places and places[interface].name == name:
-                    return port, interface
+            interfaces = members(ports.get(port, {}), "interfaces")
+            mine = {
+                places[each].link: each
+                for each in interfaces
+                if each in places and places[each].name == name
+            }
+            if mine:
+                return port, mine
         raise EditError(f"port {name} has been deleted meanwhile")
 
     def _name(self) -> str:
@@ -164,6 +188,7 @@ def _bridge_settings(bridge: DesiredBridge) -> Settings:
         if bridge.address_limit == _DEFAULT.address_limit
         else str(bridge.address_limit),
         "forward-bpdu": "true" if bridge.forward_reserved else None,
+        "default-lifecycle": str(bridge.lifecycle) if bridge.lifecycle else None,
         "hwaddr": MAC.show(local.mac) if local and local.mac else None,
     }
 
@@ -185,19 +210,62 @@ def _interface_columns(port: DesiredPort) -> dict[str, Value]:
     }
 
 
-def _port_settings(port: DesiredPort) -> dict[tuple[str, str], Settings]:
+def _port_settings(port: DesiredPort) -> Maps:
     return {
-        ("Port", "other_config"): {"storm-limit": str(port.storm_limit or "") or None},
-        ("Interface", "other_config"): {"hook": None if port.hook is Hook.AUTO else str(port.hook)},
-        ("Interface", "options"): {"peer": port.peer or None},
+        "other_config": {
+            "storm-limit": str(port.storm_limit or "") or None,
+            "lifecycle": str(port.lifecycle) if port.lifecycle else None,
+            "vif": "true" if port.is_vif else None,
+        },
+        "external_ids": dict(port.metadata),
     }
+
+
+def _interface_settings(port: DesiredPort, member: Member) -> Maps:
+    return {
+        "other_config": {
+            "hook": None if port.hook is Hook.AUTO else str(port.hook),
+            "link": str(member.selector) if member.selector else None,
+            "follow-rename": None if member.follow_rename else "false",
+            "vif-preference": str(member.preference or "") or None,
+        },
+        "options": {"peer": port.peer or None},
+        "external_ids": dict(member.metadata),
+    }
+
+
+def _set_maps(maps: Maps) -> dict[str, Any]:
+    """The columns of a new row."""
+    given = {
+        column: {key: value for key, value in settings.items() if value is not None}
+        for column, settings in maps.items()
+    }
+    return {column: datum(settings) for column, settings in given.items() if settings}
+
+
+def _changed(
+    table: str, uuid: Uuid, before: Mapping[str, Value], after: Mapping[str, Value]
+) -> Iterator[Operation]:
+    """Set those columns that differ."""
+    columns = {name: value for name, value in after.items() if before[name] != value}
+    if columns:
+        yield Update(table, uuid, columns).to_json()
+
+
+def _changed_maps(table: str, uuid: Uuid, before: Maps, after: Maps) -> Iterator[Operation]:
+    for column, settings in after.items():
+        yield from _set(table, uuid, column, before[column], settings)
 
 
 def _set(
     table: str, uuid: Uuid, column: str, before: Settings, after: Settings
 ) -> Iterator[Operation]:
     """Change those keys of a map that differ."""
-    changed = {key: value for key, value in after.items() if before.get(key) != value}
+    changed = {
+        key: after.get(key)
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    }
     if changed:
         given = {key: value for key, value in changed.items() if value is not None}
         yield _mutate(

@@ -11,10 +11,12 @@ from hotswitch.config.notes import NONE, Remarks
 from hotswitch.config.rows import Value
 from hotswitch.headers.text import MAC
 from hotswitch.kernel.link_counters import LinkCounters
+from hotswitch.kernel.links import Link
 from hotswitch.model.port import PortStatistics
+from hotswitch.ports.selector import show_incarnation
 from hotswitch.switch.desired import PortKind
 from hotswitch.switch.pipeline import LOCAL_PORT
-from hotswitch.switch.status import PortState, PortStatus
+from hotswitch.switch.status import LinkStatus, PortState, PortStatus
 
 OPENFLOW_LOCAL = 65534
 """The local port's number in OpenFlow (OFPP_LOCAL), which is what the column `ofport` holds."""
@@ -56,6 +58,7 @@ class InterfaceFacts:
     """All that the row depends on.
 
     port: None if there is no such port. error: what is wrong with its bridge.
+    name: the interface's, which is a VIF's link's.
     resets: how often its carrier was seen to come or go.
     """
 
@@ -64,6 +67,20 @@ class InterfaceFacts:
     remarks: Remarks = NONE
     device: Device = UNKNOWN
     resets: int = 0
+    name: str = ""
+
+    @property
+    def links(self) -> tuple[LinkStatus, ...]:
+        """What is known of the link of a system port: one, or none."""
+        links = self.port.links if self.port else ()
+        return tuple(each for each in links if each.name == self.name)
+
+    @property
+    def link(self) -> Link | None:
+        """What people know the interface by."""
+        if self.links:
+            return self.links[0].link
+        return self.port.device if self.port else None
 
 
 def interface_columns(facts: InterfaceFacts) -> Mapping[str, Value]:
@@ -75,7 +92,7 @@ def interface_columns(facts: InterfaceFacts) -> Mapping[str, Value]:
     if port is None or error:
         return {**_NOTHING, "error": error, "status": notes}
     is_patch = port.kind is PortKind.PATCH
-    link = port.device
+    link = facts.link
     carrier = link.carrier if link else port.state is PortState.FORWARDING
     return {
         **NOT_BUILT,
@@ -89,8 +106,27 @@ def interface_columns(facts: InterfaceFacts) -> Mapping[str, Value]:
         "link_speed": None if is_patch else facts.device.speed,
         "duplex": None if is_patch else facts.device.duplex,
         "link_resets": facts.resets,
-        "status": notes if link is None or is_patch else {**facts.device.status, **notes},
+        "status": {
+            **({} if link is None or is_patch else facts.device.status),
+            **_life(facts, port),
+            **notes,
+        },
     }
+
+
+def _life(facts: InterfaceFacts, port: PortStatus) -> dict[str, str]:
+    """Which device a system port has, in which life, and what becomes of it without one."""
+    said: dict[str, str] = {}
+    for each in facts.links:
+        if each.link:
+            said["device_name"] = each.link.name
+            if each.link.incarnation:
+                said["incarnation"] = show_incarnation(each.link.incarnation)
+        if port.is_vif:
+            said["vif"] = "active" if each.forwards else "standby" if each.link else "missing"
+    if port.lifecycle:
+        said["lifecycle"] = str(port.lifecycle)
+    return said
 
 
 def _error(facts: InterfaceFacts) -> str:
@@ -102,7 +138,8 @@ def _error(facts: InterfaceFacts) -> str:
         return "it is not in force"
     if port.state is PortState.ERROR:
         return port.error
-    if port.state is PortState.WAITING and port.kind is not PortKind.PATCH:
+    is_expected = port.kind is PortKind.PATCH or port.lifecycle is not None
+    if port.state is PortState.WAITING and not is_expected:
         return port.error or f"could not open network device {port.name} (No such device)"
     return ""
 

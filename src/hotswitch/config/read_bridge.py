@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from hotswitch.config.notes import Note
+from hotswitch.config.read_member import lifecycle
 from hotswitch.config.rows import Row, Uuid, pairs, text
 from hotswitch.config.settings import (
     Remarker,
@@ -53,6 +54,7 @@ def read_bridge(uuid: Uuid, row: Row) -> BridgeReading:
         )
         or _DEFAULT.address_limit,
         forward_reserved=remarks.setting(settings, "forward-bpdu", boolean, False),
+        lifecycle=remarks.setting(settings, "default-lifecycle", lifecycle, None),
     )
     kind = text(row, "datapath_type")
     if kind and kind not in DATAPATH_TYPES:

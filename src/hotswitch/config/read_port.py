@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from hotswitch.config.notes import Note
+from hotswitch.config.read_member import lifecycle, metadata, read_member
 from hotswitch.config.rows import Row, Table, Uuid, members, number, pairs, text
-from hotswitch.config.settings import Remarker, SettingError, station_address, whole_number
+from hotswitch.config.settings import (
+    Remarker,
+    SettingError,
+    boolean,
+    station_address,
+    whole_number,
+)
 from hotswitch.datapath.limits import STANDARD
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
+from hotswitch.ports.lifecycle import EPHEMERAL
+from hotswitch.ports.members import Member
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
@@ -41,20 +50,27 @@ def read_port(bridge: str, address: int, uuid: Uuid, row: Row, interfaces: Table
     remarks = Remarker("Port", uuid, text(row, "name"))
     remarks.look_through(row)
     found = [(each, interfaces[each]) for each in members(row, "interfaces") if each in interfaces]
+    found.sort(key=lambda item: text(item[1], "name"))
     names = tuple((each, text(interface, "name")) for each, interface in found)
-    if len(found) != 1:
+    is_vif = remarks.setting(pairs(row, "other_config"), "vif", boolean, False)
+    if not found or (len(found) > 1 and not is_vif):
         why = f"port {remarks.name} has {len(found)} interfaces; bonds are not supported yet"
         if not found:
             why = f"port {remarks.name} has no interface"
         remarks.refuse(why)
         refused = [Note("Interface", each, name, why, refused=True) for each, name in names]
         return PortReading(uuid, None, names, (*remarks.notes, *refused))
-    [(interface_uuid, interface)] = found
-    of_interface = Remarker("Interface", interface_uuid, text(interface, "name"))
-    of_interface.look_through(interface)
-    port = _port(bridge, address, row, interface, remarks, of_interface)
-    had = number(interface, "ofport") or 0
-    return PortReading(uuid, port, names, (*remarks.notes, *of_interface.notes), had)
+    of_interfaces = [Remarker("Interface", each, name) for each, name in names]
+    for each, (_, interface) in zip(of_interfaces, found, strict=True):
+        each.look_through(interface)
+    rows = [interface for _, interface in found]
+    if is_vif:
+        port = _vif(bridge, row, rows, remarks, of_interfaces)
+    else:
+        port = _port(bridge, address, row, rows[0], remarks, of_interfaces[0])
+    had = next((given for each in rows if (given := number(each, "ofport") or 0) > 0), 0)
+    notes = (*remarks.notes, *(note for each in of_interfaces for note in each.notes))
+    return PortReading(uuid, port, names, notes, had)
 
 
 def _port(
@@ -76,43 +92,103 @@ def _port(
             f"types are {known}"
         )
         return None
-    try:
-        mode = _mode(row)
-    except SettingError as error:
-        # No other mode would keep frames apart as asked.
-        of_port.refuse(error.message)
-        of_interface.refuse(error.message)
+    common = _common(name, row, of_port, [of_interface])
+    if common is None:
         return None
-    port = DesiredPort(
-        name=name,
-        tag=number(row, "tag"),
-        trunks=tuple(sorted(set(members(row, "trunks")))),
-        mode=mode,
+    member = read_member(interface, of_interface)
+    if kind is not PortKind.SYSTEM:
+        why = f"the device of a {kind} interface is made for it"
+        of_port.ignore_keys(row, "other_config", ("lifecycle",), why)
+        of_interface.ignore_keys(interface, "other_config", ("link", "follow-rename"), why)
+        member = Member(name, metadata=member.metadata)
+    port = replace(
+        common,
         hook=of_interface.setting(pairs(interface, "other_config"), "hook", _hook, Hook.AUTO),
-        storm_limit=of_port.setting(
-            pairs(row, "other_config"), "storm-limit", whole_number(0, STANDARD.rate), 0
-        ),
         number=0 if is_local else _number(interface, of_interface),
         kind=kind,
         peer=_peer(kind, interface, of_interface),
         mac=address if is_local else _address(kind, interface, of_interface),
         mtu=_mtu(kind, interface, of_interface),
+        lifecycle=common.lifecycle if kind is PortKind.SYSTEM else None,
+        links=() if member == Member(name) else (member,),
     )
     if is_local and text(interface, "mac"):
         of_interface.ignore("mac (set other_config:hwaddr of the bridge)")
     if kind is PortKind.PATCH and not port.peer:
         of_interface.refuse("a patch port needs the name of another one in options:peer")
         return None
-    return _possible(bridge, port, of_interface)
+    return _possible(bridge, port, [of_interface])
 
 
-def _possible(bridge: str, port: DesiredPort, remarks: Remarker) -> DesiredPort | None:
+def _vif(
+    bridge: str, row: Row, interfaces: list[Row], of_port: Remarker, remarks: list[Remarker]
+) -> DesiredPort | None:
+    """A port that may have several links, of which one forwards."""
+    common = _common(of_port.name, row, of_port, remarks)
+    links = []
+    for each, interface in zip(remarks, interfaces, strict=True):
+        if KINDS.get(text(interface, "type")) is not PortKind.SYSTEM:
+            _refuse([of_port, *remarks], f"{each.name} of a VIF is not of type system")
+            return None
+        _address(PortKind.SYSTEM, interface, each)
+        _peer(PortKind.SYSTEM, interface, each)
+        links.append(read_member(interface, each))
+    if common is None:
+        return None
+    each_row = list(zip(interfaces, remarks, strict=True))
+    hooks = [
+        each.setting(pairs(interface, "other_config"), "hook", _hook, Hook.AUTO)
+        for interface, each in each_row
+    ]
+    system = PortKind.SYSTEM
+    port = replace(
+        common,
+        hook=next((hook for hook in hooks if hook is not Hook.AUTO), Hook.AUTO),
+        number=max(_number(interface, each) for interface, each in each_row),
+        mtu=max(_mtu(system, interface, each) for interface, each in each_row),
+        links=tuple(links),
+        is_vif=True,
+    )
+    return _possible(bridge, port, [of_port, *remarks])
+
+
+def _common(
+    name: str, row: Row, of_port: Remarker, of_interfaces: list[Remarker]
+) -> DesiredPort | None:
+    """What the row of Port says, whatever its interfaces are."""
+    try:
+        mode = _mode(row)
+    except SettingError as error:
+        # No other mode would keep frames apart as asked.
+        _refuse([of_port, *of_interfaces], error.message)
+        return None
+    settings = pairs(row, "other_config")
+    transient = of_port.setting(settings, "transient", boolean, False)
+    return DesiredPort(
+        name=name,
+        tag=number(row, "tag"),
+        trunks=tuple(sorted(set(members(row, "trunks")))),
+        mode=mode,
+        storm_limit=of_port.setting(settings, "storm-limit", whole_number(0, STANDARD.rate), 0),
+        lifecycle=of_port.setting(
+            settings, "lifecycle", lifecycle, EPHEMERAL if transient else None
+        ),
+        metadata=metadata(row),
+    )
+
+
+def _refuse(remarks: list[Remarker], why: str) -> None:
+    for each in remarks:
+        each.refuse(why)
+
+
+def _possible(bridge: str, port: DesiredPort, remarks: list[Remarker]) -> DesiredPort | None:
     """The port, if the switch could have it were there no other."""
     alone = DesiredBridge(bridge, MappingProxyType({port.name: port}))
     try:
         check(Desired(MappingProxyType({bridge: alone})))
     except SwitchError as error:
-        remarks.refuse(str(error))
+        _refuse(remarks, str(error))
         return None
     return port
 

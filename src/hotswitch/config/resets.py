@@ -18,11 +18,12 @@ class Resets:
         seen = {}
         for bridge in status.values():
             for port in bridge.ports.values():
-                if port.device:
-                    now = port.device.carrier
-                    index, before, times = self._seen.get(port.name, (0, now, 0))
-                    if index != port.device.index:
-                        before, times = now, 0
-                    seen[port.name] = port.device.index, now, times + (now != before)
+                links = {each.name: each.link for each in port.links} or {port.name: port.device}
+                for name, link in links.items():
+                    if link:
+                        index, before, times = self._seen.get(name, (0, link.carrier, 0))
+                        if index != link.index:
+                            before, times = link.carrier, 0
+                        seen[name] = link.index, link.carrier, times + (link.carrier != before)
         self._seen = seen
         return {name: times for name, (_, _, times) in seen.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -42,6 +42,12 @@ class Remarker:
         """Note all columns and keys that are set but not acted on."""
         for text in _not_acted_on(self.table, row):
             self.ignore(text)
+
+    def ignore_keys(self, row: Row, column: str, keys: Iterable[str], why: str) -> None:
+        """Note those of these keys that are set."""
+        for key in keys:
+            if key in pairs(row, column):
+                self.ignore(f"{column}:{key} ({why})")
 
     def setting(
         self,

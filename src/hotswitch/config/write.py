@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from hotswitch.config.devices import UNKNOWN, Device
+from hotswitch.config.devices import Device
 from hotswitch.config.interface_columns import InterfaceFacts, interface_columns, statistics
 from hotswitch.config.notes import NONE, by_row
 from hotswitch.config.operations import Update, update
@@ -76,9 +76,11 @@ class Writer:
                 port,
                 status.error if status else "",
                 remarks.get(uuid, NONE),
-                picture.device(port.device) if port and port.device else UNKNOWN,
-                picture.resets.get(place.name, 0),
+                resets=picture.resets.get(place.link, 0),
+                name=place.link,
             )
+            if link := interface.link:
+                interface = replace(interface, device=picture.device(link))
             found.bring("Interface", uuid, interface, interface_columns)
         for uuid in tables.get("Controller", {}):
             found.bring("Controller", uuid, None, controller_columns)
@@ -146,7 +148,13 @@ def statistics_updates(
         # A row that is refused has no port of its own, even if another's has its name.
         if port and row.get("ofport") not in (None, -1):
             mine = counted[place.bridge].get(place.name, _NOTHING)
-            wanted = statistics(port, mine, counters.get(port.ifindex))
+            wanted = statistics(port, mine, counters.get(_index(port, place.link)))
         made = update("Interface", uuid, row, {"statistics": wanted})
         found += [made] if made else []
     return found
+
+
+def _index(port: PortStatus, name: str) -> int:
+    """The index of the link that an interface of the port has, or 0."""
+    links = {each.name: each.link.index for each in port.links if each.link}
+    return links.get(name, 0) if port.links else port.ifindex

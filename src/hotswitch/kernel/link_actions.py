@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Sequence
 
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
@@ -136,19 +137,31 @@ def move(index: int, namespace: int) -> None:
 
 def add_alternative_name(index: int, name: str) -> None:
     """Give a link one more name, of up to 127 bytes."""
-    _alternative_name(_RTM_NEWLINKPROP, index, name, f"give the link {index} the name {name}")
+    add_alternative_names(index, (name,))
+
+
+def add_alternative_names(index: int, names: Sequence[str]) -> None:
+    """Give a link more names in one request; those before one that can't be had it keeps."""
+    text = ", ".join(names)
+    _alternative_names(_RTM_NEWLINKPROP, index, names, f"give the link {index} the name {text}")
 
 
 def delete_alternative_name(index: int, name: str) -> None:
     """Take an alternative name away."""
-    _alternative_name(_RTM_DELLINKPROP, index, name, f"take the name {name} from a link")
+    delete_alternative_names(index, (name,))
 
 
-def _alternative_name(kind: int, index: int, name: str, attempt: str) -> None:
-    names = netlink.nested(IFLA_PROP_LIST, netlink.text(IFLA_ALT_IFNAME, name))
+def delete_alternative_names(index: int, names: Sequence[str]) -> None:
+    """Take alternative names away in one request, up to one that is not there."""
+    text = ", ".join(names)
+    _alternative_names(_RTM_DELLINKPROP, index, names, f"take the name {text} from a link")
+
+
+def _alternative_names(kind: int, index: int, names: Sequence[str], attempt: str) -> None:
+    texts = b"".join(netlink.text(IFLA_ALT_IFNAME, name) for name in names)
     flags = netlink.CREATE | netlink.EXCLUSIVE if kind == _RTM_NEWLINKPROP else 0
-    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0) + names
-    _request(kind, body, attempt, flags)
+    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+    _request(kind, body + netlink.nested(IFLA_PROP_LIST, texts), attempt, flags)
 
 
 def _set(index: int, attributes: bytes, attempt: str) -> None:

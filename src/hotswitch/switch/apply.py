@@ -34,8 +34,11 @@ class Links(Protocol):
     def take_no_addresses(self, index: int) -> None:
         """Have the kernel give a link no addresses, so that it sends nothing by itself."""
 
-    def add_alternative_name(self, index: int, name: str) -> None:
-        """Give a link one more name."""
+    def add_alternative_names(self, index: int, names: Sequence[str]) -> None:
+        """Give a link more names, all or, if the first can't be had, none."""
+
+    def delete_alternative_names(self, index: int, names: Sequence[str]) -> None:
+        """Take alternative names from a link."""
 
     def set_up(self, index: int) -> None:
         """Set a link administratively up."""
@@ -123,6 +126,8 @@ def carry_out(step: Step, world: World) -> None:
             | steps.SetPromiscuous()
             | steps.SetAddress()
             | steps.SetMtu()
+            | steps.KeepName()
+            | steps.TakeNames()
         ):
             _change_link(step, world.links)
         case _:
@@ -137,7 +142,9 @@ def _change_link(
     | steps.SetLinkUp
     | steps.SetPromiscuous
     | steps.SetAddress
-    | steps.SetMtu,
+    | steps.SetMtu
+    | steps.KeepName
+    | steps.TakeNames,
     links: Links,
 ) -> None:
     match step:
@@ -160,6 +167,10 @@ def _change_link(
             links.set_address(step.index, step.address)
         case steps.SetMtu():
             links.set_mtu(step.index, step.mtu)
+        case steps.KeepName():
+            links.add_alternative_names(step.index, (step.name, step.mark))
+        case steps.TakeNames():
+            links.delete_alternative_names(step.index, step.names)
         case _:
             assert_never(step)
 
@@ -167,7 +178,7 @@ def _change_link(
 def _mark(links: Links, index: int, mark: str) -> None:
     """Make a link one of hotswitch's. Last comes the mark: what has one is finished."""
     links.take_no_addresses(index)
-    links.add_alternative_name(index, mark)
+    links.add_alternative_names(index, (mark,))
 
 
 def _change_datapath(

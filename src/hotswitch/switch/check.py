@@ -115,6 +115,7 @@ def check_port(bridge: str, port: DesiredPort) -> None:
         "ask for another, or none",
     )
     _check_kind(where, port, is_local=port.name == bridge)
+    _check_links(where, port, is_local=port.name == bridge)
     if port.mtu:
         _within(f"{where}: MTU", port.mtu, MINIMUM_MTU, MAXIMUM_MTU)
 
@@ -154,6 +155,27 @@ def _check_kind(where: str, port: DesiredPort, *, is_local: bool) -> None:
             f"{where}: {MAC.show(port.mac)} is a group address",
             "take one whose first byte is even",
         )
+
+
+def _check_links(where: str, port: DesiredPort, *, is_local: bool) -> None:
+    if port.kind is not PortKind.SYSTEM or is_local:
+        kind = PortKind.INTERNAL if is_local else port.kind
+        finds = any(each.selector or not each.follow_rename for each in port.links)
+        _require(
+            not (port.lifecycle or finds or port.is_vif),
+            f"{where}: the device of a port of type {kind} is made for it",
+            "lifecycle, link, follow-rename and vif are for those of type system",
+        )
+    names = [each.name for each in port.links]
+    if not port.is_vif:
+        _require(
+            names in ([], [port.name]),
+            f"{where} has the links {', '.join(names)}",
+            "only a VIF can have several, or one of another name",
+        )
+    for name in names:
+        check_name("link", name)
+    _require(len(set(names)) == len(names), f"{where} has a link twice", "name each once")
 
 
 def _vlans(port: DesiredPort) -> Iterator[int]:

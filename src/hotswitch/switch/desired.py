@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hotswitch.model.port import Hook
+from hotswitch.ports.lifecycle import Lifecycle
+from hotswitch.ports.members import Member, Metadata
 
 
 class VlanMode(enum.StrEnum):
@@ -48,6 +50,10 @@ class DesiredPort:
     mode: None means access if there is a tag, else trunk.
     storm_limit: flooded packets a second that may come in here; 0 is no limit.
     number: the port number asked for, 0 for any.
+    lifecycle: what becomes of a system port without a device; None: what its bridge says.
+    links: of a system port; none given means one that is called like the port. Several are a VIF's.
+    is_vif: it may have several links.
+    metadata: for others; of the port with all its links.
     """
 
     name: str
@@ -61,6 +67,15 @@ class DesiredPort:
     peer: str = ""
     mac: int = 0
     mtu: int = 0
+    lifecycle: Lifecycle | None = None
+    links: tuple[Member, ...] = ()
+    is_vif: bool = False
+    metadata: Metadata = ()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The links of a system port."""
+        return self.links or (Member(self.name),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,8 @@ class DesiredBridge:
 
     ageing_time: seconds until a silent address is forgotten; 0: never.
     address_limit: rows in the address table; at the limit nothing new is learned.
+    lifecycle: of ports that have none of their own. None, as in Open vSwitch: they stay, and it
+        is said that their device is missing.
     """
 
     name: str
@@ -76,6 +93,11 @@ class DesiredBridge:
     ageing_time: int = 300
     address_limit: int = 8192
     forward_reserved: bool = False
+    lifecycle: Lifecycle | None = None
+
+    def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
+        """What becomes of the port without a device; None: as in Open vSwitch."""
+        return (port.lifecycle or self.lifecycle) if port.kind is PortKind.SYSTEM else None
 
 
 @dataclass(frozen=True, slots=True)

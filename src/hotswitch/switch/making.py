@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hotswitch.kernel.links import Link
+from hotswitch.ports.selector import Finder, Selector
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import all_ports
@@ -42,6 +43,14 @@ class Making:
         """The link that has this name and stays."""
         found = self.observed.by_name.get(name)
         return None if found is None or found.index in self.gone else found
+
+    def find(self, selector: Selector) -> list[Link]:
+        """The links that a selector fits and that stay."""
+        return [link for link in self._finder.find(selector) if link.index not in self.gone]
+
+    @cached_property
+    def _finder(self) -> Finder:
+        return Finder(self.observed.links)
 
 
 def sort_out(desired: Desired, observed: Observed) -> Making:

@@ -32,6 +32,17 @@ def ports_marked(owner: str, link: Link) -> list[tuple[PortKind, str]]:
     ]
 
 
+def former_mark(owner: str, name: str) -> str:
+    """The mark of a link that was renamed and got its old name back as an alternative one."""
+    return f"hotswitch-{owner}-former-{name}"
+
+
+def former_names(owner: str, link: Link) -> list[str]:
+    """The alternative names that a link was given because it was called so."""
+    prefix = former_mark(owner, "")
+    return [name.removeprefix(prefix) for name in link.alternative_names if name.startswith(prefix)]
+
+
 def inside_name(owner: str, outer: str) -> str:
     """The name that a pair's inner end is made with, from the outer end's."""
     return _HIDDEN + hashlib.sha256(f"{owner}/{outer}".encode()).hexdigest()[:8]

@@ -10,14 +10,16 @@ carried out from any point, planning again leads on to the goal.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.port import Port
-from hotswitch.switch.binding import Binding, bindings
+from hotswitch.ports.members import lives
+from hotswitch.switch.binding import Binding, bindings, lives_of
 from hotswitch.switch.desired import Desired, DesiredBridge, PortKind
 from hotswitch.switch.making import Making, sort_out
-from hotswitch.switch.marks import cable_names, inside_name, mark
+from hotswitch.switch.marks import cable_names, former_mark, former_names, inside_name, mark
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.pipeline import INGRESS, all_ports, entries, meters
 from hotswitch.switch.steps import (
@@ -33,6 +35,7 @@ from hotswitch.switch.steps import (
     DeleteMeter,
     DeletePort,
     ForgetAddresses,
+    KeepName,
     PutMeter,
     SetAddress,
     SetAddressLimit,
@@ -40,6 +43,7 @@ from hotswitch.switch.steps import (
     SetMtu,
     SetPromiscuous,
     Step,
+    TakeNames,
 )
 from hotswitch.switch.vlans import port_vlans
 
@@ -52,10 +56,21 @@ def plan(desired: Desired, observed: Observed) -> list[Step]:
     """The steps from `observed` to `desired`; none if nothing differs."""
     making = sort_out(desired, observed)
     bound = bindings(desired, making)
-    kept = {each.ifindex for ports in bound.values() for each in ports.values()} | making.gone
+    takers = {
+        link.index: (bridge, port)
+        for bridge, ports in bound.items()
+        for port, binding in ports.items()
+        for link in binding.links
+    }
+    kept = takers.keys() | making.gone
     return [
         *_delete_bridges(desired, observed, kept),
-        *(step for name in desired.bridges for step in _release(name, bound[name], observed, kept)),
+        *(
+            step
+            for name in desired.bridges
+            for step in _release(name, bound[name], observed, kept, takers)
+        ),
+        *_take_names(observed, bound, takers),
         *_delete_links(desired, making),
         *(
             step
@@ -88,24 +103,73 @@ def _delete_links(desired: Desired, making: Making) -> Iterator[Step]:
 
 
 def _release(
-    name: str, bound: Mapping[str, Binding], observed: Observed, kept: Set[int]
+    name: str,
+    bound: Mapping[str, Binding],
+    observed: Observed,
+    kept: Set[int],
+    takers: Mapping[int, tuple[str, str]],
 ) -> Iterator[Step]:
-    """Delete ports and unbind links that are wanted here no longer."""
+    """Delete ports, and unbind links that are wanted here no longer.
+
+    Where a port only changes links that no other port waits for, binding it is one step, later.
+    """
     for number, port in sorted(observed.datapaths.get(name, _NOTHING_THERE).ports.items()):
         binding = bound.get(port.name)
         if binding is None or binding.number != number:
             yield from _let_go(name, port, observed, kept)
             yield DeletePort(name, port.name, number)
-        elif port.ifindex and port.ifindex != binding.ifindex:
-            yield from _let_go(name, port, observed, kept)
-            yield BindPort(name, port.name, number, 0, port.hook)
+            continue
+        yield from _let_go(name, port, observed, kept)
+        here = name, port.name
+        indexes = (life.ifindex for life in lives_of(port))
+        contested = {each for each in indexes if takers.get(each, here) != here}
+        if port.ifindex and (port.ifindex in contested or not binding.link):
+            yield BindPort(name, replace(port, ifindex=0, incarnation=0, standby=()))
+        elif contested:
+            rest = tuple(life for life in port.standby if life.ifindex not in contested)
+            yield BindPort(name, replace(port, standby=rest))
 
 
 def _let_go(name: str, port: Port, observed: Observed, kept: Set[int]) -> Iterator[Step]:
-    """Leave a link as it was found, unless it only changes ports or goes itself."""
-    link = observed.by_index.get(port.ifindex)
-    if link and link.promiscuous and link.index not in kept:
-        yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
+    """Leave links as they were found, unless they only change ports or go themselves."""
+    for life in lives_of(port):
+        link = observed.by_index.get(life.ifindex)
+        if link and lives(life, link) and link.promiscuous and link.index not in kept:
+            yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
+
+
+def _take_names(
+    observed: Observed,
+    bound: Mapping[str, Mapping[str, Binding]],
+    takers: Mapping[int, tuple[str, str]],
+) -> Iterator[Step]:
+    """Take old names back from links that are not their ports' any more, or are called so again."""
+    for link in observed.links:
+        for name in former_names(observed.owner, link) if link.alternative_names else ():
+            bridge, port = takers.get(link.index, ("", ""))
+            members = bound[bridge][port].members if bridge else {}
+            if members.get(name) != link or link.name == name:
+                given = (name, former_mark(observed.owner, name))
+                there = tuple(each for each in given if each in link.alternative_names)
+                yield TakeNames(bridge, port or name, link.index, there)
+
+
+def _keep_names(
+    bridge: DesiredBridge, bound: Mapping[str, Binding], observed: Observed
+) -> Iterator[Step]:
+    """A link that was renamed stays known by its configured name, where that is free.
+
+    The mark outlasts the name, so that a person can take it away.
+    """
+    for port in bridge.ports.values():
+        links = bound[port.name].members
+        for member in port.members if links else ():
+            link = links.get(member.name)
+            if link is None or link.name == member.name or not member.has_usual_name:
+                continue
+            mark = former_mark(observed.owner, member.name)
+            if member.name not in observed.by_name and mark not in link.alternative_names:
+                yield KeepName(bridge.name, port.name, link.index, member.name, mark)
 
 
 def _build(
@@ -137,6 +201,7 @@ def _build(
     yield from _forget(bridge, numbers, there, changes)
     yield from _create_links(bridge, bound, observed.owner)
     yield from _bind(bridge, bound, ports)
+    yield from _keep_names(bridge, bound, observed)
     yield from _address(bridge, bound)
     yield from _set_mtu(bridge, bound, observed)
 
@@ -199,17 +264,18 @@ def _bind(
     """Bind ports to links. A link is set up once, when it is bound: people may set it down."""
     for port in all_ports(bridge):
         binding = bound[port.name]
-        link = binding.link
         there = ports.get(port.name)
-        is_same_port = there is not None and there.number == binding.number
-        now = there.ifindex if there and is_same_port else 0
-        if link and not link.promiscuous:
-            yield SetPromiscuous(bridge.name, port.name, link.index, promiscuous=True)
-        if link and now != link.index and not link.up:
-            yield SetLinkUp(bridge.name, port.name, link.index)
-        hook = there.hook if there and is_same_port else port.hook
-        if (now, hook) != (binding.ifindex, port.hook):
-            yield BindPort(bridge.name, port.name, binding.number, binding.ifindex, port.hook)
+        if there is None or there.number != binding.number:
+            there = Port(binding.number, port.name, hook=port.hook)
+        has = lives_of(there)
+        for link in binding.links:
+            if not link.promiscuous:
+                yield SetPromiscuous(bridge.name, port.name, link.index, promiscuous=True)
+            if not link.up and not any(lives(life, link) for life in has):
+                yield SetLinkUp(bridge.name, port.name, link.index)
+        wanted = binding.port(port, there)
+        if wanted != there:
+            yield BindPort(bridge.name, wanted)
 
 
 def _address(bridge: DesiredBridge, bound: Mapping[str, Binding]) -> Iterator[Step]:
@@ -223,7 +289,7 @@ def _set_mtu(
     bridge: DesiredBridge, bound: Mapping[str, Binding], observed: Observed
 ) -> Iterator[Step]:
     """Internal ports follow the smallest of the links to elsewhere, as on other bridges."""
-    ports = [(port, link) for port in all_ports(bridge) if (link := bound[port.name].link)]
+    ports = [(port, link) for port in all_ports(bridge) for link in bound[port.name].links]
     outward = [link.mtu for port, link in ports if port.kind in (PortKind.SYSTEM, PortKind.TAP)]
     usual = {PortKind.INTERNAL: min(outward, default=0), PortKind.PATCH: _CABLE_MTU}
     for port, link in ports:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import Hook
+from hotswitch.ports.lifecycle import Lifecycle
+from hotswitch.ports.members import Metadata, merged
 from hotswitch.switch.binding import Binding
 from hotswitch.switch.desired import DesiredPort, PortKind, VlanMode
 
@@ -24,9 +26,22 @@ class PortState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """A link of a system port. name: as it is configured. link: None if it is missing."""
+
+    name: str
+    link: Link | None
+    forwards: bool
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PortStatus:
     """A port: what it is, which link it has (`link` is empty and `ifindex` 0 if none).
 
+    lifecycle: what becomes of it without a device; None: nothing is said of that.
+    links: of a system port, all of its links, in the order of their configured names.
+    metadata: for others; of the port, without those of its links.
     device: what people know it by, of an internal port the host's end: its address, MTU and whether
         it is up are the port's to them. None if it is not there, or in another network namespace.
     """
@@ -41,6 +56,15 @@ class PortStatus:
     error: str = ""
     kind: PortKind = PortKind.SYSTEM
     device: Link | None = None
+    lifecycle: Lifecycle | None = None
+    links: tuple[LinkStatus, ...] = ()
+    metadata: Metadata = ()
+    is_vif: bool = False
+
+    @property
+    def incarnation(self) -> int:
+        """The life of the device; 0: there is none, or it is not known."""
+        return self.device.incarnation if self.device else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +87,9 @@ class AddressStatus:
     static: bool
 
 
-def port_status(port: DesiredPort, binding: Binding, error: str) -> PortStatus:
+def port_status(
+    port: DesiredPort, binding: Binding, error: str, lifecycle: Lifecycle | None = None
+) -> PortStatus:
     """The status of a port; `error` is what went wrong when it was last worked on."""
     link = binding.link
     if error or (binding.error and not binding.waits):
@@ -83,6 +109,22 @@ def port_status(port: DesiredPort, binding: Binding, error: str) -> PortStatus:
         binding.error or error,
         port.kind,
         binding.device,
+        lifecycle,
+        _links(port, binding) if port.kind is PortKind.SYSTEM else (),
+        port.metadata,
+        port.is_vif,
+    )
+
+
+def _links(port: DesiredPort, binding: Binding) -> tuple[LinkStatus, ...]:
+    return tuple(
+        LinkStatus(
+            member.name,
+            link := binding.members.get(member.name),
+            link is not None and link is binding.link,
+            merged(port.metadata, member.metadata),
+        )
+        for member in sorted(port.members, key=lambda each: each.name)
     )
 
 

@@ -117,23 +117,25 @@ class DeletePort:
 
 @dataclass(frozen=True, slots=True)
 class BindPort:
-    """Bind a port to a link (ifindex 0: to none), with a hook."""
+    """Bind a port to links (ifindex 0: to none), with a hook: one step, also from link to link."""
 
     bridge: str
-    port: str
-    number: int
-    ifindex: int
-    hook: Hook
+    value: Port
 
     @property
-    def value(self) -> Port:
-        """The port as it will be."""
-        return Port(self.number, self.port, self.ifindex, self.hook)
+    def port(self) -> str:
+        """The port's name."""
+        return self.value.name
 
     def __str__(self) -> str:
-        if not self.ifindex:
-            return f"{self.bridge}: unbind port {self.port}"
-        return f"{self.bridge}: bind port {self.port} to link {self.ifindex}, hook {self.hook}"
+        port = self.value
+        if not port.ifindex:
+            return f"{self.bridge}: unbind port {port.name}"
+        others = ", ".join(str(life.ifindex) for life in port.standby)
+        standby = f", link {others} standing by" if others else ""
+        return f"{self.bridge}: bind port {port.name} to link {port.ifindex}{standby}, " + (
+            f"hook {port.hook}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,34 @@ class SetMtu:
         return f"{self.bridge}: set the MTU of link {self.index} of {self.port} to {self.mtu}"
 
 
+@dataclass(frozen=True, slots=True)
+class KeepName:
+    """Give a port's link, which was renamed, its old name as an alternative one, and a mark."""
+
+    bridge: str
+    port: str
+    index: int
+    name: str
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: keep {self.name} as an alternative name of link {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class TakeNames:
+    """Take alternative names away that a link was given."""
+
+    bridge: str
+    port: str
+    index: int
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(self.names)
+        return f"{self.bridge}: take the alternative names {names} from link {self.index}"
+
+
 Step: TypeAlias = (
     CreateDatapath
     | DeleteDatapath
@@ -269,4 +299,6 @@ Step: TypeAlias = (
     | SetPromiscuous
     | SetAddress
     | SetMtu
+    | KeepName
+    | TakeNames
 )

@@ -9,12 +9,15 @@ from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
 from hotswitch.model.port import PortStatistics
+from hotswitch.ports.lifecycle import Memory
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, World, apply, observe
 from hotswitch.switch.binding import bindings
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.following import Place, follow_devices
 from hotswitch.switch.making import sort_out
+from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import all_ports
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import AddressStatus, BridgeStatus, port_status
@@ -35,6 +38,24 @@ class Switch:
         self._clock = clock
         self._desired = Desired()
         self._failures: list[Failure] = []
+        self._memory: Memory[Place] = Memory()
+        self._expired: set[Place] = set()
+        self._deadline: int | None = None
+
+    @property
+    def deadline(self) -> int | None:
+        """When, by the clock, a port will have been without its device for long enough, if any."""
+        return self._deadline
+
+    def take_expired(self) -> list[Place]:
+        """The ports that went with their devices since the last time, and are wanted no longer."""
+        expired, self._expired = self._expired, set()
+        bridges = self._desired.bridges
+        return sorted(
+            (bridge, port)
+            for bridge, port in expired
+            if not (bridge in bridges and port in bridges[bridge].ports)
+        )
 
     @property
     def desired(self) -> Desired:
@@ -83,12 +104,22 @@ class Switch:
         HotswitchError if it cannot even look.
         """
         for _ in range(_ROUNDS):
-            steps = plan(self._desired, observe(self._world))
+            observed = observe(self._world)
+            self._follow_devices(observed)
+            steps = plan(self._desired, observed)
             self._failures = apply(steps, self._world)
             failed = [failure.step for failure in self._failures]
             if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
                 break
         return self._failures
+
+    def _follow_devices(self, observed: Observed) -> None:
+        """Let ports go that go with their devices: they are wanted no longer."""
+        following = follow_devices(self._desired, observed, self._clock.now(), self._memory)
+        self._desired = following.desired
+        self._memory = following.memory
+        self._deadline = following.deadline
+        self._expired.update(following.expired)
 
     def age(self, now: int) -> list[HotswitchError]:
         """Forget addresses not seen for the ageing time; errors, which stop no other bridge.
@@ -121,7 +152,10 @@ class Switch:
                 name,
                 {
                     port.name: port_status(
-                        port, bound[name][port.name], errors.get((name, port.name), "")
+                        port,
+                        bound[name][port.name],
+                        errors.get((name, port.name), ""),
+                        bridge.lifecycle_of(port),
                     )
                     for port in all_ports(bridge)
                 },
