@@ -284,7 +284,11 @@ def test_words_are_completed(tmp_path: Path) -> None:
     assert "add" in complete("hotswitch port ")
     assert complete("hotswitch port add tap0 st") == ["storm-limit"]
     assert complete("hotswitch port add tap0 mode native-t") == ["native-tagged"]
-    assert complete("hotswitch port add tap0 bridge br0 mode access m") == ["mac", "mtu"]
+    assert complete("hotswitch port add tap0 bridge br0 mode access m") == [
+        "mac",
+        "mtu",
+        "metadata",
+    ]
     assert complete("hotswitch program show ") == ["asm", "ir", "bridge"]
     assert complete("hotswitch program show asm ") == ["bridge"]
     assert complete("hotswitch trace in tap0 arp ") == ["bridge", "hex"]

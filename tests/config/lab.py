@@ -8,6 +8,7 @@ from typing import Any
 from hotswitch.base.clock import ManualClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.devices import Device
+from hotswitch.config.edit import Operation
 from hotswitch.config.operations import Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.reconcile import Reconciler
@@ -41,6 +42,11 @@ class LabDatabase:
             raise self.refuses
         self.written.append(list(updates))
         self.transact_json(*(each.to_json() for each in updates))
+
+    async def change(self, operations: Sequence[Operation]) -> None:
+        if self.refuses:
+            raise self.refuses
+        self.transact_json(*operations)
 
     def transact_json(self, *operations: dict[str, Any]) -> list[Any]:
         """Commit; the results."""
@@ -78,6 +84,33 @@ class LabDatabase:
                 "table": "Port",
                 "uuid-name": "port",
                 "row": {"name": name, "interfaces": ["named-uuid", "interface"]},
+            },
+            self._mutate("Bridge", [["name", "==", bridge]], "ports", "port"),
+        )
+
+    def add_bond(self, bridge: str, name: str, *interfaces: str) -> None:
+        """As ovs-vsctl add-bond."""
+        self._bump(
+            *(
+                {
+                    "op": "insert",
+                    "table": "Interface",
+                    "uuid-name": f"i{at}",
+                    "row": {"name": interface},
+                }
+                for at, interface in enumerate(interfaces)
+            ),
+            {
+                "op": "insert",
+                "table": "Port",
+                "uuid-name": "port",
+                "row": {
+                    "name": name,
+                    "interfaces": [
+                        "set",
+                        [["named-uuid", f"i{at}"] for at in range(len(interfaces))],
+                    ],
+                },
             },
             self._mutate("Bridge", [["name", "==", bridge]], "ports", "port"),
         )

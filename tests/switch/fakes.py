@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -37,14 +38,24 @@ class FakeLinks:
         self.silent: set[int] = set()
         self.patience: int | None = None
         self._next = 1
+        self._incarnations = itertools.count()
 
     def add(self, name: str, **values: object) -> Link:
         """A device appears."""
         if name in {each.name for each in self.links.values()}:
             raise FakeError(f"{name} exists")
-        made = Link(self._next, name, **({"kind": "dummy", "mtu": 1500} | values))  # type: ignore[arg-type]
+        usual = {"kind": "dummy", "mtu": 1500, "incarnation": 1000 + next(self._incarnations)}
+        made = Link(self._next, name, **(usual | values))  # type: ignore[arg-type]
         self.links[made.index] = made
         self._next += 1
+        return made
+
+    def replace(self, index: int, **values: object) -> Link:
+        """A device goes, and another one gets its index."""
+        before, self._next = self._next, index
+        name = self.links.pop(index).name
+        made = self.add(name, **values)
+        self._next = before
         return made
 
     def change(self, index: int, **values: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -14,8 +15,12 @@ from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.kernel.links import Link
+from hotswitch.ports.lifecycle import EPHEMERAL, STATIC, Lifecycle, Memory, Policy
+from hotswitch.ports.members import Member
 from hotswitch.switch.apply import carry_out, observe
+from hotswitch.switch.binding import lives_of
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
+from hotswitch.switch.following import follow_devices
 from hotswitch.switch.plan import plan
 from hotswitch.switch.switch import Switch
 from tests.switch.fakes import Died, FakeWorld
@@ -45,7 +50,20 @@ def ports(draw: st.DrawFn, name: str) -> DesiredPort:
         trunks=tuple(sorted(draw(st.sets(vlan, max_size=3)))),
         mode=draw(st.none() | st.sampled_from(VlanMode)),
         storm_limit=draw(st.sampled_from((0, 0, 5, 1000))),
+        **(draw(lives(name)) if kind is PortKind.SYSTEM else {}),
     )
+
+
+@st.composite
+def lives(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """What becomes of a port without a device, and the links of some VIFs."""
+    follows = st.booleans()
+    links = (Member(name, follow_rename=draw(follows)),)
+    is_vif = draw(st.sampled_from((False, False, True)))
+    if is_vif:
+        links += (Member(f"{name}v", follow_rename=draw(follows), preference=1),)
+    policies = (None, None, STATIC, EPHEMERAL, Lifecycle(Policy.GRACE, 5))
+    return {"lifecycle": draw(st.sampled_from(policies)), "links": links, "is_vif": is_vif}
 
 
 @st.composite
@@ -75,7 +93,7 @@ def fields(port: DesiredPort) -> dict[str, object]:
 class Happening:
     """Something that people or the kernel do to devices between two looks."""
 
-    KINDS = ("appear", "go", "rename", "enslave", "set down", "mtu")
+    KINDS = ("appear", "go", "again", "rename", "enslave", "set down", "carrier", "mtu")
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name = kind, name
@@ -91,6 +109,10 @@ class Happening:
             match self.kind:
                 case "go":
                     world.kernel.delete(each.index)
+                case "again" if each.kind == "dummy":
+                    world.kernel.replace(each.index)
+                case "carrier":
+                    world.kernel.change(each.index, carrier=not each.carrier)
                 case "rename" if each.kind == "dummy":
                     world.kernel.change(each.index, name=f"was{each.index}")
                 case "enslave" if each.kind == "dummy":
@@ -103,7 +125,9 @@ class Happening:
 
 Story = list[tuple[list[Happening], Desired]]
 happenings = st.builds(
-    Happening, st.sampled_from(Happening.KINDS), st.sampled_from((*DEVICES, *MADE_ONLY, *BRIDGES))
+    Happening,
+    st.sampled_from(Happening.KINDS),
+    st.sampled_from((*DEVICES, "tap0v", "eth0v", *MADE_ONLY, *BRIDGES)),
 )
 history = st.lists(st.tuples(st.lists(happenings, max_size=3), wishes()), min_size=2, max_size=4)
 
@@ -122,14 +146,23 @@ def state(world: FakeWorld) -> Mapping[str, object]:
     return {
         "datapaths": {
             name: (
-                {n: (p.name, names.get(p.ifindex), p.hook) for n, p in each.ports().items()},
+                {
+                    n: (
+                        p.name,
+                        names.get(p.ifindex),
+                        {names.get(life.ifindex) for life in p.standby},
+                        p.hook,
+                    )
+                    for n, p in each.ports().items()
+                },
                 dict(each.entries()),
                 dict(each.meters()),
             )
             for name, each in world.datapaths.items()
         },
         "links": {
-            each.name: replace(each, index=0, peer=0) for each in world.kernel.links.values()
+            each.name: replace(each, index=0, peer=0, incarnation=0)
+            for each in world.kernel.links.values()
         },
     }
 
@@ -145,7 +178,19 @@ def test_after_reconciling_there_is_nothing_left_to_plan(
         for each in happened:
             each(world)
         assert switch.set_desired(wanted) == []
-        assert plan(wanted, observe(world)) == []
+        assert plan(switch.desired, observe(world)) == []
+        check_links(world)
+
+
+def check_links(world: FakeWorld) -> None:
+    """No link is a port's twice, and each that is one's is the life that is there."""
+    seen: set[int] = set()
+    for datapath in world.datapaths.values():
+        for port in datapath.ports().values():
+            for life in lives_of(port):
+                assert life.ifindex not in seen
+                seen.add(life.ifindex)
+                assert world.kernel.links[life.ifindex].incarnation == life.incarnation
 
 
 def renames(story: Story) -> bool:
@@ -167,11 +212,15 @@ def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> No
         for world in (smooth, broken):
             for each in happened:
                 each(world)
-        for step in plan(wanted, observe(broken))[:done]:
+        seen = observe(broken)
+        left = follow_devices(wanted, seen, 0, Memory()).desired
+        for step in plan(left, seen)[:done]:
             carry_out(step, broken)
         for world in (smooth, broken):
-            assert Switch(world, ManualClock()).set_desired(wanted) == []
-        assert plan(wanted, observe(broken)) == []
+            switch = Switch(world, ManualClock())
+            assert switch.set_desired(wanted) == []
+            assert plan(switch.desired, observe(world)) == []
+            check_links(world)
         assert state(broken) == state(smooth)
 
 

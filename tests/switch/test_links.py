@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.links import Link, get_link, list_links
+from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.kernel_links import KernelLinks
@@ -61,6 +63,10 @@ def link(name: str) -> Link:
     return found
 
 
+def state(switch: Switch, port: str) -> PortState:
+    return switch.status()["br0"].ports[port].state
+
+
 def names() -> set[str]:
     return {each.name for each in list_links()}
 
@@ -80,7 +86,7 @@ def test_a_bridge_comes_and_goes(world: World, switch: Switch) -> None:
     assert bound == {"br0": link(INSIDE).index, "tap0": link("tap0").index, "tap1": 0}
 
     link_actions.set_up(link("guest0").index)
-    assert switch.status()["br0"].ports["tap0"].state is PortState.FORWARDING
+    until(lambda: state(switch, "tap0") is PortState.FORWARDING, "the carrier is told")
 
     assert switch.set_desired(Desired()) == []
     assert names() == before
@@ -168,14 +174,14 @@ def test_a_tap_that_a_program_has_open_goes_with_its_port(switch: Switch) -> Non
     switch.set_desired(KINDS)
     descriptor = open_tap("vm1")
     try:
-        assert switch.status()["br0"].ports["vm1"].state is PortState.FORWARDING
+        until(lambda: state(switch, "vm1") is PortState.FORWARDING, "the carrier is told")
         assert switch.set_desired(desired(bridge("br0"))) == []
         assert get_link("vm1") is None
         with pytest.raises(OSError) as raised:
             os.read(descriptor, 2000)
         assert raised.value.errno == errno.EBADFD
         assert switch.set_desired(KINDS) == []
-        assert switch.status()["br0"].ports["vm1"].state is PortState.DOWN
+        until(lambda: state(switch, "vm1") is PortState.DOWN, "the carrier is told")
     finally:
         os.close(descriptor)
     assert get_link("vm1") is not None
@@ -217,7 +223,8 @@ def test_an_internal_port_that_went_with_a_container_is_made_anew(switch: Switch
         netns.delete(other)
     until(lambda: get_link(first.index) is None, "the pair went with the container")
     assert switch.links_changed() == []
-    assert switch.status()["br0"].ports["mgmt"].device == link("mgmt")
+    device = switch.status()["br0"].ports["mgmt"].device
+    assert device and device.index == link("mgmt").index
     assert link(inside_name("test", "mgmt")).index != first.index
 
 
@@ -229,3 +236,33 @@ def test_an_mtu_that_the_kernel_refuses_is_an_error_of_the_port(switch: Switch) 
     assert "set the MTU" in ports["vm1"].error and ports["vm1"].state is PortState.ERROR
     assert not ports["eth0"].error
     assert switch.set_desired(desired(bridge("br0", "eth0"))) == []
+
+
+def test_a_port_follows_a_rename_and_the_old_name_stays(world: World, switch: Switch) -> None:
+    made = link_actions.create_veth("tap0", "guest0")
+    switch.set_desired(desired(bridge("br0", "tap0")))
+    link_actions.set_up(made.index, up=False)
+    link_actions.rename(made.index, "web")
+    assert switch.links_changed() == []
+    assert switch.links_changed() == []
+    assert world.datapaths["br0"].ports()[1].ifindex == made.index
+    assert link("tap0").name == "web"
+    assert switch.status()["br0"].ports["tap0"].link == "web"
+    link_actions.delete_alternative_name(made.index, "tap0")
+    assert switch.links_changed() == []
+    assert get_link("tap0") is None  # taken away by a person, and not given again
+    assert switch.set_desired(Desired()) == []
+    assert link("web").alternative_names == ()
+
+
+def test_an_index_that_is_used_again_is_another_device(world: World, switch: Switch) -> None:
+    wanted = bridge("br0", DesiredPort("tap0", lifecycle=EPHEMERAL))
+    first = link_actions.create("tap0", "bridge")
+    switch.set_desired(desired(wanted))
+    link_actions.delete(first.index)
+    line = ["ip", "link", "add", "tap0", "index", str(first.index), "type", "bridge"]
+    subprocess.run(line, check=True)
+    assert link("tap0").index == first.index
+    assert switch.links_changed() == []
+    assert switch.take_expired() == [("br0", "tap0")]
+    assert 1 not in world.datapaths["br0"].ports()

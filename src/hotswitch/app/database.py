@@ -13,7 +13,7 @@ from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
 from hotswitch.app.service import StoreError
 from hotswitch.base.clock import Clock
-from hotswitch.config.edit import edit
+from hotswitch.config.edit import Operation, edit
 from hotswitch.config.operations import Update
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, embedded_tables, the_root
@@ -110,6 +110,10 @@ class ConfigDatabase:
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes. Raises StoreError."""
         self._commit([each.to_json() for each in updates])
+
+    async def change(self, operations: Sequence[Operation]) -> None:
+        """Carry out these operations. Raises StoreError."""
+        self._commit(list(operations))
 
     # For the daemon's own commands
 

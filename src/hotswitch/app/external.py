@@ -18,6 +18,7 @@ from hotswitch.app.identity import own_identity
 from hotswitch.app.service import StoreError
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
+from hotswitch.config.edit import Operation
 from hotswitch.config.idl import replica_tables, transaction
 from hotswitch.config.operations import Update
 from hotswitch.config.reconcile import Reconciler
@@ -99,10 +100,22 @@ class ExternalDatabase:
 
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes. Raises ExternalError if they could not be made."""
-        idl = self._idl
-        if idl is None or idl.txn is not None:
+        await self._commit(transaction(self._free(), updates))
+
+    async def change(self, operations: Sequence[Operation]) -> None:
+        """Carry out these operations. Raises ExternalError if they could not be."""
+        made = Transaction(self._free())
+        for each in operations:
+            made.add_op(each)
+        await self._commit(made)
+
+    def _free(self) -> Idl:
+        """The replica, when no transaction is under way."""
+        if self._idl is None or self._idl.txn is not None:
             raise ExternalError("the external database is busy")
-        made = transaction(idl, updates)
+        return self._idl
+
+    async def _commit(self, made: Transaction) -> None:
         status = made.commit()
         if status == Transaction.INCOMPLETE:
             done: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -88,7 +88,7 @@ class Wishes:
 
     async def _together(self, batch: list[Wish]) -> None:
         """All at once if that works; else one by one, so that one alone bears its error."""
-        wanted = self._now()
+        before = wanted = self._now()
         possible = []
         for wish in batch:
             try:
@@ -100,6 +100,9 @@ class Wishes:
             return
         try:
             await self._prepare(wanted)
+            if self._now() is not before:  # ports went with their devices meanwhile
+                await self._together(possible)
+                return
             self._carry_out(wanted, possible)
         except HotswitchError as error:
             if len(possible) == 1:

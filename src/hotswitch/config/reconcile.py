@@ -15,9 +15,11 @@ from typing import Protocol
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.devices import Devices
+from hotswitch.config.edit import Operation, edit
 from hotswitch.config.journal import Journal
 from hotswitch.config.operations import Update
 from hotswitch.config.other_columns import Identity
+from hotswitch.config.pending import Pending
 from hotswitch.config.read import Reader, Reading
 from hotswitch.config.resets import Resets
 from hotswitch.config.rows import Tables, number, text
@@ -47,6 +49,9 @@ class Database(Protocol):
         They are not told to the reconciler as a change.
         """
 
+    async def change(self, operations: Sequence[Operation]) -> None:
+        """Carry out these operations, all of them or none. Raises HotswitchError."""
+
 
 class Reconciler:
     """Keeps a switch as a database wants it, and the database as the switch is."""
@@ -67,6 +72,7 @@ class Reconciler:
         self._writer = Writer(identity)
         self._resets = Resets()
         self._journal = Journal()
+        self._pending = Pending()
         self._woken = asyncio.Event()
         self._turns = asyncio.Lock()
         self._reading = Reading()
@@ -100,6 +106,7 @@ class Reconciler:
             self._note_failures(self._switch.links_changed())
         except HotswitchError as error:
             self._note_failures([error])
+        self._pending.note(self._switch.take_expired(), self._reading)
         self._woken.set()
 
     def tick(self) -> None:
@@ -107,6 +114,9 @@ class Reconciler:
         now = self._clock.now()
         if now >= self._statistics_at or self._unwritten or (self._failures and self._is_late(now)):
             self._woken.set()
+        deadline = self._switch.deadline
+        if deadline is not None and now >= deadline:
+            self.links_changed()
 
     async def start(self) -> None:
         """The first turn: afterwards the switch is as wanted, as far as possible."""
@@ -132,19 +142,34 @@ class Reconciler:
         """Bring the switch and the database together once."""
         async with self._turns:
             self._woken.clear()
+            self._pending.note(self._switch.take_expired(), self._reading)
             reading = self._reading = self._reader.read(self._database.tables(), self._hints)
             self._note_remarks(reading)
-            is_in_force = await self._make_so(reading.desired)
-            await self._write(reading, reading.next_cfg if is_in_force else None)
+            await self._write(reading, is_in_force=await self._make_so(reading))
 
-    async def _make_so(self, desired: Desired) -> bool:
+    def _wanted(self, reading: Reading) -> Desired:
+        """What the database wants, but for ports that went with their devices."""
+        self._pending.note(self._switch.take_expired(), reading)
+        return self._pending.wanted(reading)
+
+    async def _follow_devices(self, reading: Reading) -> Reading:
+        """Have the database want what devices have made of it; what it says then."""
+        operations = edit(self._database.tables(), reading, self._wanted(reading))
+        if operations:
+            await self._database.change(operations)
+            reading = self._reading = self._reader.read(self._database.tables(), self._hints)
+        return reading
+
+    async def _make_so(self, reading: Reading) -> bool:
         """Whether it is in force now, as far as it can be."""
         now = self._clock.now()
         try:
+            desired = self._wanted(reading)
             if desired != self._switch.desired or not self._has_begun:
                 # The old programs go on meanwhile; what is asked meanwhile shares the next turn.
                 while compilation := self._switch.prepare(desired):
                     await asyncio.wait([asyncio.wrap_future(compilation)])
+                    desired = self._wanted(reading)
                 self._note_failures(self._switch.set_desired(desired))
                 self._retry_at = now + RETRY_PERIOD
                 self._forget_hints(desired)
@@ -159,8 +184,10 @@ class Reconciler:
             self._has_begun = True
         return True
 
-    async def _write(self, reading: Reading, in_force: int | None) -> None:
+    async def _write(self, reading: Reading, *, is_in_force: bool) -> None:
         try:
+            reading = await self._follow_devices(reading)
+            in_force = reading.next_cfg if is_in_force else None
             status = self._switch.status()
             self._journal.note(status)
             picture = Picture(status, self._devices.device, self._resets.count(status))

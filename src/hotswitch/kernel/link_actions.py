@@ -148,13 +148,17 @@ def add_alternative_names(index: int, names: Sequence[str]) -> None:
 
 def delete_alternative_name(index: int, name: str) -> None:
     """Take an alternative name away."""
-    delete_alternative_names(index, (name,))
+    _alternative_names(_RTM_DELLINKPROP, index, (name,), f"take the name {name} from a link")
 
 
 def delete_alternative_names(index: int, names: Sequence[str]) -> None:
-    """Take alternative names away in one request, up to one that is not there."""
-    text = ", ".join(names)
-    _alternative_names(_RTM_DELLINKPROP, index, names, f"take the name {text} from a link")
+    """Take those of these alternative names away that the link has."""
+    for name in names:
+        try:
+            delete_alternative_name(index, name)
+        except KernelError as error:
+            if error.errno != errno.ENOENT:
+                raise
 
 
 def _alternative_names(kind: int, index: int, names: Sequence[str], attempt: str) -> None:

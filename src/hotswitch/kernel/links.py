@@ -117,6 +117,7 @@ class Link:
     details: tuple[tuple[str, int], ...] = ()
     driver: str = ""
     incarnation: int = 0
+    id: int = 0
 
 
 def list_links() -> list[Link]:

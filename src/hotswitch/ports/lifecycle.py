@@ -39,7 +39,7 @@ class Lifecycle:
     grace: int = 0
 
     def __str__(self) -> str:
-        return f"{self.policy}={self.grace}" if self.policy is Policy.GRACE else self.policy
+        return f"{self.policy}={self.grace}" if self.policy is Policy.GRACE else str(self.policy)
 
     @property
     def patience(self) -> int | None:

@@ -7,6 +7,7 @@ buffer and is the next flock, so a caller that is busy gets fewer and larger one
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -75,11 +76,18 @@ class LinkWatch:
 
     def _ask_doubtful(self) -> None:
         while doubtful := self._book.take_doubtful():
-            events: list[LinkEvent] = []
-            for index in doubtful:
-                link = get_link(index, self._asker)
-                events.append(Changed(link) if link else Removed(index, ""))
-            self._book.apply(events)
+            self.ask(doubtful)
+
+    def ask(self, indexes: Iterable[int]) -> None:
+        """Look at these links: not everything is told. The next `read` has the changes.
+
+        Raises KernelError.
+        """
+        events: list[LinkEvent] = []
+        for index in indexes:
+            link = get_link(index, self._asker)
+            events.append(Changed(link) if link else Removed(index, ""))
+        self._book.apply(events)
 
     def close(self) -> None:
         """Stop listening."""

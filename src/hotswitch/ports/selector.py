@@ -35,7 +35,7 @@ class By(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """value: in the form that `values` gives; addresses and incarnations as hexadecimal text."""
+    """value: in the form that `values` gives."""
 
     by: By
     value: str
@@ -65,13 +65,12 @@ def read_selector(text: str) -> Selector:
         if by is By.PERMANENT_ADDRESS:
             value = MAC.show(MAC.read(value))
         elif by is By.ID:
-            value = show_incarnation(read_incarnation(value))
+            value = str(int(value)) if value.isascii() and value.isdigit() else ""
     except ValueError:
-        raise PortTextError(f"{value[:40]!r} is no {_FORMS[by]}") from None
+        raise PortTextError(f"{value[:40]!r} is no Ethernet address") from None
+    if not value:
+        raise PortTextError(f"{text[:40]!r} is no link id", remedy="it is a whole number")
     return Selector(by, value)
-
-
-_FORMS = {By.PERMANENT_ADDRESS: "Ethernet address", By.ID: "incarnation"}
 
 
 def show_incarnation(incarnation: int) -> str:
@@ -102,7 +101,7 @@ def values(by: By, link: Link) -> tuple[str, ...]:
         case By.DRIVER:
             return (link.driver,) if link.driver else ()
         case By.ID:
-            return (show_incarnation(link.incarnation),) if link.incarnation else ()
+            return (str(link.id),) if link.id else ()
 
 
 @dataclass(slots=True)

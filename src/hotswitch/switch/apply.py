@@ -6,7 +6,7 @@ bridge; the others go on. Planning again tries what is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
@@ -22,7 +22,7 @@ from hotswitch.switch.steps import Step
 class Links(Protocol):
     """What is done with the kernel's links. All raise HotswitchError."""
 
-    def list_links(self) -> Sequence[Link]:
+    def list_links(self) -> Collection[Link]:
         """All links."""
 
     def create_veth(self, name: str, peer: str, mtu: int) -> Link:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
+from hotswitch.kernel.links import Link
 from hotswitch.model.port import Port
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import Member, lives
@@ -45,7 +46,10 @@ def follow_devices(
         for wanted, lifecycle in _expirable(bridge):
             place = bridge.name, wanted.name
             port = there.get(wanted.name)
-            if port and _has_device(wanted, port, observed):
+            link = _own_link(wanted, port, observed) if port else None
+            if link:
+                if link.master:  # it will be unbound, but it has had it
+                    seen.add(place)
                 continue
             was_bound = port is not None and port.ifindex > 0
             goes_now = was_bound and lifecycle.policy is Policy.EPHEMERAL
@@ -76,15 +80,15 @@ def _expirable(bridge: DesiredBridge) -> Iterator[tuple[DesiredPort, Lifecycle]]
             yield port, lifecycle
 
 
-def _has_device(wanted: DesiredPort, port: Port, observed: Observed) -> bool:
-    """Whether a link that the port is bound to lives on, and may be its."""
+def _own_link(wanted: DesiredPort, port: Port, observed: Observed) -> Link | None:
+    """A link that the port is bound to, that lives on, and that may be its."""
     for life in lives_of(port):
         link = observed.by_index.get(life.ifindex)
         if link and lives(life, link):
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
-                    return True
-    return False
+                    return link
+    return None
 
 
 def _finds(members: tuple[Member, ...], finder: Finder, observed: Observed) -> bool:

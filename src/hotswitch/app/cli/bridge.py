@@ -8,11 +8,20 @@ import click
 
 from hotswitch.app.cli import names, render
 from hotswitch.app.cli.context import call, done, shared_options, show
-from hotswitch.app.cli.words import Word, number, on_off, words_argument
+from hotswitch.app.cli.words import (
+    LIFECYCLES,
+    Word,
+    lifecycle,
+    number,
+    on_off,
+    or_none,
+    words_argument,
+)
 
 _AGEING = Word("ageing", "ageing_time", number(0, 1_000_000))
 _LIMIT = Word("address-limit", "address_limit", number(1, 1_000_000))
 _RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
+_LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
 
 
 @click.group(name="bridge")
@@ -34,7 +43,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@words_argument(_AGEING, _LIMIT, _RESERVED)
+@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE)
 @shared_options
 def add(name: str, words: dict[str, Any]) -> None:
     """Make the bridge NAME.
@@ -44,6 +53,7 @@ def add(name: str, words: dict[str, Any]) -> None:
       ageing SECONDS       forget an address that is silent for so long; 0: never (300)
       address-limit COUNT  learn at most so many addresses (8192)
       reserved on|off      pass frames to reserved addresses on, 01:80:c2:00:00:0X (off)
+      lifecycle POLICY     of its ports that have none of their own, as with port add
 
     \b
     Examples:
@@ -68,20 +78,21 @@ def delete(name: str) -> None:
 
 @command.command("set")
 @click.argument("name", shell_complete=names.bridges)
-@words_argument(_AGEING, _LIMIT, _RESERVED)
+@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE)
 @shared_options
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.
 
-    Keywords as with add. When the address table shrinks, the addresses seen
-    last stay.
+    Keywords as with add; `lifecycle none` takes that back. When the address
+    table shrinks, the addresses seen last stay.
 
     \b
     Example:
       hotswitch bridge set br0 ageing 600
+      hotswitch bridge set br0 lifecycle ephemeral
     """
     if not words:
-        raise click.UsageError("nothing to set: give ageing, address-limit or reserved")
+        raise click.UsageError("nothing to set: give ageing, address-limit, reserved or lifecycle")
     done(call("bridge/set", name=name, **words))
 
 
@@ -100,7 +111,7 @@ def listing() -> None:
 
 def _table(bridges: list[dict[str, Any]]) -> None:
     render.table(
-        ("BRIDGE", "PORTS", "AGEING", "LIMIT", "RESERVED", "ERROR"),
+        ("BRIDGE", "PORTS", "AGEING", "LIMIT", "RESERVED", "LIFECYCLE", "ERROR"),
         (
             (
                 each["name"],
@@ -108,6 +119,7 @@ def _table(bridges: list[dict[str, Any]]) -> None:
                 f"{each['ageing_time']}s",
                 each["address_limit"],
                 "on" if each["forward_reserved"] else "off",
+                each["lifecycle"] or "-",
                 each["error"],
             )
             for each in bridges

@@ -11,10 +11,15 @@ from hotswitch.app.cli import names, render
 from hotswitch.app.cli.context import call, done, shared_options, show
 from hotswitch.app.cli.words import (
     BRIDGE,
+    LIFECYCLES,
     Word,
+    lifecycle,
     number,
+    on_off,
     one_of,
     or_none,
+    pairs,
+    several,
     text,
     vlan,
     vlans,
@@ -41,7 +46,12 @@ _TYPE = Word("type", "type", one_of(*_TYPES), _TYPES)
 _PEER = Word("peer", "peer", or_none(text, ""), names="port")
 _MAC = Word("mac", "mac", or_none(_mac, ""))
 _MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
-_LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU)
+_LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
+_LINK = Word("link", "link", or_none(text, ""))
+_FOLLOW = Word("follow-rename", "follow_rename", on_off, ("on", "off"))
+_VIF = Word("vif", "vif", or_none(several, []))
+_METADATA = Word("metadata", "metadata", or_none(pairs, {}))
+_LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU, _LIFECYCLE, _LINK, _FOLLOW, _VIF, _METADATA)
 
 
 @click.group(name="port")
@@ -94,6 +104,13 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
       peer PORT         the patch port at the other end, which in turn names this one
       mac ADDRESS       of an internal or tap device that is made (any)
       mtu BYTES         of the device (as it is; internal: the smallest of the others)
+      lifecycle POLICY  when DEVICE goes: static: the port stays and waits; ephemeral: it
+                        goes too; grace=SECONDS: it goes after so long (the bridge's)
+      link SELECTOR     how DEVICE is found: name=, alternative-name=, permanent-address=,
+                        bus=, driver=, id= and a value (by the port's name)
+      follow-rename on|off  keep a device that is renamed (on); off: it must be called so
+      vif LINKS         several links are one port, the last usable one forwards: tap1,vif1
+      metadata PAIRS    for others: iface-id=7,vm-id=web
 
     \b
     Examples:
@@ -103,6 +120,9 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
       hotswitch port add tap9 bridge br0 --absent-ok
       hotswitch port add host0 bridge br0 type internal mac 02:00:00:00:00:01
       hotswitch port add vm1 bridge br0 type tap mtu 9000
+      hotswitch port add tap5 bridge br0 lifecycle ephemeral metadata vm-id=web
+      hotswitch port add uplink bridge br0 link bus=pci/0000:00:03.0
+      hotswitch port add guest1 bridge br0 vif tap1.0,vif1.0 --absent-ok
       hotswitch port add up bridge br0 type patch peer down
       hotswitch port add down bridge br1 type patch peer up
     """
@@ -112,17 +132,21 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
 
 @command.command("del")
 @click.argument("port", shell_complete=names.ports)
+@click.option("--incarnation", metavar="ID", default="", help="Only if its device still is that.")
 @shared_options
-def delete(port: str) -> None:
+def delete(port: str, incarnation: str) -> None:
     """Take PORT from its bridge.
 
-    Its device stays, unless it was made for it.
+    Its device stays, unless it was made for it. A script that cleans up late gives
+    the incarnation that `port show` told: if PORT has another device since then,
+    it is refused, and nothing changes.
 
     \b
-    Example:
+    Examples:
       hotswitch port del tap0
+      hotswitch port del tap0 --incarnation 00000000000a4c21
     """
-    done(call("port/del", name=port))
+    done(call("port/del", name=port, incarnation=incarnation))
 
 
 @command.command("set")
@@ -140,6 +164,7 @@ def change(port: str, words: dict[str, Any]) -> None:
       hotswitch port set tap0 tag none trunks 10,20
       hotswitch port set br0 tag 10
       hotswitch port set br0 mac 02:00:00:00:00:02 mtu 1400
+      hotswitch port set tap0 lifecycle grace=30
     """
     if not words:
         raise click.UsageError("nothing to set: give tag, trunks, mode, hook, mtu, …")
@@ -209,6 +234,19 @@ def _table(ports: list[dict[str, Any]]) -> None:
     )
 
 
+def _link(link: dict[str, Any]) -> str:
+    state = "forwards" if link["forwards"] else "stands by" if link["ifindex"] else "missing"
+    known_as = f" as {link['device']}" if link["device"] not in ("", link["name"]) else ""
+    return f"{link['name']}{known_as} {state}"
+
+
+def _metadata(port: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of the port and of its link that forwards."""
+    links = [link["metadata"] for link in port["links"] if link["forwards"]]
+    merged = dict(port["metadata"]) | (links[0] if links else {})
+    return sorted(merged.items())
+
+
 def _details(port: dict[str, Any]) -> None:
     lines = {
         "port": port["name"],
@@ -219,6 +257,10 @@ def _details(port: dict[str, Any]) -> None:
         "type": port["type"],
         "peer": port["peer"],
         "device": f"{port['link']} (index {port['ifindex']})" if port["ifindex"] else "none",
+        "incarnation": port["incarnation"],
+        "links": ", ".join(map(_link, port["links"])) if len(port["links"]) > 1 else "",
+        "lifecycle": port["lifecycle"],
+        "metadata": ", ".join(f"{key}={value}" for key, value in _metadata(port)),
         "mac": port["mac"],
         "mtu": port["mtu"] or "",
         "vlan": port["vlan"],

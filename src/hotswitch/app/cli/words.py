@@ -170,6 +170,36 @@ def vlans(value: str) -> list[int]:
     return sorted(found)
 
 
+LIFECYCLES = ("static", "ephemeral", "grace=30")
+"""What completion offers."""
+
+
+def lifecycle(value: str) -> str:
+    """What becomes of a port without a device; the daemon knows what can be."""
+    policy, equals, seconds = value.partition("=")
+    if (policy == "grace") != bool(equals) or policy not in ("static", "ephemeral", "grace"):
+        raise ValueError("static, ephemeral or grace=SECONDS is expected")
+    if equals:
+        number(1, 1_000_000)(seconds)
+    return value
+
+
+def pairs(value: str) -> dict[str, str]:
+    """Pairs of a key and a value with commas between: iface-id=7,vm-id=web."""
+    found: dict[str, str] = {}
+    for part in value.split(","):
+        key, equals, text = part.partition("=")
+        if not equals or not key or key in found:
+            raise ValueError("KEY=VALUE,KEY=VALUE is expected, each key once")
+        found[key] = text
+    return found
+
+
+def several(value: str) -> list[str]:
+    """Words with commas between."""
+    return value.split(",")
+
+
 def or_none(read: Callable[[str], Any], nothing: Any = None) -> Callable[[str], Any]:
     """What `read` takes, or the word none, which takes a setting back."""
     return lambda value: nothing if value == "none" else read(value)

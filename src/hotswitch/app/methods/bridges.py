@@ -9,6 +9,7 @@ import msgspec
 
 from hotswitch.app.control.method import Method, Nothing, RequestError
 from hotswitch.app.methods.fields import AddressLimit, AgeingTime
+from hotswitch.app.methods.lives import lifecycle
 from hotswitch.app.service import Service
 from hotswitch.switch.desired import DesiredBridge
 
@@ -20,6 +21,7 @@ class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ageing_time: AgeingTime = 300
     address_limit: AddressLimit = 8192
     forward_reserved: bool = False
+    lifecycle: str = ""
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +31,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ageing_time: AgeingTime | None = None
     address_limit: AddressLimit | None = None
     forward_reserved: bool | None = None
+    lifecycle: str | None = None
 
 
 class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +50,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                 ageing_time=asked.ageing_time,
                 address_limit=asked.address_limit,
                 forward_reserved=asked.forward_reserved,
+                lifecycle=lifecycle(asked.lifecycle),
             )
         )
 
@@ -59,8 +63,12 @@ def methods(service: Service) -> tuple[Method, ...]:
             for name in ("ageing_time", "address_limit", "forward_reserved")
             if getattr(asked, name) is not None
         }
+        if asked.lifecycle is not None:
+            given["lifecycle"] = lifecycle(asked.lifecycle)
         if not given:
-            raise RequestError("nothing to set", remedy="give ageing, address-limit or reserved")
+            raise RequestError(
+                "nothing to set", remedy="give ageing, address-limit, reserved or lifecycle"
+            )
         await service.change(asked.name, lambda bridge: replace(bridge, **given))
 
     def show(_: Nothing) -> list[dict[str, Any]]:
@@ -72,6 +80,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                 "ageing_time": bridge.ageing_time,
                 "address_limit": bridge.address_limit,
                 "forward_reserved": bridge.forward_reserved,
+                "lifecycle": str(bridge.lifecycle or ""),
                 "error": status[bridge.name].error,
             }
             for bridge in service.bridges()

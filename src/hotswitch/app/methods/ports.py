@@ -11,15 +11,19 @@ from msgspec import UNSET, UnsetType
 
 from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.methods.fields import Mac, Mtu, PortNumber, StormLimit, Vlan, read_mac
+from hotswitch.app.methods.lives import lifecycle, link_row, require_device, with_links
 from hotswitch.app.service import Service, with_port, without_port
 from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook, PortStatistics
+from hotswitch.ports.selector import show_incarnation
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind, VlanMode
 
 
 class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new port; fields as in `DesiredPort`, but `type` for `kind`, and `mac` as text, empty: any.
 
+    lifecycle: as text, empty: the bridge's. link: a selector as text, empty: by name.
+    vif: the names of a VIF's links, each preferred to those before it.
     absent_ok: the device may come later.
     """
 
@@ -35,6 +39,11 @@ class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hook: Hook = Hook.AUTO
     storm_limit: StormLimit = 0
     number: PortNumber = 0
+    lifecycle: str = ""
+    link: str = ""
+    follow_rename: bool = True
+    vif: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
     absent_ok: bool = False
 
 
@@ -52,6 +61,18 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hook: Hook | UnsetType = UNSET
     storm_limit: StormLimit | UnsetType = UNSET
     number: PortNumber | UnsetType = UNSET
+    lifecycle: str | UnsetType = UNSET
+    link: str | UnsetType = UNSET
+    follow_rename: bool | UnsetType = UNSET
+    vif: tuple[str, ...] | UnsetType = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
+
+
+class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A port. incarnation: the life of the device that it must have, 16 digits; empty: any."""
+
+    name: str
+    incarnation: str = ""
 
 
 class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,14 +112,20 @@ def methods(service: Service) -> tuple[Method, ...]:
             device_needed=port.kind is PortKind.SYSTEM and not asked.absent_ok,
         )
 
-    async def delete(asked: Name) -> None:
+    async def delete(asked: Delete) -> None:
         bridge, port = service.port(asked.name)
         if port.name == bridge.name:
             raise RequestError(
                 f"{port.name} is the local port of its bridge",
                 remedy=f"`hotswitch bridge del {port.name}` deletes both",
             )
-        await service.change(bridge.name, lambda bridge: without_port(bridge, port.name))
+
+        def without_the_port(bridge: DesiredBridge) -> DesiredBridge:
+            if asked.incarnation:
+                require_device(service, bridge, port.name, asked.incarnation)
+            return without_port(bridge, port.name)
+
+        await service.change(bridge.name, without_the_port)
 
     async def change(asked: Set) -> None:
         bridge, port = service.port(asked.name)
@@ -108,16 +135,24 @@ def methods(service: Service) -> tuple[Method, ...]:
             if name != "name" and (value := getattr(asked, name)) is not UNSET
         }
         if not given:
-            raise RequestError("nothing to set", remedy="give tag, trunks, mode, hook, mtu, …")
+            raise RequestError("nothing to set", remedy="give tag, trunks, mode, hook, …")
         if "type" in given:
             given["kind"] = given.pop("type")
         if "mac" in given:
             given["mac"] = read_mac(given["mac"])
+        if "lifecycle" in given:
+            given["lifecycle"] = lifecycle(given["lifecycle"])
+        if "metadata" in given:
+            given["metadata"] = tuple(sorted(given["metadata"].items()))
+        of_links = {
+            name: given.pop(name) for name in ("link", "follow_rename", "vif") if name in given
+        }
         if "trunks" in given:
             given["trunks"] = tuple(sorted(set(given["trunks"])))
 
         def with_changed_port(bridge: DesiredBridge) -> DesiredBridge:
-            return with_port(bridge, replace(bridge.ports.get(port.name, port), **given))
+            before = bridge.ports.get(port.name, port)
+            return with_port(bridge, with_links(replace(before, **given), **of_links))
 
         await service.change(bridge.name, with_changed_port, port.name)
 
@@ -146,7 +181,7 @@ def methods(service: Service) -> tuple[Method, ...]:
 
     return (
         Method("port/add", add, Add),
-        Method("port/del", delete, Name),
+        Method("port/del", delete, Delete),
         Method("port/set", change, Set),
         Method("port/show", show, Name),
         Method("port/list", listing, OfBridge),
@@ -156,7 +191,7 @@ def methods(service: Service) -> tuple[Method, ...]:
 
 def _port_from(asked: Add) -> DesiredPort:
     """The port that is asked for; VLANs of the trunk sorted, each once."""
-    return DesiredPort(
+    port = DesiredPort(
         name=asked.name,
         kind=asked.type,
         peer=asked.peer,
@@ -168,7 +203,10 @@ def _port_from(asked: Add) -> DesiredPort:
         hook=asked.hook,
         storm_limit=asked.storm_limit,
         number=asked.number,
+        lifecycle=lifecycle(asked.lifecycle),
+        metadata=tuple(sorted(asked.metadata.items())),
     )
+    return with_links(port, link=asked.link, follow_rename=asked.follow_rename, vif=asked.vif)
 
 
 def _rows(service: Service, bridge: DesiredBridge) -> Iterator[dict[str, Any]]:
@@ -187,6 +225,10 @@ def _rows(service: Service, bridge: DesiredBridge) -> Iterator[dict[str, Any]]:
             "error": port.error,
             "link": port.link,
             "ifindex": port.ifindex,
+            "incarnation": show_incarnation(port.incarnation) if port.incarnation else "",
+            "lifecycle": str(port.lifecycle or ""),
+            "links": [link_row(each) for each in port.links],
+            "metadata": dict(port.metadata),
             "mac": MAC.show(port.device.address) if port.device else "",
             "mtu": port.device.mtu if port.device else 0,
             "vlan": port.vlan,

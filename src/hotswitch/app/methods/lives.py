@@ -1,0 +1,93 @@
+"""What requests say of ports' devices: how they are found, in which life, and what becomes then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from hotswitch.app.control.method import RequestError
+from hotswitch.app.service import Service
+from hotswitch.base.errors import HotswitchError
+from hotswitch.ports.lifecycle import Lifecycle, read_lifecycle
+from hotswitch.ports.members import Member
+from hotswitch.ports.selector import (
+    By,
+    Selector,
+    read_incarnation,
+    read_selector,
+    show_incarnation,
+)
+from hotswitch.switch.desired import DesiredBridge, DesiredPort
+from hotswitch.switch.status import LinkStatus
+
+_Found = TypeVar("_Found")
+
+
+def with_links(
+    port: DesiredPort,
+    link: str | None = None,
+    follow_rename: bool | None = None,
+    vif: Sequence[str] | None = None,
+) -> DesiredPort:
+    """The port with other links; what is None stays. Raises RequestError."""
+    if vif is not None:
+        known = {member.name: member for member in port.members}
+        links = tuple(
+            replace(known.get(name, Member(name)), preference=place)
+            for place, name in enumerate(vif, 1)
+        )
+        port = replace(port, links=links, is_vif=bool(vif))
+    if link is not None and (link or not port.is_vif):
+        if port.is_vif:
+            raise RequestError(
+                f"{port.name} has several links", remedy="set the link of each in the database"
+            )
+        selector = _read(read_selector, link) if link else None
+        if selector == Selector(By.NAME, port.name):
+            selector = None
+        port = replace(port, links=(replace(port.members[0], selector=selector),))
+    if follow_rename is not None:
+        links = tuple(replace(each, follow_rename=follow_rename) for each in port.members)
+        port = replace(port, links=links)
+    return replace(port, links=()) if port.links == (Member(port.name),) else port
+
+
+def lifecycle(text: str) -> Lifecycle | None:
+    """The lifecycle that a text stands for, None for an empty one. Raises RequestError."""
+    return _read(read_lifecycle, text) if text else None
+
+
+def _read(read: Callable[[str], _Found], text: str) -> _Found:
+    try:
+        return read(text)
+    except HotswitchError as error:
+        raise RequestError(error.message, remedy=error.remedy) from error
+    except ValueError as error:
+        raise RequestError(f"{text[:40]!r}: {error}") from error
+
+
+def require_device(service: Service, bridge: DesiredBridge, port: str, incarnation: str) -> None:
+    """Refuse unless the port has that device. Raises RequestError."""
+    known = _read(read_incarnation, incarnation)
+    status = service.switch.status()[bridge.name].ports.get(port)
+    lives = {each.link.incarnation for each in status.links if each.link} if status else set()
+    if known not in lives:
+        now = ", ".join(show_incarnation(each) for each in sorted(lives)) or "none"
+        raise RequestError(
+            f"the device of port {port} is not {show_incarnation(known)} any more, but {now}",
+            remedy="see `hotswitch port show`; without --incarnation it is deleted anyway",
+        )
+
+
+def link_row(status: LinkStatus) -> dict[str, Any]:
+    """A link of a port, as it is shown."""
+    link = status.link
+    return {
+        "name": status.name,
+        "device": link.name if link else "",
+        "ifindex": link.index if link else 0,
+        "incarnation": show_incarnation(link.incarnation) if link and link.incarnation else "",
+        "forwards": status.forwards,
+        "metadata": dict(status.metadata),
+    }

@@ -1,0 +1,146 @@
+"""The real daemon, real devices and packets: ports live as long as they should, and no longer."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import REAL, Daemon
+from tests.support.room import Room
+from tests.support.wait import until
+
+ANNA, BEN = "10.0.0.1", "10.0.0.2"
+
+
+@pytest.fixture
+def lab(room: Room, tmp_path: Path) -> Iterator[Daemon]:
+    """Two hosts at a bridge; the devices are tap0 and tap1."""
+    room.run("ip", "netns", "add", "switch")
+    add_host(room, "anna", "tap0", ANNA)
+    add_host(room, "ben", "tap1", BEN)
+    with Daemon(room, tmp_path / "run", "--netns", "switch", kind=REAL) as daemon:
+        daemon.do("bridge add br0")
+        yield daemon
+
+
+def add_host(room: Room, name: str, device: str, address: str) -> None:
+    room.add_host(name, device, f"{address}/24")
+    room.run("ip", "link", "set", device, "netns", "switch")
+    room.run("ip", "link", "set", device, "up", host="switch")
+
+
+def link(lab: Daemon, *words: str) -> None:
+    lab.room.run("ip", "link", *words, host="switch")
+
+
+def reaches(lab: Daemon, target: str) -> bool:
+    # A host that came anew has another address.
+    lab.room.run("ip", "neigh", "flush", "all", "nud", "all", host="anna", check=False)
+    line = ["ping", "-c", "3", "-i", "0.05", "-w", "3", target]
+    return lab.room.run(*line, host="anna", check=False).returncode == 0
+
+
+def vsctl(lab: Daemon, line: str) -> str:
+    command = ["ovs-vsctl", "--timeout=20", f"--db=unix:{lab.run_dir}/db.sock", *line.split()]
+    return lab.room.run(*command).stdout
+
+
+def port_names(lab: Daemon) -> set[str]:
+    return {port["name"] for port in lab.ask("port list")} - {"br0"}
+
+
+def test_a_tap_comes_and_goes_and_its_name_is_used_again(lab: Daemon) -> None:
+    lab.do("port add tap0 bridge br0 tag 10")
+    lab.do("port add tap1 bridge br0 tag 10 lifecycle ephemeral metadata vm-id=old")
+    assert reaches(lab, BEN)
+    shown = lab.ask("port show tap1")
+    assert shown["lifecycle"] == "ephemeral" and shown["metadata"] == {"vm-id": "old"}
+    old = shown["incarnation"]
+    assert len(old) == 16
+
+    lab.room.run("ip", "netns", "del", "ben")
+    until(lambda: port_names(lab) == {"tap0"}, "the port has gone with its device")
+    assert vsctl(lab, "list-ports br0") == "tap0\n"
+
+    add_host(lab.room, "ben", "tap1", BEN)
+    lab.do("port add tap1 bridge br0 tag 10 lifecycle ephemeral")
+    assert reaches(lab, BEN)
+    error = lab.refuse(f"port del tap1 --incarnation {old}")
+    new = lab.ask("port show tap1")["incarnation"]
+    assert f"the device of port tap1 is not {old} any more, but {new}" in error
+    assert reaches(lab, BEN)
+    assert vsctl(lab, "get Interface tap1 status:incarnation").strip().strip('"') == new
+    late = f"wait-until Interface tap1 status:incarnation={old} -- del-port tap1"
+    options = ["--timeout=1", f"--db=unix:{lab.run_dir}/db.sock"]
+    assert lab.room.run("ovs-vsctl", *options, *late.split(), check=False).returncode
+    assert "tap1" in port_names(lab)
+    lab.do(f"port del tap1 --incarnation {new}")
+    assert port_names(lab) == {"tap0"}
+    assert "ERROR" not in lab.log and "Traceback" not in lab.log, lab.log
+
+
+def test_a_rename_under_traffic_loses_nothing(lab: Daemon) -> None:
+    lab.do("port add tap0 bridge br0")
+    lab.do("port add tap1 bridge br0")
+    assert reaches(lab, BEN)
+    line = ["ping", "-q", "-i", "0.002", "-c", "500", "-w", "10", BEN]
+    pings = lab.room.start(*line, host="anna", stdout=subprocess.PIPE)
+    for name in ("web", "db", "cache"):
+        link(lab, "set", "tap1", "name", name)
+        until(lambda name=name: lab.ask("port show tap1")["link"] == name, "the rename is seen")
+    said, _ = pings.communicate(timeout=30)
+    assert "500 packets transmitted, 500 received" in said, said
+    # The old name is the link's still, and the switch shows both.
+    link(lab, "show", "tap1")
+    assert lab.ask("port list")[2]["name"] == "tap1"
+    status = vsctl(lab, "get Interface tap1 status:device_name error ofport")
+    assert status.split() == ['"cache"' if '"' in status.split()[0] else "cache", "[]", "2"]
+
+
+def test_as_in_open_vswitch_a_port_can_wait_for_its_name(lab: Daemon) -> None:
+    lab.do("port add tap0 bridge br0")
+    lab.do("port add tap1 bridge br0 follow-rename off lifecycle static")
+    assert reaches(lab, BEN)
+    link(lab, "set", "tap1", "name", "web")
+    until(lambda: lab.ask("port show tap1")["state"] == "waiting", "the name has gone")
+    assert vsctl(lab, "get Interface tap1 error ofport").split() == ["[]", "2"]
+    link(lab, "set", "web", "name", "tap1")
+    until(lambda: lab.ask("port show tap1")["state"] == "forwarding", "the name is back")
+    assert reaches(lab, BEN)
+
+
+def test_a_new_daemon_knows_the_device_by_its_life(lab: Daemon) -> None:
+    lab.do("port add tap0 bridge br0")
+    lab.do("port add tap1 bridge br0 lifecycle ephemeral")
+    before = lab.ask("port show tap0")["incarnation"]
+    assert lab.process
+    lab.process.kill()
+    lab.process.wait()
+    link(lab, "set", "tap0", "name", "web")
+    lab.room.run("ip", "netns", "del", "ben")
+    until(lambda: "tap1" not in lab.room.run("ip", "link", host="switch").stdout, "tap1 is gone")
+    lab.start()
+    until(lambda: port_names(lab) == {"tap0"}, "the port has gone with its device")
+    shown = lab.ask("port show tap0")
+    assert (shown["link"], shown["incarnation"]) == ("web", before)
+
+
+def test_grace_passes(lab: Daemon) -> None:
+    lab.do("port add tap1 bridge br0 lifecycle grace=1")
+    lab.room.run("ip", "netns", "del", "ben")
+    until(lambda: lab.ask("port show tap1")["state"] == "waiting", "the device has gone")
+    until(lambda: port_names(lab) == set(), "the time has passed")
+
+
+def test_bad_lives_are_refused(lab: Daemon) -> None:
+    policy = lab.hotswitch(*["port", "add", "tap0", "bridge", "br0", "lifecycle", "forever"])
+    assert policy.returncode == 2 and "grace=SECONDS is expected" in policy.stderr
+    assert "WHAT=VALUE" in lab.refuse("port add tap0 bridge br0 link tap0")
+    assert "is made for it" in lab.refuse("port add t9 bridge br0 type tap lifecycle ephemeral")
+    assert "a link twice" in lab.refuse("port add vif1 bridge br0 vif tap0,tap0")
+    lab.do("port add tap0 bridge br0")
+    assert "hexadecimal" in lab.refuse("port del tap0 --incarnation x")
+    assert port_names(lab) == {"tap0"}

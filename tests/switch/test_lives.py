@@ -1,0 +1,316 @@
+"""Ports and the lives of their devices, on a machine in memory."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hotswitch.base.clock import ManualClock
+from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import BUILT_IN
+from hotswitch.kernel.links import OperationalState
+from hotswitch.ports.lifecycle import EPHEMERAL, STATIC, Lifecycle, Policy
+from hotswitch.ports.members import Member
+from hotswitch.ports.selector import read_selector
+from hotswitch.switch.apply import observe
+from hotswitch.switch.desired import Desired, DesiredPort
+from hotswitch.switch.marks import former_mark
+from hotswitch.switch.plan import plan
+from hotswitch.switch.status import PortState
+from hotswitch.switch.switch import Switch
+from tests.switch.fakes import FakeWorld
+from tests.switch.wishes import bridge, desired
+
+REGISTRY = Registry(BUILT_IN)
+SECOND = 1_000_000_000
+TAP0 = ("br0", "tap0")
+
+
+class Lab:
+    """A switch with one bridge."""
+
+    def __init__(self) -> None:
+        self.world = FakeWorld(REGISTRY)
+        self.links = self.world.kernel
+        self.clock = ManualClock()
+        self.switch = Switch(self.world, self.clock)
+
+    def want(self, *ports: DesiredPort, **values: object) -> None:
+        assert self.switch.set_desired(desired(bridge("br0", *ports, **values))) == []
+
+    def follow(self) -> None:
+        assert self.switch.links_changed() == []
+        assert plan(self.switch.desired, observe(self.world)) == []
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports' links, by name; the local port is not told."""
+        there = self.world.datapaths["br0"].ports().values()
+        return {port.name: port.ifindex for port in there if port.name != "br0"}
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+def test_an_ephemeral_port_goes_in_the_same_event(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL), DesiredPort("tap1"))
+    lab.links.delete(tap.index)
+    lab.follow()
+    assert lab.ports == {"tap1": 0}
+    assert lab.switch.take_expired() == [TAP0]
+    assert lab.switch.take_expired() == []
+
+
+def test_the_bridge_says_what_the_port_does_not(lab: Lab) -> None:
+    taps = [lab.links.add(name) for name in ("tap0", "tap1")]
+    lab.want(DesiredPort("tap0"), DesiredPort("tap1", lifecycle=STATIC), lifecycle=EPHEMERAL)
+    for tap in taps:
+        lab.links.delete(tap.index)
+    lab.follow()
+    assert lab.ports == {"tap1": 0}
+
+
+@pytest.mark.parametrize("name", ["tap0", "other"])
+def test_a_name_or_an_index_that_is_used_again_is_not_the_port_s(lab: Lab, name: str) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))
+    new = lab.links.replace(tap.index)
+    lab.links.change(new.index, name=name)
+    lab.follow()
+    assert lab.ports == {}
+    assert lab.switch.take_expired() == [TAP0]
+
+
+def test_a_static_port_takes_the_new_device_of_its_name(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=STATIC))
+    before = lab.world.datapaths["br0"].ports()[1]
+    new = lab.links.replace(tap.index)
+    lab.follow()
+    after = lab.world.datapaths["br0"].ports()[1]
+    assert (before.ifindex, before.incarnation) == (tap.index, tap.incarnation)
+    assert (after.ifindex, after.incarnation) == (tap.index, new.incarnation)
+
+
+def test_grace_is_a_time(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=Lifecycle(Policy.GRACE, 5)))
+    lab.links.delete(tap.index)
+    lab.follow()
+    assert lab.switch.deadline == lab.clock.now() + 5 * SECOND
+    assert lab.ports == {"tap0": 0}
+    lab.clock.advance(4 * SECOND)
+    tap = lab.links.add("tap0")
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index} and lab.switch.deadline is None
+    lab.links.delete(tap.index)
+    lab.follow()
+    lab.clock.advance(5 * SECOND)
+    lab.follow()
+    assert lab.ports == {}
+
+
+def test_an_ephemeral_port_waits_for_its_first_device(lab: Lab) -> None:
+    lab.want()
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))
+    lab.follow()
+    assert lab.ports == {"tap0": 0}
+    tap = lab.links.add("tap0")
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index}
+    lab.links.delete(tap.index)
+    lab.follow()
+    assert lab.ports == {}
+
+
+def test_at_the_start_ephemeral_ports_without_a_device_go(lab: Lab) -> None:
+    lab.links.add("tap1")
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL), DesiredPort("tap1", lifecycle=EPHEMERAL))
+    assert lab.ports.keys() == {"tap1"}
+    assert lab.switch.take_expired() == [TAP0]
+
+
+def test_a_daemon_that_comes_later_knows_whose_device_it_was(lab: Lab) -> None:
+    wanted = desired(bridge("br0", DesiredPort("tap0", lifecycle=EPHEMERAL), "tap1"))
+    taps = [lab.links.add(name) for name in ("tap0", "tap1")]
+    lab.switch.set_desired(wanted)
+    lab.links.replace(taps[0].index)
+    lab.links.change(taps[1].index, name="web")
+    later = Switch(lab.world, lab.clock)
+    assert later.set_desired(wanted) == []
+    assert lab.ports == {"tap1": taps[1].index}
+
+
+def test_a_device_in_another_bridge_is_there(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))
+    lab.links.change(tap.index, master=99)
+    lab.follow()
+    assert lab.ports == {"tap0": 0}
+    lab.links.delete(tap.index)
+    lab.follow()
+    assert lab.ports == {}
+
+
+def test_what_a_person_wants_again_meanwhile_is_another_port(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))
+    lab.links.delete(tap.index)
+    lab.follow()
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))
+    assert lab.switch.take_expired() == []
+    assert lab.ports == {"tap0": 0}
+
+
+def test_a_rename_keeps_the_old_name_where_it_is_free(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0"))
+    lab.links.change(tap.index, name="web")
+    lab.follow()
+    names = ("tap0", former_mark("test", "tap0"))
+    assert lab.links.links[tap.index].alternative_names == names
+    lab.links.change(tap.index, name="tap0", alternative_names=names[1:])
+    lab.follow()
+    assert lab.links.links[tap.index].alternative_names == ()
+    assert lab.ports == {"tap0": tap.index}
+
+
+def test_a_port_that_does_not_follow_waits_for_its_name(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", links=(Member("tap0", follow_rename=False),)))
+    lab.links.change(tap.index, name="web")
+    lab.follow()
+    assert lab.ports == {"tap0": 0}
+    assert lab.links.links[tap.index].alternative_names == ()
+    lab.links.change(tap.index, name="tap0")
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index}
+
+
+def test_a_port_finds_its_device_by_where_it_is_plugged_in(lab: Lab) -> None:
+    member = Member("uplink", read_selector("bus=pci/1"))
+    lab.want(DesiredPort("uplink", links=(member,)))
+    card = lab.links.add("eth7", bus="pci/1")
+    lab.follow()
+    assert lab.ports == {"uplink": card.index}
+    assert lab.links.links[card.index].alternative_names == ()
+    lab.want(DesiredPort("uplink", links=(Member("uplink", read_selector("driver=e1000")),)))
+    assert lab.ports == {"uplink": card.index}  # it keeps what it has
+    lab.links.delete(card.index)
+    for name in ("eth0", "eth1"):
+        lab.links.add(name, driver="e1000")
+    lab.follow()
+    status = lab.switch.status()["br0"].ports["uplink"]
+    assert status.error == "driver=e1000 fits several devices: eth0, eth1"
+    assert status.state is PortState.ERROR
+
+
+VIF = DesiredPort(
+    "guest1",
+    tag=5,
+    links=(Member("tap1.0", preference=1), Member("vif1.0", preference=2)),
+    is_vif=True,
+    lifecycle=EPHEMERAL,
+)
+
+
+def works(lab: Lab, index: int, up: bool = True) -> None:
+    state = OperationalState.UP if up else OperationalState.DOWN
+    lab.links.change(index, carrier=up, state=state)
+
+
+def test_a_vif_flips_in_one_step_and_keeps_its_number(lab: Lab) -> None:
+    tap = lab.links.add("tap1.0")
+    works(lab, tap.index)
+    lab.want(VIF)
+    vif = lab.links.add("vif1.0")
+    lab.follow()
+    assert lab.ports == {"guest1": tap.index}
+    assert lab.links.links[vif.index].up  # else it never comes up
+    works(lab, vif.index)
+    steps = [str(each) for each in plan(lab.switch.desired, observe(lab.world))]
+    assert steps == [
+        f"br0: bind port guest1 to link {vif.index}, link {tap.index} standing by, hook auto"
+    ]
+    lab.follow()
+    assert lab.ports == {"guest1": vif.index}
+    links = lab.switch.status()["br0"].ports["guest1"].links
+    assert [(each.name, each.forwards) for each in links] == [("tap1.0", False), ("vif1.0", True)]
+    lab.links.delete(vif.index)
+    lab.follow()
+    assert lab.ports == {"guest1": tap.index}
+    assert lab.world.datapaths["br0"].ports()[1].name == "guest1"
+    lab.links.delete(tap.index)
+    lab.follow()
+    assert lab.ports == {}
+
+
+events = st.lists(
+    st.tuples(st.sampled_from(("tap1.0", "vif1.0")), st.sampled_from(("toggle", "works", "fails"))),
+    max_size=12,
+)
+
+
+@given(events)
+@settings(max_examples=60)
+def test_a_vif_always_has_the_best_link(story: list[tuple[str, str]]) -> None:
+    lab = Lab()
+    lab.want(DesiredPort(VIF.name, links=VIF.links, is_vif=True))
+    there: dict[str, int] = {}
+    working: set[str] = set()
+    for name, what in story:
+        if what == "toggle" and name in there:
+            lab.links.delete(there.pop(name))
+            working.discard(name)
+        elif what == "toggle":
+            there[name] = lab.links.add(name).index
+        elif name in there:
+            works(lab, there[name], up=what == "works")
+            (working.add if what == "works" else working.discard)(name)
+        lab.follow()
+        has = lab.ports["guest1"]
+        if working:
+            assert has == there[max(working)]
+        else:
+            assert has in there.values() or (has == 0 and not there)
+
+
+def test_the_order_of_events_never_matters() -> None:
+    outcomes = set()
+    for order in itertools.permutations(("tap1.0", "vif1.0", "eth0")):
+        lab = Lab()
+        lab.want(VIF, DesiredPort("eth0"))
+        assert lab.switch.take_expired() == [("br0", "guest1")]  # it is the start
+        lab.want(VIF, DesiredPort("eth0"))
+        for name in order:
+            link = lab.links.add(name)
+            lab.follow()
+            works(lab, link.index)
+            lab.follow()
+        names = {each.index: each.name for each in lab.links.links.values()}
+        outcomes.add(tuple(sorted((port, names[at]) for port, at in lab.ports.items())))
+    assert outcomes == {(("eth0", "eth0"), ("guest1", "vif1.0"))}
+
+
+def test_two_ports_never_have_one_link(lab: Lab) -> None:
+    lab.links.add("eth0", bus="pci/1")
+    by_place = Member("a", read_selector("bus=pci/1"))
+    lab.want(DesiredPort("a", links=(by_place,)), DesiredPort("eth0"))
+    assert lab.ports == {"a": 1, "eth0": 0}
+    error = lab.switch.status()["br0"].ports["eth0"].error
+    assert error == "eth0 is already port a of bridge br0"
+
+
+def test_nothing_wanted_leaves_no_names_behind(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0"))
+    lab.links.change(tap.index, name="web")
+    lab.follow()
+    assert lab.switch.set_desired(Desired()) == []
+    assert lab.links.links[tap.index].alternative_names == ()
