@@ -50,6 +50,7 @@ class _Connections:
         self._databases = databases
         self._options = options
         self._limit = LogLimit()
+        self._to_flush: list[Connection] = []
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -58,12 +59,29 @@ class _Connections:
         given = self._options.probe
         interval = default if given is None else given / 1000
         return Connection(
-            self.name, self._databases, self._options, interval, self._opened, self._over
+            self.name,
+            self._databases,
+            self._options,
+            interval,
+            self._opened,
+            self._written,
+            self._over,
         )
 
     def _opened(self, connection: Connection) -> None:
         self.connections.add(connection)
         self._empty.clear()
+
+    def _written(self, connection: Connection) -> None:
+        """Collect what all send in one turn of the loop, and send it at the turn's end."""
+        if not self._to_flush:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        connections, self._to_flush = self._to_flush, []
+        for each in connections:
+            each.flush()
 
     def _over(self, connection: Connection, reason: str) -> None:
         self.connections.discard(connection)
