@@ -350,7 +350,7 @@ def test_without_a_look_at_the_links_nothing_is_in_force(
         await lab.reconciler.start()
         lab.database.add_bridge("br0")
         with monkeypatch.context() as patch:
-            patch.setattr(lab.links, "list_links", fail)
+            patch.setattr(lab.links, "look", fail)
             await lab.turn()
         assert lab.database.row("Open_vSwitch")["cur_cfg"] == 0
         await lab.turn()

@@ -17,6 +17,7 @@ from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.kernel_links import KernelLinks
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.marks import cable_names, inside_name
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
@@ -61,6 +62,11 @@ def link(name: str) -> Link:
     return found
 
 
+def until_it_is(switch: Switch, port: str, state: PortState) -> None:
+    """Wait for a carrier: the kernel tells of it a little later."""
+    until(lambda: switch.status()["br0"].ports[port].state is state, f"{port} is {state}")
+
+
 def names() -> set[str]:
     return {each.name for each in list_links()}
 
@@ -80,7 +86,7 @@ def test_a_bridge_comes_and_goes(world: World, switch: Switch) -> None:
     assert bound == {"br0": link(INSIDE).index, "tap0": link("tap0").index, "tap1": 0}
 
     link_actions.set_up(link("guest0").index)
-    assert switch.status()["br0"].ports["tap0"].state is PortState.FORWARDING
+    until_it_is(switch, "tap0", PortState.FORWARDING)
 
     assert switch.set_desired(Desired()) == []
     assert names() == before
@@ -168,7 +174,7 @@ def test_a_tap_that_a_program_has_open_goes_with_its_port(switch: Switch) -> Non
     switch.set_desired(KINDS)
     descriptor = open_tap("vm1")
     try:
-        assert switch.status()["br0"].ports["vm1"].state is PortState.FORWARDING
+        until_it_is(switch, "vm1", PortState.FORWARDING)
         assert switch.set_desired(desired(bridge("br0"))) == []
         assert get_link("vm1") is None
         with pytest.raises(OSError) as raised:
@@ -229,3 +235,41 @@ def test_an_mtu_that_the_kernel_refuses_is_an_error_of_the_port(switch: Switch) 
     assert "set the MTU" in ports["vm1"].error and ports["vm1"].state is PortState.ERROR
     assert not ports["eth0"].error
     assert switch.set_desired(desired(bridge("br0", "eth0"))) == []
+
+
+def test_the_table_of_links_is_true_whatever_happens_to_them(world: World) -> None:
+    other = f"hssw{os.getpid()}o{next(_numbers)}"
+    links = KernelLinks()
+
+    def check() -> None:
+        # Carriers follow a little later.
+        until(lambda: links.look() == LinkTable.of(list_links()), "the table is true")
+
+    netns.create(other)
+    try:
+        check()
+        near = link_actions.create_veth("near", "far")
+        check()
+        link_actions.rename(near.index, "renamed")
+        link_actions.set_mtu(near.index, 1280)
+        check()
+        assert links.look().by_name["renamed"].index == near.index
+        assert "near" not in links.look().by_name
+        links.add_alternative_name(near.index, "also")
+        check()
+        link_actions.set_up(near.index)
+        link_actions.set_up(near.peer)
+        check()
+        descriptor = netns.open_namespace(other)
+        link_actions.move(near.peer, descriptor)
+        os.close(descriptor)
+        check()
+        assert links.look().by_index[near.index].peer_namespace >= 0
+        link_actions.delete(near.index)
+        link_actions.create_veth("near", "far")
+        check()
+        links.delete(link("near").index)
+        check()
+    finally:
+        links.close()
+        netns.delete(other)

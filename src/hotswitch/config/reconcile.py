@@ -107,6 +107,11 @@ class Reconciler:
         now = self._clock.now()
         if now >= self._statistics_at or self._unwritten or (self._failures and self._is_late(now)):
             self._woken.set()
+        if self._has_begun:
+            try:
+                self._switch.sweep()
+            except HotswitchError as error:
+                _log.error("what links can do is not known: %s", error)
 
     async def start(self) -> None:
         """The first turn: afterwards the switch is as wanted, as far as possible."""

@@ -97,7 +97,7 @@ def _held(bridge: DesiredBridge, observed: Observed, making: Making) -> Iterator
     """The ports that have a link which hotswitch found and which is still there, and that link."""
     datapath = observed.datapaths.get(bridge.name)
     for port in datapath.ports.values() if datapath else ():
-        link = observed.by_index.get(port.ifindex)
+        link = observed.links.by_index.get(port.ifindex)
         wanted = bridge.ports.get(port.name)
         if link and link.index in making.gone:
             continue
@@ -111,7 +111,7 @@ def _found(number: int, link: Link | None, making: Making) -> Binding:
     if link is None:
         return Binding(number)
     if link.master:
-        master = observed.by_index.get(link.master)
+        master = observed.links.by_index.get(link.master)
         error = f"{link.name} belongs to {master.name if master else f'link {link.master}'}"
     elif link.device_type != _ETHERNET:
         error = f"{link.name} is not an Ethernet device"
@@ -130,7 +130,7 @@ def _made(number: int, port: DesiredPort, making: Making) -> Binding:
     """The link that hotswitch makes for the port, and no other."""
     link = making.kept.get(port.name)
     if link and port.kind is PortKind.INTERNAL:
-        return Binding(number, link, device=making.observed.other_end(link))
+        return Binding(number, link, device=making.observed.links.other_end(link))
     if link:
         return Binding(number, link, device=link)
     for name in (port.name, mark(making.observed.owner, port.kind, port.name)):

@@ -103,7 +103,7 @@ def _release(
 
 def _let_go(name: str, port: Port, observed: Observed, kept: Set[int]) -> Iterator[Step]:
     """Leave a link as it was found, unless it only changes ports or goes itself."""
-    link = observed.by_index.get(port.ifindex)
+    link = observed.links.by_index.get(port.ifindex)
     if link and link.promiscuous and link.index not in kept:
         yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
 
@@ -228,6 +228,6 @@ def _set_mtu(
     usual = {PortKind.INTERNAL: min(outward, default=0), PortKind.PATCH: _CABLE_MTU}
     for port, link in ports:
         wanted = port.mtu or usual.get(port.kind, 0)
-        for end in observed.ends(link) if port.kind is PortKind.INTERNAL else (link,):
+        for end in observed.links.ends(link) if port.kind is PortKind.INTERNAL else (link,):
             if wanted and end.mtu != wanted:
                 yield SetMtu(bridge.name, port.name, end.index, wanted)

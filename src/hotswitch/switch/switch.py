@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 
 from hotswitch.base.clock import Clock
@@ -14,6 +14,7 @@ from hotswitch.switch.apply import Failure, World, apply, observe
 from hotswitch.switch.binding import bindings
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.making import sort_out
 from hotswitch.switch.pipeline import all_ports
 from hotswitch.switch.plan import plan
@@ -25,6 +26,8 @@ _ROUNDS = 4
 _NEWS = (CreateInternalLink, CreateTap, CreateCable, SetMtu)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
+_SOME = 32
+"""Links in one sweep."""
 
 
 class Switch:
@@ -35,6 +38,8 @@ class Switch:
         self._clock = clock
         self._desired = Desired()
         self._failures: list[Failure] = []
+        self._refreshed = LinkTable()
+        self._to_sweep: list[int] = []
 
     @property
     def desired(self) -> Desired:
@@ -72,9 +77,27 @@ class Switch:
     def links_changed(self) -> list[Failure]:
         """Something happened to the kernel's links: look again."""
         failures = self.reconcile()
-        for datapath in self._world.datapaths.values():
-            datapath.refresh()
+        links = self._world.links.look()
+        changed = links.by_index.differing(self._refreshed.by_index)
+        self._refreshed = links
+        self._refresh(changed)
         return failures
+
+    def sweep(self) -> None:
+        """Look at what some ports' links can do, each time at the next few. Raises HotswitchError.
+
+        Nobody tells when it changes with their other ends, in another network namespace.
+        """
+        ports = (port for each in self._world.datapaths.values() for port in each.ports().values())
+        if not self._to_sweep:
+            self._to_sweep = [port.ifindex for port in ports if port.ifindex]
+        some, self._to_sweep = self._to_sweep[-_SOME:], self._to_sweep[:-_SOME]
+        self._refresh(some)
+
+    def _refresh(self, links: Collection[int]) -> None:
+        if links:
+            for datapath in self._world.datapaths.values():
+                datapath.refresh(links)
 
     def reconcile(self) -> list[Failure]:
         """Look, plan, apply; again if a link was made, whose index only a new look tells.
