@@ -33,6 +33,8 @@ class LabDatabase:
         self._tables = embedded_tables(self.engine)
         self.transact_json({"op": "insert", "table": "Open_vSwitch", "row": {}})
 
+    is_current = True
+
     def tables(self) -> Tables:
         return self._tables
 

@@ -38,6 +38,10 @@ _log = logging.getLogger(__name__)
 class Database(Protocol):
     """Where the tables are."""
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the tables say what is wanted now; if not, all is left as it is."""
+
     def tables(self) -> Tables:
         """The tables as they are now; a row that has not changed is the same object."""
 
@@ -88,6 +92,19 @@ class Reconciler:
         """What the database said when it was last read."""
         return self._reading
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the switch has been made as the database wants it, once."""
+        return self._has_begun
+
+    def identify(self, identity: Identity) -> None:
+        """The database turns out to have another schema, or has got one."""
+        self._writer = Writer(identity)
+
+    def reread(self) -> None:
+        """Take note of what is in force and in the database already."""
+        self._reading = self._reader.read(self._database.tables(), self._hints)
+
     def changed(self) -> None:
         """The database has changed."""
         self._woken.set()
@@ -137,6 +154,10 @@ class Reconciler:
         """Bring the switch and the database together once."""
         async with self._turns:
             self._woken.clear()
+            if not self._database.is_current:
+                if self._has_begun:
+                    await self._make_so(self._reading.desired)
+                return
             reading = self._reading = self._reader.read(self._database.tables(), self._hints)
             self._note_remarks(reading)
             is_in_force = await self._make_so(reading.desired)

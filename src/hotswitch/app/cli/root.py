@@ -11,6 +11,7 @@ import hotswitch
 from hotswitch.app.cli.context import shared_options
 
 NOUNS = {
+    "show": "Show the database and the bridges at a glance.",
     "bridge": "Make, change and list bridges.",
     "port": "Give links to bridges, change and list ports.",
     "fdb": "Show and flush learned addresses.",
