@@ -58,6 +58,7 @@ class Server:
         self._endpoints: dict[str, tuple[Options, Endpoint]] = {}
         self._watched: set[tuple[str, str]] = set()
         self._reconciling = asyncio.Lock()
+        self._settling: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._group_commit = GroupCommit()
         self._timer: asyncio.TimerHandle | None = None
@@ -110,6 +111,11 @@ class Server:
         del self.remotes[name]
         await self._reconcile()
 
+    async def settled(self) -> None:
+        """Return when the remotes are as what is committed wants them, as far as possible."""
+        if self._settling is not None:
+            await asyncio.wait([self._settling])
+
     def port(self, name: str) -> int:
         """Return the port that a listening remote has got; 0 if none."""
         _, endpoint = self._endpoints[name]
@@ -148,7 +154,8 @@ class Server:
             self._spawn(self._compact(storage))
         tables = storage.database.schema.tables if changes is None else changes.tables
         if any((storage.name, table) in self._watched for table in tables):
-            self._spawn(self._reconcile())
+            # One at a time, in this order: when the last is done, all are.
+            self._settling = self._spawn(self._reconcile())
 
     async def _reconcile(self, *, strict: bool = False) -> None:
         """Bring the endpoints in line with what is configured."""
@@ -228,13 +235,14 @@ class Server:
 
     # Housekeeping
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._closed:
             work.close()
-            return
+            return None
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
