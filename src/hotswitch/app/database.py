@@ -1,0 +1,188 @@
+"""The configuration database in this process: its file, its server, and the loop to the switch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hotswitch.app.devices import KernelDevices
+from hotswitch.app.identity import own_identity
+from hotswitch.app.paths import RunDirectory
+from hotswitch.app.service import StoreError, Whereabouts
+from hotswitch.base.clock import Clock
+from hotswitch.config.edit import edit
+from hotswitch.config.operations import Update
+from hotswitch.config.reconcile import Reconciler
+from hotswitch.config.rows import Tables, embedded_tables, the_root
+from hotswitch.ovsdb import server_commands
+from hotswitch.ovsdb.changes import Changes
+from hotswitch.ovsdb.coverage import Source
+from hotswitch.ovsdb.databases import Databases
+from hotswitch.ovsdb.log import LogError
+from hotswitch.ovsdb.remotes import Options, RemoteError
+from hotswitch.ovsdb.schemas import load
+from hotswitch.ovsdb.server import Server
+from hotswitch.ovsdb.storage import Storage
+from hotswitch.ovsdb.tls import Tls
+from hotswitch.ovsdb.unixctl import Commands
+from hotswitch.switch.desired import Desired
+from hotswitch.switch.switch import Switch
+
+NAME = "Open_vSwitch"
+_MANAGERS = f"db:{NAME},{NAME},manager_options"
+_TLS = Tls(f"db:{NAME},SSL,private_key", f"db:{NAME},SSL,certificate", f"db:{NAME},SSL,ca_cert")
+_OF_THE_SERVER = frozenset({"Manager", "SSL"})
+"""Tables that concern the server, which keeps their status itself."""
+
+_log = logging.getLogger(__name__)
+
+
+class ConfigDatabase:
+    """Once started, it is served on the run directory's `db.sock` and to its managers.
+
+    To the daemon's own commands it is the store that keeps what they want.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        files: RunDirectory,
+        switch: Switch,
+        clock: Clock,
+        *,
+        tls: Tls | None = None,
+        group: int | None = None,
+    ) -> None:
+        self._storage = storage
+        self._files = files
+        self._databases = Databases(clock)
+        self._databases.add(self._storage)
+        self._server = Server(
+            self._databases, run_directory=files.path, tls=tls or _TLS, group=group
+        )
+        self._view = self._storage.database, embedded_tables(self._storage.database)
+        self._is_writing = False
+        self._running: asyncio.Task[None] | None = None
+        identity = own_identity(self._storage.database.schema.version)
+        self.reconciler = Reconciler(self, switch, KernelDevices(), clock, identity)
+
+    async def start(self) -> None:
+        """Make the switch as wanted, as far as possible, and serve from then on.
+
+        Raises HotswitchError if the socket can't be had.
+        """
+        self._make_root()
+        await self.reconciler.start()
+        self._databases.observers.append(self._committed)
+        try:
+            await self._server.start(
+                {f"punix:{self._files.database}": Options(), _MANAGERS: Options()}
+            )
+        except RemoteError as error:
+            too_long = "too long" in error.message
+            remedy = "give a --run-dir with a shorter path" if too_long else ""
+            raise StoreError(error.message, remedy=remedy) from error
+        self._running = asyncio.create_task(self.reconciler.run())
+
+    def _make_root(self) -> None:
+        """Make the row that all bridges hang from, if it is missing: any client may delete it."""
+        if the_root(self.tables()) is None:
+            self._commit([{"op": "insert", "table": NAME, "row": {}}])
+
+    async def close(self) -> None:
+        """Bring everything to the disk, and hang up. The storage stays open."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            await self._server.close()
+        for each in self._databases.storages():
+            if each is not self._storage:  # `ovsdb-server/add-db` has added it
+                each.close()
+
+    def commands(self, commands: Commands) -> tuple[Source, Source]:
+        """Add those of the server. Returns what it counts, and what it holds."""
+        server_commands.register(commands, self._server, needed=NAME)
+        return lambda: self._databases.counts, lambda: server_commands.usage(self._server)
+
+    # For the reconciler
+
+    @property
+    def is_current(self) -> bool:
+        """It is in this process."""
+        return True
+
+    def tables(self) -> Tables:
+        """The tables as they are now."""
+        database, tables = self._view
+        if database is not self._storage.database:  # it has been converted to another schema
+            database = self._storage.database
+            tables = embedded_tables(database)
+            self._view = database, tables
+        return tables
+
+    async def transact(self, updates: Sequence[Update]) -> None:
+        """Make these changes. Raises StoreError."""
+        self._commit([each.to_json() for each in updates])
+
+    # For the daemon's own commands
+
+    def whereabouts(self) -> Whereabouts:
+        """See `Store`."""
+        return Whereabouts(str(self._storage.path))
+
+    def check(self) -> None:
+        """See `Store`: it is always there."""
+
+    async def save(self, desired: Desired) -> None:
+        """See `Store`. What others have written since stays."""
+        self._make_root()
+        operations = edit(self.tables(), self.reconciler.reading, desired)
+        if operations:
+            self._commit(operations)
+            self._keep()
+            self.reconciler.reread()
+        self.reconciler.changed()
+
+    def _keep(self) -> None:
+        try:
+            self._storage.sync()()
+        except LogError as error:
+            raise StoreError(f"the database can't keep it: {error}") from error
+
+    def _commit(self, operations: list[Any]) -> None:
+        self._is_writing = True
+        try:
+            outcome = self._databases.transact(self._storage, operations)
+        finally:
+            self._is_writing = False
+        for result in outcome.results:
+            if result and "error" in result:
+                what = result.get("details") or result["error"]
+                raise StoreError(f"the database refuses it: {what}")
+
+    def _committed(self, storage: Storage, changes: Changes | None) -> None:
+        if storage is not self._storage or self._is_writing:
+            return
+        if changes is None or changes.tables.keys() - _OF_THE_SERVER:
+            self.reconciler.changed()
+
+
+def open_storage(path: Path) -> Storage:
+    """Open a database's file, or make it. Raises HotswitchError, and touches nothing else."""
+    try:
+        storage = Storage.open(path) if path.exists() else Storage.create(path, load(NAME))
+    except OSError as error:
+        raise StoreError(f"can't open {path}: {error.strerror or error}") from error
+    if storage.torn is not None:
+        _log.warning(
+            "%s: cut off an incomplete record of %d bytes, left by a crash",
+            path,
+            storage.torn.length,
+        )
+    if storage.name != NAME:
+        storage.close()
+        raise StoreError(f"{path} holds the database {storage.name}, not {NAME}")
+    return storage
