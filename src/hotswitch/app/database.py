@@ -124,7 +124,11 @@ class ConfigDatabase:
         return tables
 
     async def transact(self, updates: Sequence[Update]) -> None:
-        """Make these changes. Raises StoreError."""
+        """Make these changes. Raises StoreError.
+
+        One of them may be `cur_cfg`, which says that managers, too, are as wanted.
+        """
+        await self._server.settled()
         self._commit([each.to_json() for each in updates])
 
     # For the daemon's own commands
