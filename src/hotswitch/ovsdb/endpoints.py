@@ -49,7 +49,7 @@ class _Connections:
         self.connections: set[Connection] = set()
         self._databases = databases
         self._options = options
-        self._limit = LogLimit()
+        self._limit = LogLimit(logger=__name__)
         self._to_flush: list[Connection] = []
         self._empty = asyncio.Event()
         self._empty.set()

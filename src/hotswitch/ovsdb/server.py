@@ -23,6 +23,7 @@ from hotswitch.ovsdb.remote_rows import expand, status_record, text_of, watched_
 from hotswitch.ovsdb.remotes import Column, Listen, Options, RemoteError, Transport, parse
 from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
+from hotswitch.ovsdb.trim import trim
 
 MEMORY = 512 << 20
 """Bytes kept for all connections together, above which the greediest is dropped."""
@@ -39,6 +40,7 @@ class Server:
     run_directory: where relative names of Unix sockets lie.
     tls: for `ssl:` and `pssl:`; each of its paths may be `db:DATABASE,TABLE,COLUMN`.
     group: the numeric group that may use Unix sockets as well, or None.
+    trim_memory: whether freed memory is given back to the system after each compaction.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Server:
     ) -> None:
         self.databases = databases
         self.remotes: dict[str, Options] = {}
+        self.trim_memory = False
         self._run_directory = run_directory
         self._tls = tls
         self._tls_in_use: Tls | None = None
@@ -140,6 +143,8 @@ class Server:
             installed = True
         finally:
             storage.end_compaction(replacement, installed=installed)
+        if self.trim_memory:
+            trim()
         _log.info("compacted %s: %d bytes, now %d", storage.path, before, storage.size)
 
     def disconnect_all(self, reason: str) -> None:
