@@ -244,12 +244,13 @@ def test_addresses_in_vlans_that_a_port_leaves_are_forgotten(
     rows = [
         Address(10, 1, numbers["a"]),
         Address(20, 2, numbers["a"]),
-        Address(10, 3, numbers["a"], static=True),
+        Address(20, 3, numbers["a"], static=True),
+        Address(10, 5, numbers["a"], static=True),
         Address(10, 4, numbers["b"]),
     ]
     world.engines["br0"].rows += rows
     switch.set_desired(desired(bridge("br0", DesiredPort("a", trunks=(20, 30)), "b")))
-    assert world.engines["br0"].rows == rows[1:]
+    assert world.engines["br0"].rows == [rows[1], rows[2], rows[4]]
 
 
 def test_a_new_port_gets_its_link_after_its_entries(world: FakeWorld, switch: Switch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 
@@ -31,13 +32,17 @@ _SOME = 32
 
 
 class Switch:
-    """All bridges of one daemon."""
+    """All bridges of one daemon.
+
+    expired: by bridge, how many addresses have been forgotten for their silence.
+    """
 
     def __init__(self, world: World, clock: Clock) -> None:
         self._world = world
         self._clock = clock
         self._desired = Desired()
         self._failures: list[Failure] = []
+        self.expired: Counter[str] = Counter()
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
 
@@ -128,9 +133,10 @@ class Switch:
                 ports = datapath.ports()
                 vlans = {n: wanted[port.name] for n, port in ports.items() if port.name in wanted}
                 rows = datapath.addresses()
-                gone = {*aged(rows, now=now, ageing_time=bridge.ageing_time), *astray(rows, vlans)}
-                if gone:
-                    datapath.delete_addresses(gone)
+                if old := aged(rows, now=now, ageing_time=bridge.ageing_time):
+                    self.expired[name] += datapath.delete_addresses(old)
+                if lost := astray(rows, vlans):
+                    datapath.delete_addresses(lost)
             except HotswitchError as error:
                 errors.append(error)
         return errors
