@@ -162,6 +162,7 @@ class KernelEngine:
                 self.running.reload()
             self.ports.put(port)
             self._journal.write()
+            self.ports.tidy(port.number)
 
     def delete_port(self, number: int) -> PortStatistics:
         """Detach the port and return its last statistics. Raises DatapathError."""

@@ -75,7 +75,8 @@ class Ports:
         """Add a port, or change its links or hook. Raises KernelError.
 
         Links that stay stay attached, and new ones are attached before frames leave by them, so
-        that another one takes over from one frame to the next.
+        that another one takes over from one frame to the next. What the port has no more is still
+        attached, until `tidy`.
         """
         number = port.number
         self._let_go_of_ended(port)
@@ -90,9 +91,15 @@ class Ports:
                 self._leave(number, spot)
             raise
         self._aim(port)
-        for spot in self._attachments.at(number) - wanted:
-            self._leave(number, spot)
         self.known[number] = port
+
+    def tidy(self, number: int) -> None:
+        """Detach a port from links and hooks that it has no more. Raises KernelError.
+
+        Only once the port is noted: a successor takes over what is noted and still attached.
+        """
+        for spot in self._attachments.at(number) - _spots(self.known[number]):
+            self._leave(number, spot)
 
     def _let_go_of_ended(self, port: Port) -> None:
         """Forget a port's links whose index is another link's now, or that change sides."""
