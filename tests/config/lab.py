@@ -129,6 +129,9 @@ class FakeDevices:
     def counters(self) -> Mapping[int, LinkCounters]:
         return self.counted
 
+    def host(self) -> Mapping[str, str]:
+        return {"cpu": "64"}
+
 
 class Lab:
     """All of it. `links` are the kernel's."""

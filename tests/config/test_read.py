@@ -276,6 +276,15 @@ def test_statistics_are_not_written_more_often_than_every_five_seconds(tables: T
         assert read(tables).statistics_period == period * 1_000_000_000
 
 
+def test_what_has_no_status_itself_is_said_where_it_belongs(tables: TestTables) -> None:
+    samples = {"id": 7, "bridge": "bridge br0"}
+    tables.put("Flow_Sample_Collector_Set", "set", **samples)
+    tables.put("Open_vSwitch", "root", datapaths={"system": "datapath"})
+    reading = read(tables)
+    assert remarks(reading, "bridge br0") == ("", "Flow_Sample_Collector_Set 7")
+    assert remarks(reading, "root") == ("", "datapaths")
+
+
 def test_rows_that_have_not_changed_are_not_read_again(tables: TestTables) -> None:
     tables.port("br0", "a")
     tables.port("br0", "b")

@@ -246,6 +246,27 @@ def test_statistics(lab: Lab) -> None:
     run(work())
 
 
+def test_statistics_of_the_host_are_there_when_they_are_asked_for(lab: Lab) -> None:
+    async def work() -> None:
+        await lab.reconciler.start()
+
+        async def said(enable: str) -> object:
+            settings = ["map", [["enable-statistics", enable]]]
+            lab.database.set("Open_vSwitch", "", other_config=settings)
+            await lab.turn()
+            return lab.database.row("Open_vSwitch")["statistics"]
+
+        assert lab.database.row("Open_vSwitch")["statistics"] == {}
+        for enable, expected in (("true", {"cpu": "64"}), ("perhaps", {}), ("TRUE", {"cpu": "64"})):
+            assert await said(enable) == expected
+        lab.database.set("Open_vSwitch", "", statistics=["map", [["cpu", "1"], ["old", "x"]]])
+        lab.clock.advance(5 * SECOND)
+        assert await said("true") == {"cpu": "64"}
+        assert await said("false") == {}
+
+    run(work())
+
+
 def test_carriers_that_come_and_go_are_counted(lab: Lab) -> None:
     link = lab.links.add("v0", carrier=True)
 

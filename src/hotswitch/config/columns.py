@@ -37,6 +37,9 @@ WRITTEN: Mapping[str, tuple[str, ...]] = _names(
 """What is so is written to these, whatever they held before."""
 
 NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
+    "Open_vSwitch": {
+        "datapaths": {},
+    },
     "Bridge": {
         "stp_enable": False,
         "rstp_enable": False,
@@ -78,6 +81,7 @@ NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
 OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
     "Open_vSwitch": {
         "stats-update-interval": "milliseconds between writings of statistics; 5000 at least",
+        "enable-statistics": "`true` fills the column `statistics`",
     },
     "Bridge": {
         "mac-table-size": "rows in the address table, 1 to 1000000; 8192 if not given or 0",

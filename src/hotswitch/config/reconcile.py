@@ -21,7 +21,7 @@ from hotswitch.config.other_columns import Identity
 from hotswitch.config.read import Reader, Reading
 from hotswitch.config.resets import Resets
 from hotswitch.config.rows import Tables, number, text
-from hotswitch.config.write import Picture, Writer, statistics_updates
+from hotswitch.config.write import Picture, Writer, host_updates, statistics_updates
 from hotswitch.model.port import PortStatistics
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
@@ -158,7 +158,10 @@ class Reconciler:
                 if self._has_begun:
                     await self._make_so(self._reading.desired)
                 return
-            reading = self._reading = self._reader.read(self._database.tables(), self._hints)
+            reading = self._reader.read(self._database.tables(), self._hints)
+            if reading.counts_host and not self._reading.counts_host:
+                self._statistics_at = 0  # who asks for them now wants to see them now
+            self._reading = reading
             self._note_remarks(reading)
             is_in_force = await self._make_so(reading.desired)
             await self._write(reading, reading.next_cfg if is_in_force else None)
@@ -207,6 +210,8 @@ class Reconciler:
         counters = self._devices.counters()
         tables = self._database.tables()
         updates = statistics_updates(tables, reading, picture, counted, counters)
+        if reading.counts_host:
+            updates += host_updates(tables, await asyncio.to_thread(self._devices.host))
         for first in range(0, len(updates), _AT_ONCE):
             await self._database.transact(updates[first : first + _AT_ONCE])
             await asyncio.sleep(0)
