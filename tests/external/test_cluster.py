@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,17 @@ def cluster(room: Room, tmp_path: Path) -> Iterator[list[OvsdbServer]]:
             server = OvsdbServer(room, tmp_path, listen, schema=None, file=file.name)
             servers.append(running.enter_context(server))
         for each in servers:
-            until(lambda each=each: "cluster member" in _status(room, each), "it has joined", 30)
+            until(partial(_has_joined, room, each), "it has joined", 30)
         yield servers
 
 
 def _status(room: Room, server: OvsdbServer) -> str:
     command = ["ovs-appctl", "-t", str(server.control), _STATUS, "Open_vSwitch"]
     return room.run(*command, check=False).stdout
+
+
+def _has_joined(room: Room, server: OvsdbServer) -> bool:
+    return "cluster member" in _status(room, server)
 
 
 def _leader(room: Room, servers: list[OvsdbServer]) -> OvsdbServer | None:
@@ -55,6 +60,7 @@ def test_the_daemon_follows_the_leader_and_no_packet_is_lost(
     servers = list(cluster)
     remotes = ",".join(f"tcp:127.0.0.1:{6641 + number}" for number in range(3))
     first = until(lambda: _leader(room, servers), "there is a leader", 20)
+    assert first
     assert vsctl(room, remotes, "--no-wait init").returncode == 0
     for name, device, address in (("anna", "v0", "10.0.0.1"), ("ben", "v1", "10.0.0.2")):
         room.add_host(name, device, f"{address}/24")

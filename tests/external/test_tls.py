@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.external.certificates import Authority
 from tests.external.server import OvsdbServer, followed, follower, where
+from tests.support.daemon import environment
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -59,7 +61,7 @@ def test_the_authority_may_be_taken_from_the_server(room: Room, tmp_path: Path) 
             assert "BEGIN CERTIFICATE" in kept.read_text()
             shown = room.run("openssl", "x509", "-in", str(kept), "-noout", "-subject").stdout
             assert shown.strip() == "subject=CN = ca"
-            assert "commonName=ca" in daemon.log
+            assert "trusts commonName=ca from now on" in daemon.log
     # From now on it is the only one.
     wrong = Authority(tmp_path, "wrong").issue("wrong-server", chain=True)
     accepting = replace(wrong, authority=authority.certificate)
@@ -89,9 +91,23 @@ def test_a_server_that_does_not_show_its_authority_is_not_trusted(
         assert not kept.exists()
 
 
+def _refuse(room: Room, folder: Path, database: str, *options: str) -> str:
+    """Start a daemon that must not begin; its one line."""
+    done = subprocess.run(
+        follower(room, folder, database, *options).command(),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("database", [REMOTE, "own.db"])
 @pytest.mark.parametrize("what", ["key", "certificate", "authority"])
 def test_a_file_that_is_no_good_is_refused_at_the_start(
-    room: Room, tmp_path: Path, what: str
+    room: Room, tmp_path: Path, what: str, database: str
 ) -> None:
     good = Authority(tmp_path, "ca").issue("switch")
     for content in (None, "junk"):
@@ -99,7 +115,19 @@ def test_a_file_that_is_no_good_is_refused_at_the_start(
         if content is not None:
             bad.write_text(content)
         options = replace(good, **{what: bad}).options
-        daemon = follower(room, tmp_path, REMOTE, *options)
-        done = room.run(*daemon.command()[len(room.command()) :], check=False)
-        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
-        assert "for TLS" in done.stderr
+        where_it_is = database if database == REMOTE else str(tmp_path / database)
+        assert "for TLS" in _refuse(room, tmp_path, where_it_is, *options)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        (("--ssl-protocols", "SSLv3"), "'SSLv3' is no TLS protocol here (TLSv1.2, TLSv1.3)"),
+        (("--ssl-ciphers", "none-such"), "'none-such' names no TLS cipher: No cipher can be"),
+    ],
+)
+def test_protocols_and_ciphers_that_there_are_not_are_refused_at_the_start(
+    room: Room, tmp_path: Path, option: tuple[str, str], says: str
+) -> None:
+    options = Authority(tmp_path, "ca").issue("switch").options
+    assert says in _refuse(room, tmp_path, REMOTE, *options, *option)

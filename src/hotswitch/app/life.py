@@ -95,6 +95,8 @@ class Life:
             storage = None
             # What can't be is refused before anything is touched.
             servers = None
+            if self._tls is not None:
+                self._tls.check()
             if _METHODS.match(self._database):
                 servers = usable_servers(self._database, self._tls)
             else:

@@ -6,15 +6,15 @@ What the messages mean is not known here, except that an `echo` is answered.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import cast
 
 from hotswitch.ovsdb.jsonrpc import Framer, Message, ProtocolError, Reply, Request, encode
 from hotswitch.ovsdb.remotes import Connect, RemoteError, Transport, parse_servers
-from hotswitch.ovsdb.tls import Tls, explain
+from hotswitch.ovsdb.tls import Tls, explain, take_authority
 
 MAXIMUM_MESSAGE = 1 << 30
 """Bytes of one message: the contents of a large database are one."""
@@ -26,6 +26,8 @@ _LONGEST = 8.0
 """Seconds between two rounds of calls, at most, as of Open vSwitch's reconnect.c."""
 
 _ECHO = "echo"
+
+_log = logging.getLogger(__name__)
 
 
 def usable_servers(text: str, tls: Tls | None) -> dict[str, Connect]:
@@ -154,13 +156,6 @@ class Caller:
         self._asked_to_hang_up = ""
         async with asyncio.timeout(_PATIENCE):
             line = await self._call(self._servers[name])
-        if self._tls is not None and line.secured is not None and self._tls.lacks_authority:
-            try:
-                subject = self._tls.keep_authority(line.secured)
-            finally:
-                line.abort()
-            self._pauses.reset()
-            return f"has shown its authority ({subject}), which is trusted from now on"
         self.name = name
         self.generation += 1
         self._line = line
@@ -183,6 +178,9 @@ class Caller:
         secure = None
         if server.transport is Transport.TLS:
             assert self._tls is not None, "see usable_servers"
+            if self._tls.lacks_authority:
+                subject = await take_authority(self._tls, server)
+                _log.info("trusts %s from now on, as the database's server has shown it", subject)
             secure = self._tls.context(server=False)
         _, line = await loop.create_connection(
             lambda: _Line(self._event, probed=True),
@@ -205,11 +203,9 @@ class _Line(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.received: deque[Message] = deque()
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.secured: ssl.SSLObject | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.secured = transport.get_extra_info("ssl_object")
         self._heard()
 
     def data_received(self, data: bytes) -> None:

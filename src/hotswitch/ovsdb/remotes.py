@@ -69,11 +69,14 @@ class Options:
 
     probe: milliseconds of silence before a probe, 0 for never; None: 5,000, Unix sockets never.
     backoff: milliseconds between attempts to connect, at most.
+    role: what clients may do, where the database has roles (ovsdb-server(7), RBAC); where it has
+        none, as in Open_vSwitch, it means nothing.
     """
 
     probe: int | None = None
     backoff: int = DEFAULT_BACKOFF
     read_only: bool = False
+    role: str = ""
 
 
 def parse(text: str) -> Remote:

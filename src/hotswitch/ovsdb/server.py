@@ -19,7 +19,13 @@ from hotswitch.ovsdb.endpoints import Connector, Endpoint, Listener
 from hotswitch.ovsdb.errors import OvsdbError
 from hotswitch.ovsdb.group_commit import GroupCommit
 from hotswitch.ovsdb.log import LogError
-from hotswitch.ovsdb.remote_rows import expand, status_record, text_of, watched_tables
+from hotswitch.ovsdb.remote_rows import (
+    expand,
+    names_of,
+    status_record,
+    tls_of,
+    watched_tables,
+)
 from hotswitch.ovsdb.remotes import Column, Listen, Options, RemoteError, Transport, parse
 from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
@@ -57,6 +63,7 @@ class Server:
         self._run_directory = run_directory
         self._tls = tls
         self._tls_in_use: Tls | None = None
+        self._tls_files: tuple[object, ...] = ()
         self._group = group
         self._endpoints: dict[str, tuple[Options, Endpoint]] = {}
         self._watched: set[tuple[str, str]] = set()
@@ -166,6 +173,7 @@ class Server:
         """Bring the endpoints in line with what is configured."""
         async with self._reconciling:
             wanted = self._wanted(strict)
+            await self._refresh_tls()
             for name in [each for each in self._endpoints if self._stale(each, wanted)]:
                 _, endpoint = self._endpoints.pop(name)
                 _log.info("%s: remote removed", name)
@@ -184,7 +192,7 @@ class Server:
                     self._endpoints[name] = options, endpoint
 
     def _wanted(self, strict: bool) -> dict[str, Options]:
-        self._watched = watched_tables(self.databases, [*self.remotes, *self._tls_names()])
+        self._watched = watched_tables(self.databases, [*self.remotes, *names_of(self._tls)])
         try:
             wanted = expand(self.databases, self.remotes)
         except RemoteError as error:
@@ -192,7 +200,6 @@ class Server:
                 raise
             _log.error("%s", error)
             wanted = {name: options for name, (options, _) in self._endpoints.items()}
-        self._refresh_tls(wanted)
         return wanted
 
     def _stale(self, name: str, wanted: Mapping[str, Options]) -> bool:
@@ -201,42 +208,54 @@ class Server:
     def _endpoint(self, name: str, options: Options) -> Endpoint:
         remote = parse(name)
         assert not isinstance(remote, Column)
-        server = isinstance(remote, Listen)
-        context = None
+        if options.role and self._has_roles():
+            raise RemoteError(f"{name}: roles are not kept here, so nobody is let in with one")
+        tls = self._tls_in_use if remote.transport is Transport.TLS else None
         if remote.transport is Transport.TLS:
-            if self._tls_in_use is None:
+            if tls is None:
                 raise RemoteError(f"{name}: TLS needs a private key and a certificate")
-            context = self._tls_in_use.context(server=server)
+            tls.context(server=isinstance(remote, Listen))
         if remote.transport is Transport.UNIX:
             path = str(self._run_directory / remote.address)
             remote = type(remote)(remote.transport, path)
         if isinstance(remote, Listen):
-            return Listener(
-                name, remote, self.databases, options, context=context, group=self._group
-            )
-        return Connector(name, remote, self.databases, options, context=context)
+            return Listener(name, remote, self.databases, options, tls=tls, group=self._group)
+        return Connector(name, remote, self.databases, options, tls=tls)
 
-    def _tls_names(self) -> list[str]:
-        tls = self._tls
-        return [tls.private_key, tls.certificate, tls.authority] if tls else []
+    def _has_roles(self) -> bool:
+        schemas = [each.database.schema for each in self.databases.storages()]
+        return any("RBAC_Role" in each.tables for each in schemas)
 
-    def _refresh_tls(self, wanted: dict[str, Options]) -> None:
-        """Read the TLS settings; if they are others than before, TLS remotes begin anew."""
+    async def _refresh_tls(self) -> None:
+        """Read the TLS settings; connections from now on are made with them.
+
+        Those that are there stay, unless there is to be no TLS any more.
+        """
         try:
-            key, certificate, authority = [
-                text_of(self.databases, each) for each in self._tls_names()
-            ] or [""] * 3
+            now = tls_of(self.databases, self._tls) if self._tls else None
         except RemoteError as error:
             _log.error("%s", error)
             return
-        now = Tls(key, certificate, authority) if key and certificate else None
-        if now == self._tls_in_use:
+        files = now.fingerprint() if now else ()
+        if (now, files) == (self._tls_in_use, self._tls_files):
             return
-        self._tls_in_use = now
+        self._tls_in_use, self._tls_files = now, files
         for name, (_, endpoint) in list(self._endpoints.items()):
             remote = parse(name)
-            if not isinstance(remote, Column) and remote.transport is Transport.TLS:
-                self._endpoints[name] = _OUTDATED, endpoint
+            if isinstance(remote, Column) or remote.transport is not Transport.TLS:
+                continue
+            try:
+                if now is not None:
+                    await endpoint.secure(now)
+                else:
+                    self._endpoints[name] = _OUTDATED, endpoint
+            except RemoteError as error:
+                _log.error("%s: goes on as before: %s", name, error)
+
+    def _look_at_tls_files(self) -> None:
+        """Read them again when they have changed."""
+        if self._tls_in_use and self._tls_in_use.fingerprint() != self._tls_files:
+            self._spawn(self._reconcile())
 
     # Housekeeping
 
@@ -265,6 +284,7 @@ class Server:
         """Drop clients that do not read, and the greediest when all together are too much."""
         while True:
             await asyncio.sleep(_TICK)
+            self._look_at_tls_files()
             now = asyncio.get_running_loop().time()
             connections = self.connections()
             for each in connections:

@@ -3,6 +3,7 @@ authority, names are not."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import ssl
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from hotswitch.ovsdb.remotes import RemoteError
+from hotswitch.ovsdb.remotes import Connect, RemoteError
 
 _VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 _PEM = 1
@@ -66,11 +67,17 @@ class Tls:
             raise RemoteError(f"can't use {path} for TLS: {explain(error)}") from error
         return context
 
+    def check(self) -> None:
+        """Raise RemoteError if it is no good, as far as it is known before there is a database."""
+        if not any(each.startswith("db:") for each in self._files()):
+            self.context(server=False)
+
     def fingerprint(self) -> tuple[object, ...]:
         """Return what differs when one of the files has changed."""
-        return tuple(
-            _fingerprint(each) for each in (self.private_key, self.certificate, self.authority)
-        )
+        return tuple(map(_fingerprint, self._files()))
+
+    def _files(self) -> tuple[str, ...]:
+        return self.private_key, self.certificate, self.authority
 
     def keep_authority(self, connection: Any) -> str:
         """Keep the authority that a server has shown, as Open vSwitch's stream-ssl.c does.
@@ -97,13 +104,31 @@ class Tls:
         return ", ".join(f"{name}={value}" for part in about["subject"] for name, value in part)
 
 
+async def take_authority(tls: Tls, server: Connect) -> str:
+    """Call a server only to see its authority, and keep that; see `Tls.keep_authority`.
+
+    Raises OSError or RemoteError.
+    """
+    transport, _ = await asyncio.get_running_loop().create_connection(
+        asyncio.Protocol,
+        server.address,
+        server.port,
+        ssl=tls.context(server=False),
+        server_hostname="",
+    )
+    try:
+        return tls.keep_authority(transport.get_extra_info("ssl_object"))
+    finally:
+        transport.abort()
+
+
 def explain(error: BaseException) -> str:
     """Say in a few words why a connection could not be made, or is over."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        reason = error.reason or str(error)
-        return reason.lower().replace("_", " ")
+        reason = getattr(error, "reason", None)  # not always there
+        return reason.lower().replace("_", " ") if reason else ", ".join(map(str, error.args))
     if isinstance(error, TimeoutError) and not error.errno:
         return "timed out"
     if isinstance(error, OSError):
