@@ -115,7 +115,7 @@ def test_what_hotswitch_did_not_make_is_left_alone(switch: Switch) -> None:
     before = [(each.name, each.up, each.promiscuous, each.mtu) for each in list_links()]
     switch.set_desired(desired(bridge("br0", "tap0")))
     ports = switch.status()["br0"].ports
-    assert ports["tap0"].error == "tap0 belongs to br0"
+    assert ports["tap0"].error.startswith("tap0 belongs to br0 (remove it there first: ")
     assert ports["br0"].error == "there is a device br0 that hotswitch did not make"
     switch.set_desired(Desired())
     assert [(each.name, each.up, each.promiscuous, each.mtu) for each in list_links()] == before

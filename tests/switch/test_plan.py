@@ -122,7 +122,9 @@ def test_a_device_of_a_kernel_bridge_is_not_taken(world: FakeWorld, switch: Swit
     tap = world.kernel.add("tap0", master=master.index)
     assert switch.set_desired(desired(bridge("br0", "tap0", "tap1"))) == []
     status = switch.status()["br0"].ports["tap0"]
-    assert (status.state, status.error) == (PortState.ERROR, "tap0 belongs to virbr0")
+    remedy = "remove it there first: ip link set tap0 nomaster"
+    assert status.state is PortState.ERROR
+    assert status.error == f"tap0 belongs to virbr0 ({remedy})"
     assert world.kernel.links[tap.index] == tap
 
     world.kernel.change(tap.index, master=0)
@@ -141,7 +143,7 @@ def test_a_device_that_another_port_has_is_not_taken(world: FakeWorld, switch: S
     assert ports(world, "br1")["tap0"][1] == tap.index
     assert ports(world, "br0")["tap1"][1] == 0
     error = switch.status()["br0"].ports["tap1"].error
-    assert error == "tap1 is already port tap0 of bridge br1"
+    assert error.startswith("tap1 is already port tap0 of bridge br1 (remove it there first: ")
 
 
 def test_other_than_ethernet_and_local_links_are_not_taken(

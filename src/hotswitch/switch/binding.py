@@ -112,7 +112,9 @@ def _found(number: int, link: Link | None, making: Making) -> Binding:
         return Binding(number)
     if link.master:
         master = observed.links.by_index.get(link.master)
-        error = f"{link.name} belongs to {master.name if master else f'link {link.master}'}"
+        owner = master.name if master else f"link {link.master}"
+        remedy = f"remove it there first: ip link set {link.name} nomaster"
+        error = f"{link.name} belongs to {owner} ({remedy})"
     elif link.device_type != _ETHERNET:
         error = f"{link.name} is not an Ethernet device"
     elif link.index in making.owners:
@@ -123,7 +125,8 @@ def _found(number: int, link: Link | None, making: Making) -> Binding:
 
 
 def _taken(link: Link, bridge: str, port: str) -> str:
-    return f"{link.name} is already port {port} of bridge {bridge}"
+    remedy = f"remove it there first: hotswitch port del {port}"
+    return f"{link.name} is already port {port} of bridge {bridge} ({remedy})"
 
 
 def _made(number: int, port: DesiredPort, making: Making) -> Binding:

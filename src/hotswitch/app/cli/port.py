@@ -12,6 +12,7 @@ from hotswitch.app.cli.context import call, done, shared_options, show
 from hotswitch.app.cli.words import (
     BRIDGE,
     Word,
+    mac,
     number,
     one_of,
     or_none,
@@ -20,15 +21,10 @@ from hotswitch.app.cli.words import (
     vlans,
     words_argument,
 )
-from hotswitch.headers.text import MAC
 
 _MODES = ("access", "trunk", "native-tagged", "native-untagged")
 _TYPES = ("system", "internal", "tap", "patch")
 _HOOKS = ("auto", "tcx", "xdp")
-
-
-def _mac(value: str) -> str:
-    return MAC.show(MAC.read(value))
 
 
 _TAG = Word("tag", "tag", or_none(vlan))
@@ -39,7 +35,7 @@ _STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0)
 _NUMBER = Word("number", "number", number(0, 0xFEFF))
 _TYPE = Word("type", "type", one_of(*_TYPES), _TYPES)
 _PEER = Word("peer", "peer", or_none(text, ""), names="port")
-_MAC = Word("mac", "mac", or_none(_mac, ""))
+_MAC = Word("mac", "mac", or_none(mac, ""))
 _MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
 _LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU)
 

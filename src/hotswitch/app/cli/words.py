@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hotswitch.app.cli import names
+from hotswitch.headers.text import MAC
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,11 @@ def vlans(value: str) -> list[int]:
             raise ValueError(f"the range {part} is empty")
         found.update(range(start, end + 1))
     return sorted(found)
+
+
+def mac(value: str) -> str:
+    """A MAC address."""
+    return MAC.show(MAC.read(value))
 
 
 def or_none(read: Callable[[str], Any], nothing: Any = None) -> Callable[[str], Any]:
