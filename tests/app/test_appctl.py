@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from hotswitch.app.appctl.flows import FlowWriter
+from hotswitch.headers.registry import Registry
+from hotswitch.model.text import read_actions, read_match
 from hotswitch.ovsdb.coverage import Coverage
 from hotswitch.ovsdb.unixctl import CommandError
 from tests.support.daemon import Daemon
+
+REGISTRY = Registry.standard()
+WRITER = FlowWriter(REGISTRY, {3: "tap3"})
 
 needs_ovs_appctl = pytest.mark.skipif(
     shutil.which("ovs-appctl") is None, reason="Open vSwitch's tools are not installed"
@@ -70,17 +76,111 @@ def test_ports_are_shown_as_open_vswitch_shows_them(wired: Daemon) -> None:
 @needs_ovs_appctl
 def test_addresses_are_shown_as_open_vswitch_shows_them(wired: Daemon) -> None:
     assert wired.texts("fdb/show br0") == " port  VLAN  MAC                Age\n"
-    assert wired.texts("fdb/stats-show br0").splitlines()[:3] == [
+    assert wired.texts("fdb/stats-show br0").splitlines() == [
         'Statistics for bridge "br0":',
         "  Current/maximum MAC entries in the table: 0/8192",
         "  Current static MAC entries in the table : 0",
+        "  Total number of learned MAC entries     : 0",
+        "  Total number of expired MAC entries     : 0",
+        "  Total number of evicted MAC entries     : 0",
+        "  Total number of port moved MAC entries  : 0",
+        "  Total number of not learned MAC entries : 0",
     ]
     assert (
         wired.texts("fdb/flush") == wired.texts("fdb/flush br0") == ("table successfully flushed\n")
     )
-    for command in ("fdb/show", "fdb/flush", "fdb/stats-show"):
+    assert wired.texts("fdb/stats-clear") == "statistics successfully cleared\n"
+    for command in ("fdb/show", "fdb/flush", "fdb/stats-show", "fdb/stats-clear"):
         assert refused(wired, f"{command} br9") == "no such bridge\n"
     assert "requires at least 1 arguments" in refused(wired, "fdb/show")
+
+
+@needs_ovs_appctl
+def test_static_addresses_come_and_go(wired: Daemon) -> None:
+    wired.do("port set v0 tag 10")
+    add = "fdb/add br0 v0 10 02:00:00:00:00:01"
+    assert wired.texts(add) == wired.texts(add) == ""
+    assert wired.texts("fdb/show br0").splitlines()[1:] == [
+        "    7    10  02:00:00:00:00:01  static"
+    ]
+    overridden = "Overriding already existing static entry on 7\n"
+    assert wired.texts("fdb/add br0 br0 10 02:00:00:00:00:01") == overridden
+    assert wired.texts("fdb/flush br0") and "LOCAL" in wired.texts("fdb/show br0")
+    assert "static MAC entries in the table : 1" in wired.texts("fdb/stats-show br0")
+    for line, says in (
+        ("fdb/add br9 v0 10 02:00:00:00:00:01", "no such bridge\n"),
+        ("fdb/add br0 v0 10 2:x", "bad MAC address\n"),
+        ("fdb/del br0 10 2:x", "bad MAC address\n"),
+        ("fdb/del br0 10 02:00:00:00:00:02", "could not find static mac entry\n"),
+        ("fdb/add br0 v9 10 02:00:00:00:00:01", "there is no port v9"),
+        ("fdb/add br1 v0 10 02:00:00:00:00:01", "v0 is not a port of br1\n"),
+        ("fdb/add br0 v0 20 02:00:00:00:00:01", "v0 is not in VLAN 20"),
+        ("fdb/add br0 v0 4096 02:00:00:00:00:01", "4096 is not a VLAN"),
+        ("fdb/add br0 v0 -1 02:00:00:00:00:01", "-1 is not a VLAN"),
+    ):
+        assert says in refused(wired, line)
+    assert wired.texts("fdb/del br0 10 02:00:00:00:00:01") == ""
+    assert len(wired.texts("fdb/show br0").splitlines()) == 1
+
+
+@needs_ovs_appctl
+def test_entries_are_written_as_flows(wired: Daemon) -> None:
+    wired.do("port set v0 tag 10")
+    (datapath,) = (wired.texts(f"dpctl/dump-flows {name}") for name in ["system@br0"])
+    assert datapath == wired.texts("dpif/dump-flows br0") == wired.texts("dpctl/dump-flows br0")
+    lines = datapath.splitlines()
+    form = r"recirc_id\((0|0x[1-9a-f])\)(,.*)?, packets:0, bytes:0, used:never, priority:\d+, "
+    assert all(re.fullmatch(form + r"actions:\S+", line) for line in lines)
+    assert len(lines) == int(re.findall(r"flows: (\d+)", wired.texts("dpctl/show br0"))[0])
+    untagged = next(line for line in lines if "in_port(7),!vlan" in line)
+    assert untagged.endswith("recirc(0x2)")
+    named = wired.texts("dpctl/dump-flows --names br0")
+    assert "in_port(v0),!vlan" in named and "in_port(7)" not in named
+    assert ", cookie:0x0, actions:" in wired.texts("dpif/dump-flows -m br0")
+    both = wired.texts("dpctl/dump-flows").splitlines()
+    assert [line for line in both if "@" in line] == ["system@br0:", "system@br1:"]
+    assert refused(wired, "dpctl/dump-flows -x") == "Unrecognized option -x\n"
+    assert refused(wired, "dpif/dump-flows br9") == "no such bridge\n"
+    assert "can't be filtered" in refused(wired, "dpctl/dump-flows filter=tcp")
+    assert wired.texts("dpif/dump-dps") == "system@br0\nsystem@br1\n"
+
+
+@pytest.mark.parametrize(
+    ("match", "flow"),
+    [
+        ("any", "recirc_id(0)"),
+        (
+            "in_port=7,ethernet.dst=02:00:00:00:00:01,vlan.vid=10",
+            "recirc_id(0),in_port(7),eth(dst=02:00:00:00:00:01),vlan(vid=10)",
+        ),
+        (
+            "ethertype=0x800,ipv4.dst=10.0.0.0/8,ipv4.src=10.0.0.1,tcp.dst=80",
+            "recirc_id(0),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.0/8),tcp(dst=80)",
+        ),
+        ("reg0=1,!vlan,udp", "recirc_id(0),udp(),reg0=0x1,!vlan"),
+        ("arp.target_ip=10.0.0.1,arp.operation=1", "recirc_id(0),arp(tip=10.0.0.1,op=1)"),
+        ("ipv6.src=fd00::/16", "recirc_id(0),ipv6(src=fd00::/16)"),
+        ("in_port=1/3", "recirc_id(0),in_port(0x1/0x3)"),
+    ],
+)
+def test_a_match_is_said_in_a_flow_s_words(match: str, flow: str) -> None:
+    assert WRITER.match(0, read_match(REGISTRY, match)) == flow
+
+
+@pytest.mark.parametrize(
+    ("actions", "flow"),
+    [
+        ("none", "drop"),
+        ("drop", "drop"),
+        ("output:3", "tap3"),
+        ("outputs:1+3", "1,tap3"),
+        ("push_vlan,set:vlan.vid=5,output:1", "push_vlan(tpid=0x8100),set(vlan(vid=5)),1"),
+        ("pop_vlan,limit:7,goto:5", "pop_vlan,meter(7),recirc(0x5)"),
+        ("set:reg0=1,learn,output:in_port", "set:reg0=0x1,learn:reg0,output:in_port"),
+    ],
+)
+def test_actions_are_said_in_a_flow_s_words(actions: str, flow: str) -> None:
+    assert WRITER.actions(read_actions(REGISTRY, actions)) == flow
 
 
 @needs_ovs_appctl

@@ -169,35 +169,6 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
     assert daemon.file.read_text() == content
 
 
-def test_an_external_database_is_followed(room: Room, tmp_path: Path) -> None:
-    file, socket = tmp_path / "conf.db", tmp_path / "db.sock"
-    room.run("ovsdb-tool", "create", str(file), "/usr/share/openvswitch/vswitch.ovsschema")
-    command = room.command("ovsdb-server", str(file), f"--remote=punix:{socket}", "--unixctl=none")
-    server = process.start(command, stderr=subprocess.DEVNULL)
-    try:
-        until(socket.exists, "ovsdb-server listens")
-        room.run("ovs-vsctl", "--no-wait", f"--db=unix:{socket}", "init")
-        room.run("ip", "tuntap", "add", "v0", "mode", "tap")
-        with Daemon(room, tmp_path / "run", "--db", f"unix:{socket}", kind=REFERENCE) as daemon:
-            assert not vsctl(room, socket, "add-br br0 -- add-port br0 v0 tag=5").stderr
-            assert daemon.ask("port show v0")["tag"] == 5
-            done = vsctl(room, socket, "get Interface v0 ofport error")
-            assert done.stdout.split() == ["1", "[]"]
-            assert "change it with `ovs-vsctl" in daemon.refuse("bridge add br1")
-            process.stop(server)
-            assert daemon.ask("port show v0")["state"] == "down"
-            room.run("ip", "link", "del", "v0")
-            until(lambda: daemon.ask("port show v0")["state"] == "waiting", "links are followed")
-            socket.unlink(missing_ok=True)
-            server = process.start(command, stderr=subprocess.DEVNULL)
-            until(socket.exists, "ovsdb-server listens again")
-            done = vsctl(room, socket, "set Port v0 tag=6 -- wait-until Interface v0 ofport=-1")
-            assert done.returncode == 0, done.stderr
-            until(lambda: daemon.ask("port show v0")["tag"] == 6, "the change is followed")
-    finally:
-        process.stop(server)
-
-
 def test_it_says_what_open_vswitch_says(ovs: Configured, tmp_path: Path) -> None:
     """The same columns are filled, and the same keys are in statistics and status."""
     other = tmp_path / "ovs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,6 +169,38 @@ def test_a_full_address_table_learns_nothing_new_and_says_so(lab: Daemon) -> Non
     lab.do("bridge set br0 address-limit 50")
     assert _ping(lab, "anna", "ben")
     assert len(lab.ask("fdb show")) == 2
+
+
+@needs_ovs_appctl
+def test_what_becomes_of_addresses_is_counted(lab: Daemon) -> None:
+    _connect(lab)
+    assert _ping(lab, "anna", "ben")
+    before = _totals(lab)
+    assert before["learned"] >= 2 and before["expired"] == 0
+    # Ben's address is seen at Anna's port.
+    address = lab.room.run("cat", "/sys/class/net/eth0/address", host="ben").stdout.strip()
+    ethernet = "02:00:00:00:00:99," + address
+    lab.room.run(sys.executable, "-c", _SEND, ethernet, host="anna")
+    until(lambda: _totals(lab)["port moved"] > before["port moved"], "the address has moved")
+    lab.do("bridge set br0 ageing 1")
+    until(lambda: _totals(lab)["expired"] >= 2, "addresses expire")
+    lab.texts("fdb/stats-clear br0")
+    assert _totals(lab)["port moved"] == 0
+
+
+_SEND = """
+import socket, sys
+target, source = (bytes.fromhex(each.replace(":", "")) for each in sys.argv[1].split(","))
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+    wire.bind(("eth0", 0))
+    wire.send(target + source + bytes(46))
+"""
+
+
+def _totals(lab: Daemon) -> dict[str, int]:
+    text = lab.texts("fdb/stats-show br0")
+    found = re.findall(r"number of (.+?) MAC entries +: (\d+)", text)
+    return {name: int(count) for name, count in found}
 
 
 def test_xdp_is_a_choice_of_a_port(lab: Daemon) -> None:

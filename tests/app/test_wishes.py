@@ -27,7 +27,7 @@ class Room:
     async def _prepare(self, desired: Desired) -> None:
         await self.compiler.acquire()
 
-    def _carry_out(self, desired: Desired, wishes: list[Wish]) -> None:
+    async def _carry_out(self, desired: Desired, wishes: list[Wish]) -> None:
         self.carried_out.append(tuple(wish.bridge for wish in wishes))
         if any(name.startswith("bad") for name in desired.bridges):
             raise RefusedError("that can't be")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not peers.AVAILABLE, reason="no Open vSwitch her
 
 _TEXT = Path(__file__).with_name("manual.txt").read_text()
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MARKED = re.compile("((?:[!~] )*)(.*)")
 _TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:]+Z\|\d+\|", re.MULTILINE)
 _CLEAN = (
     "-- clear Open_vSwitch . bridges manager_options ssl datapaths -- --all destroy QoS "
@@ -51,6 +52,13 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Switch]:
         yield switch
 
 
+def _marks(line: str) -> tuple[str, str]:
+    """What is before the command, and the command."""
+    found = _MARKED.fullmatch(line)
+    assert found
+    return found[1], found[2]
+
+
 def _comparable(said: Said, switch: Switch, any_order: bool) -> Said:
     texts = []
     for text in (said.output, said.errors):
@@ -66,17 +74,18 @@ def test_the_same_as_open_vswitch(name: str, ours: Switch, theirs: Switch) -> No
     for switch in (ours, theirs):
         switch.vsctl(_CLEAN)
     for line in SCENARIOS[name]:
-        any_order = line.startswith("~ ")
-        command = line.removeprefix("~ ")
+        marks, command = _marks(line)
         said, expected = (
-            _comparable(switch.try_vsctl(command), switch, any_order) for switch in (ours, theirs)
+            _comparable(switch.try_vsctl(command), switch, "~" in marks)
+            for switch in (ours, theirs)
         )
         assert said == expected, command
+        assert bool(said.status) == ("!" in marks), command
 
 
 def test_all_commands_are_compared() -> None:
     """All that --help names, but for what a comparison can't show."""
-    elsewhere = {"--verbose", "--log-file", "--help", "--version", "--syslog-method"}
+    elsewhere = {"--force", "--verbose", "--log-file", "--help", "--version", "--syslog-method"}
     elsewhere |= {"--syslog-target", "--ssl-protocols", "--ssl-ciphers"}
     elsewhere |= {"--private-key", "--certificate", "--ca-cert", "--bootstrap-ca-cert"}
     usage = subprocess.run(["ovs-vsctl", "--help"], capture_output=True, text=True).stdout

@@ -34,6 +34,8 @@ class LabDatabase:
         self._tables = embedded_tables(self.engine)
         self.transact_json({"op": "insert", "table": "Open_vSwitch", "row": {}})
 
+    is_current = True
+
     def tables(self) -> Tables:
         return self._tables
 
@@ -159,6 +161,9 @@ class FakeDevices:
 
     def counters(self) -> Mapping[int, LinkCounters]:
         return self.counted
+
+    def host(self) -> Mapping[str, str]:
+        return {"cpu": "64"}
 
 
 class Lab:

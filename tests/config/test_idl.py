@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import ovs.poller
 import pytest
-from ovs.db.idl import Idl, SchemaHelper, Transaction
+from ovs.db.idl import Transaction
 
-from hotswitch.config.idl import replica_tables, transaction
+from hotswitch.config.idl import Replica, SchemaError, transaction
 from hotswitch.config.operations import Update
 from hotswitch.config.read import Reader
+from hotswitch.ovsdb.caller import Caller
+from hotswitch.ovsdb.remotes import parse_servers
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
 from tests.support import process
 from tests.support.wait import until
@@ -44,23 +48,43 @@ def vsctl(socket: Path, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def wait_for_change(idl: Idl) -> None:
-    before = idl.change_seqno
-    while not idl.run() and idl.change_seqno == before:
-        poller = ovs.poller.Poller()
-        idl.wait(poller)
-        poller.timer_wait(10_000)
-        poller.block()
+class Follower:
+    """A replica of what a real server holds, kept up to date in the loop."""
+
+    def __init__(self, socket: Path) -> None:
+        self.caller = Caller(parse_servers(f"unix:{socket}"), None, self._news)
+        self.replica = Replica(self.caller, json.loads(SCHEMA.read_text()), "a_lock")
+        self.caller.start()
+
+    def _news(self) -> None:
+        while self.caller.connected:
+            self.replica.run()
+            if not self.caller.has_received:
+                break
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def commit(self, *updates: Update) -> tuple[str, list[str]]:
+        made, left_out = transaction(self.replica, updates)
+        made.commit()
+        await self.until(lambda: made.commit() != Transaction.INCOMPLETE)
+        return made.commit(), left_out
 
 
 def test_reading_and_writing(socket: Path) -> None:
+    asyncio.run(_read_and_write(socket))
+
+
+async def _read_and_write(socket: Path) -> None:
     vsctl(socket, *["add-br", "br0", "--", "add-port", "br0", "v0", "tag=5", "trunks=7,6"])
-    helper = SchemaHelper(schema_json=json.loads(SCHEMA.read_text()))
-    helper.register_all()
-    idl = Idl(f"unix:{socket}", helper)
+    follower = Follower(socket)
+    replica = follower.replica
     try:
-        wait_for_change(idl)
-        tables = replica_tables(idl)
+        await follower.until(lambda: replica.is_current)
+        tables = replica.view
         reader = Reader()
         reading = reader.read(tables)
         ports = {
@@ -74,23 +98,38 @@ def test_reading_and_writing(socket: Path) -> None:
         written = {
             "ofport": 3,
             "mtu": None,
-            "error": "odd",
+            "error": "odd \u2028 ü",
             "status": {"a": "b"},
             "statistics": {"rx_packets": 2**40},
-            "cfm_fault_status": ("x", "y"),
+            "cfm_fault_status": ("override", "rdi"),
         }
-        made = transaction(idl, [Update("Interface", uuid, written)])
-        assert made.commit_block() == Transaction.SUCCESS
+        assert replica.take_news(writing=False)
+        unfit = {"duplex": "both", "no_such_column": 1, "link_speed": "fast"}
+        status, left_out = await follower.commit(Update("Interface", uuid, written | unfit))
+        assert status == Transaction.SUCCESS
+        assert left_out == [f"Interface.{each}" for each in unfit]
+        assert not replica.take_news(writing=True), "it is its own"
         row = tables["Interface"][uuid]
         assert row is not rows[uuid]
         assert {column: row[column] for column in written} == written
-        assert vsctl(socket, "get", "Interface", "v0", "ofport", "error").split() == ["3", "odd"]
+        assert vsctl(socket, "get", "Interface", "v0", "ofport").strip() == "3"
+        await asyncio.to_thread(vsctl, socket, "set", "Port", "v0", "trunks=7,8")
+        ports["v0"] = replace(ports["v0"], trunks=(7, 8))
+        await follower.until(lambda: reader.read(tables).desired.bridges["br0"].ports == ports)
+        assert replica.take_news(writing=True)
         gone = Update("Interface", "00000000-0000-0000-0000-000000000000", {"ofport": 1})
-        assert transaction(idl, [gone]).commit_block() == Transaction.UNCHANGED
-        vsctl(socket, "del-port", "v0")
-        wait_for_change(idl)
-        assert uuid not in tables["Interface"]
+        assert await follower.commit(gone) == (Transaction.UNCHANGED, [])
+        await asyncio.to_thread(vsctl, socket, "del-port", "v0")
+        await follower.until(lambda: uuid not in tables["Interface"])
+        assert replica.take_news(writing=True)
         del ports["v0"]
         assert reader.read(tables).desired.bridges["br0"].ports == ports
     finally:
-        idl.close()
+        follower.caller.close()
+
+
+def test_what_is_no_schema_is_refused(socket: Path) -> None:
+    caller = Caller(parse_servers(f"unix:{socket}"), None, lambda: None)
+    for junk in ({}, [], None, 5, {"name": "x", "tables": {"T": {"columns": {"c": 5}}}}):
+        with pytest.raises(SchemaError, match="schema"):
+            Replica(caller, junk, "a_lock")

@@ -286,6 +286,18 @@ def test_statistics_are_not_written_more_often_than_every_five_seconds(tables: T
         assert read(tables).statistics_period == period * 1_000_000_000
 
 
+def test_what_has_no_status_itself_is_said_where_it_belongs(tables: TestTables) -> None:
+    samples = {"id": 7, "bridge": "bridge br0"}
+    tables.put("Flow_Sample_Collector_Set", "set", **samples)
+    tables.put("Open_vSwitch", "root", datapaths={"system": "datapath"})
+    tables.put("SSL", "tls", bootstrap_ca_cert=True)
+    tables.put("Open_vSwitch", "root", ssl="tls")
+    reading = read(tables)
+    assert remarks(reading, "tls") == ("", "bootstrap_ca_cert")
+    assert remarks(reading, "bridge br0") == ("", "Flow_Sample_Collector_Set 7")
+    assert remarks(reading, "root") == ("", "datapaths")
+
+
 def test_rows_that_have_not_changed_are_not_read_again(tables: TestTables) -> None:
     tables.port("br0", "a")
     tables.port("br0", "b")

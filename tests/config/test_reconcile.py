@@ -10,6 +10,7 @@ import pytest
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel.link_counters import LinkCounters
+from hotswitch.ports.selector import show_incarnation
 from hotswitch.switch.desired import Desired
 from tests.config.lab import Lab
 
@@ -63,6 +64,7 @@ def test_a_port_is_added_and_said(lab: Lab) -> None:
             "driver_version": "1.0",
             "firmware_version": "",
             "device_name": "v0",
+            "incarnation": show_incarnation(link.incarnation),
         },
         "admin_state": "up",
         "link_state": "up",
@@ -251,6 +253,27 @@ def test_statistics(lab: Lab) -> None:
     run(work())
 
 
+def test_statistics_of_the_host_are_there_when_they_are_asked_for(lab: Lab) -> None:
+    async def work() -> None:
+        await lab.reconciler.start()
+
+        async def said(enable: str) -> object:
+            settings = ["map", [["enable-statistics", enable]]]
+            lab.database.set("Open_vSwitch", "", other_config=settings)
+            await lab.turn()
+            return lab.database.row("Open_vSwitch")["statistics"]
+
+        assert lab.database.row("Open_vSwitch")["statistics"] == {}
+        for enable, expected in (("true", {"cpu": "64"}), ("perhaps", {}), ("TRUE", {"cpu": "64"})):
+            assert await said(enable) == expected
+        lab.database.set("Open_vSwitch", "", statistics=["map", [["cpu", "1"], ["old", "x"]]])
+        lab.clock.advance(5 * SECOND)
+        assert await said("true") == {"cpu": "64"}
+        assert await said("false") == {}
+
+    run(work())
+
+
 def test_carriers_that_come_and_go_are_counted(lab: Lab) -> None:
     link = lab.links.add("v0", carrier=True)
 
@@ -355,7 +378,7 @@ def test_without_a_look_at_the_links_nothing_is_in_force(
         await lab.reconciler.start()
         lab.database.add_bridge("br0")
         with monkeypatch.context() as patch:
-            patch.setattr(lab.links, "list_links", fail)
+            patch.setattr(lab.links, "look", fail)
             await lab.turn()
         assert lab.database.row("Open_vSwitch")["cur_cfg"] == 0
         await lab.turn()

@@ -1,6 +1,8 @@
 """The datapath's books: all or nothing, lowest free numbers, what an engine left."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from hotswitch.model import action as act
 from hotswitch.model.action import Action
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.match import ANY, Match
-from hotswitch.model.port import Address, Hook, Meter, Port, PortStatistics
+from hotswitch.model.port import Address, Hook, LinkLife, Meter, Port, PortStatistics, Side
 
 REGISTRY = Registry.standard()
 FRAME = bytes(60)
@@ -107,6 +109,36 @@ def test_ports_that_are_refused(
     assert message in str(caught.value)
     assert dict(datapath.ports()) == {1: taken}
     assert list(datapath.port_statistics()) == [1]
+
+
+@pytest.mark.parametrize(
+    ("links", "message"),
+    [
+        ({"standby": (LinkLife(0),)}, "no link has the index 0"),
+        ({"standby": (LinkLife(5), LinkLife(5, 1))}, "has a link twice"),
+        ({"ifindex": 5, "standby": (LinkLife(5),)}, "has a link twice"),
+        ({"standby": (LinkLife(5), LinkLife(10))}, "its link 10 belongs to port taken"),
+        ({"ifindex": 11}, "its link 11 belongs to port taken"),
+        ({"incarnation": 1}, "has an incarnation, 1, but no link"),
+        ({"ifindex": 5, "incarnation": 1 << 64}, "18446744073709551616 cannot be an incarnation"),
+        ({"standby": (LinkLife(5, -1),)}, "-1 cannot be an incarnation"),
+        ({"side": Side.HOST, "standby": (LinkLife(5),)}, "no standby links"),
+        ({"side": Side.HOST, "hook": Hook.XDP}, "XDP does not see what the host sends"),
+    ],
+)
+def test_links_that_are_refused(
+    datapath: EntryDatapath, links: dict[str, Any], message: str
+) -> None:
+    taken = datapath.add_port("taken", ifindex=10, standby=(LinkLife(11),))
+    port = datapath.add_port("b")
+    for attempt in (
+        lambda: datapath.add_port("c", **links),
+        lambda: datapath.set_port(replace(port, **links)),
+    ):
+        with pytest.raises(DatapathError) as caught:
+            attempt()
+        assert message in str(caught.value)
+    assert dict(datapath.ports()) == {1: taken, 2: port}
 
 
 def test_a_port_changes_and_keeps_its_statistics(datapath: EntryDatapath, engine: Engine) -> None:

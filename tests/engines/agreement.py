@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.engines.harness import PORTS, Observed
+from tests.engines.harness import WIRES, Observed
 
 
 def assert_same(expected: Observed, found: Observed) -> None:
     """Fail, showing what differs, most telling first."""
-    for port in PORTS:
-        wanted = [frame.hex(" ") for frame in expected.outputs[port]]
-        assert [frame.hex(" ") for frame in found.outputs[port]] == wanted, f"port {port}"
+    for wire in WIRES:
+        wanted = [frame.hex(" ") for frame in expected.outputs[wire]]
+        assert [frame.hex(" ") for frame in found.outputs[wire]] == wanted, f"wire {wire}"
     assert found.copies == expected.copies
     assert found.entries == expected.entries
     assert found.ports == expected.ports

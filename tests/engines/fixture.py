@@ -12,15 +12,16 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.entry import Entry
 from hotswitch.model.port import Address, Meter, Upcall
 from hotswitch.model.text import read_actions, read_match
-from tests.engines.harness import PORTS, Observed, Setup
+from tests.engines.harness import PORTS, WIRES, Observed, Setup, port_of
 
 
 @dataclass(frozen=True)
 class Fixture:
-    """frames: (port, frame) in. out: (port, frame) in their order for each port.
+    """frames: (wire, frame) in. out: (wire, frame) in their order for each wire.
 
     dropped: how many frames went nowhere. unlinked: how many were sent to the port without a
     link. hits: packets for each of `entries`. learned: (VLAN, MAC) to port, afterwards.
+    flipped: port 2's standby link is the one that frames leave by.
     """
 
     name: str
@@ -35,22 +36,23 @@ class Fixture:
     addresses: Sequence[Address] = ()
     learned: Mapping[tuple[int, int], int] = field(default_factory=dict)
     meters: Sequence[Meter] = ()
+    flipped: bool = False
 
     def setup(self, registry: Registry) -> Setup:
         """The state before."""
         entries = [read_entry(registry, text) for text in self.entries]
-        return Setup(entries, self.addresses, self.meters)
+        return Setup(entries, self.addresses, self.meters, self.flipped)
 
     def check(self, registry: Registry, seen: Observed) -> None:
         """Compare what is most telling first."""
-        for port in PORTS:
-            expected = [frame.hex(" ") for number, frame in self.out if number == port]
-            assert [frame.hex(" ") for frame in seen.outputs[port]] == expected, f"port {port}"
+        for wire in WIRES:
+            expected = [frame.hex(" ") for number, frame in self.out if number == wire]
+            assert [frame.hex(" ") for frame in seen.outputs[wire]] == expected, f"wire {wire}"
         assert seen.copies == list(self.copies)
         assert seen.counters == self.counters
         for port in PORTS:
-            arrived = [frame for number, frame in self.frames if number == port]
-            sent = [frame for number, frame in self.out if number == port]
+            arrived = [frame for wire, frame in self.frames if port_of(wire) == port]
+            sent = [frame for wire, frame in self.out if port_of(wire) == port]
             found = {"rx_dropped": 0} | dict(seen.ports[port])
             assert found.pop("rx_dropped") == (self.dropped if arrived else 0)
             expected_counts = {

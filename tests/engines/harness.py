@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 from hotswitch.base.clock import MonotonicClock
@@ -12,10 +12,16 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.model.entry import Entry, EntryKey
-from hotswitch.model.port import Address, Meter, Upcall
+from hotswitch.model.port import Address, Hook, LinkLife, Meter, Upcall
 
 PORTS = (1, 2, 3)
-"""Ports with a link; frames can come in by them."""
+"""Ports with a link; frames can come in by them. A port's wire has its number."""
+
+STANDBY = 12
+"""The wire behind the other link of port 2, a standby link unless a setup is flipped."""
+
+WIRES = (*PORTS, STANDBY)
+"""A link's incarnation is its wire's number."""
 
 NO_LINK = 4
 """A port without one. Port 5 and above do not exist."""
@@ -30,13 +36,14 @@ class Setup:
     entries: Sequence[Entry] = ()
     addresses: Sequence[Address] = ()
     meters: Sequence[Meter] = ()
+    flipped: bool = False
 
 
 @dataclass(frozen=True)
 class Observed:
     """All that can be seen of an engine from outside. Numbers are differences.
 
-    outputs: frames by port. ports: (name of the statistic) to value, by port; zeros left out.
+    outputs: frames by wire. ports: (name of the statistic) to value, by port; zeros left out.
     entries: packets, bytes, ever used. addresses: (VLAN, MAC) to port and whether static.
     """
 
@@ -57,7 +64,7 @@ class Harness(Protocol):
     datapath: EntryDatapath
 
     def send(self, frames: Sequence[tuple[int, bytes]]) -> Mapping[int, list[bytes]]:
-        """Let (port, frame)s come in, in order; what went out by each port of `PORTS`."""
+        """Let (wire, frame)s come in, in order; what went out by each of `WIRES`."""
 
 
 @dataclass
@@ -70,16 +77,42 @@ class ReferenceHarness:
     def __post_init__(self) -> None:
         self.engine = ReferenceEngine(self.registry, MonotonicClock(), ADDRESS_LIMIT)
         self.datapath = EntryDatapath("reference", self.registry, self.engine)
-        for number in PORTS:
-            self.datapath.add_port(f"port{number}", number=number, ifindex=number)
-        self.datapath.add_port("unlinked", number=NO_LINK)
+        add_ports(self.datapath, {wire: wire for wire in WIRES})
 
     def send(self, frames: Sequence[tuple[int, bytes]]) -> Mapping[int, list[bytes]]:
-        sent: dict[int, list[bytes]] = {number: [] for number in PORTS}
-        for in_port, frame in frames:
-            for port, out in self.engine.process(in_port, frame).outputs:
-                sent[port].append(out)
+        sent: dict[int, list[bytes]] = {wire: [] for wire in WIRES}
+        for wire, frame in frames:
+            for port, out in self.engine.receive(wire, frame).outputs:
+                sent[self.datapath.ports()[port].ifindex].append(out)
         return sent
+
+
+def add_ports(datapath: EntryDatapath, links: Mapping[int, int], hook: Hook = Hook.AUTO) -> None:
+    """Add `PORTS` and `NO_LINK`. links: by wire."""
+    for number in PORTS:
+        standby = (LinkLife(links[STANDBY], STANDBY),) if number == port_of(STANDBY) else ()
+        datapath.add_port(
+            f"port{number}", number=number, ifindex=links[number], hook=hook,
+            incarnation=number, standby=standby,
+        )  # fmt: skip
+    datapath.add_port("unlinked", number=NO_LINK)
+
+
+def port_of(wire: int) -> int:
+    """The port whose link a wire is behind."""
+    return 2 if wire == STANDBY else wire
+
+
+def flip(datapath: EntryDatapath, flipped: bool) -> None:
+    """Let port 2 have `STANDBY` as the wire that frames leave by, or its own."""
+    port = datapath.ports()[port_of(STANDBY)]
+    links = sorted(port.links, key=lambda each: each.incarnation, reverse=flipped)
+    active, *standby = links
+    datapath.set_port(
+        replace(
+            port, ifindex=active.ifindex, incarnation=active.incarnation, standby=tuple(standby)
+        )
+    )
 
 
 def install(datapath: EntryDatapath, setup: Setup) -> None:
@@ -94,6 +127,7 @@ def install(datapath: EntryDatapath, setup: Setup) -> None:
         datapath.delete_meter(number)
     for meter in setup.meters:
         datapath.put_meter(meter)
+    flip(datapath, setup.flipped)
     datapath.upcalls()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.datapath.engines.kernel import KernelEngine, attachments
+from hotswitch.datapath.engines.kernel import KernelEngine, attachments, entry_programs
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import pins
 from hotswitch.kernel.hooks import clsact
@@ -30,7 +30,8 @@ ON_WIRES = [
 @pytest.fixture(scope="module")
 def no_tcx() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attachments, "TCX", Feature("tcx", "never", lambda: False))
+        for module in (attachments, entry_programs):
+            patch.setattr(module, "TCX", Feature("tcx", "never", lambda: False))
         yield
 
 

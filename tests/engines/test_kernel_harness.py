@@ -1,6 +1,7 @@
 """The harness for the kernel is right if the reference engine, on real wires, passes in it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 
 import pytest
 from hypothesis import given, settings
@@ -25,18 +26,21 @@ class WiredReference(ReferenceEngine):
 
     def __init__(self, name: str, registry: Registry, pins: str, address_limit: int) -> None:
         super().__init__(registry, MonotonicClock(), address_limit)
+        self._links: dict[int, int] = {}
         self._sockets: dict[int, PacketSocket] = {}
 
     def put_port(self, port: Port) -> None:
         super().put_port(port)
-        if port.ifindex:
-            self._sockets[port.number] = PacketSocket(port.ifindex, receive_buffer=1 << 22)
+        self._links[port.number] = port.ifindex
+        for ifindex, _ in map(astuple, port.links):
+            if ifindex not in self._sockets:
+                self._sockets[ifindex] = PacketSocket(ifindex, receive_buffer=1 << 22)
 
     def port_statistics(self) -> Mapping[int, PortStatistics]:
-        for number, socket in self._sockets.items():
+        for ifindex, socket in self._sockets.items():
             while frame := socket.receive():
-                for port, out in self.process(number, frame.data).outputs:
-                    self._sockets[port].send(out)
+                for port, out in self.receive(ifindex, frame.data).outputs:
+                    self._sockets[self._links[port]].send(out)
         return super().port_statistics()
 
     def destroy(self) -> None:
@@ -52,9 +56,9 @@ def harness() -> Iterator[KernelHarness]:
 
 def test_fixtures(harness: KernelHarness) -> None:
     for fixture in FIXTURES.values():
-        # The ports are looked at one after the other, so only one's frames keep their order.
-        one_port = len({port for port, _ in fixture.frames}) == 1
-        if one_port and fits_wires(fixture):
+        # The links are looked at one after the other, so only one's frames keep their order.
+        one_wire = len({wire for wire, _ in fixture.frames}) == 1
+        if one_wire and fits_wires(fixture):
             seen = observe(harness, fixture.setup(REGISTRY), fixture.frames)
             fixture.check(REGISTRY, seen)
 
@@ -75,5 +79,5 @@ def test_agreement_can_fail() -> None:
     names = ("tables: an entry for all", "tables: drop")
     frames = FIXTURES[names[0]].frames
     one, other = (observe(plain, FIXTURES[name].setup(REGISTRY), frames) for name in names)
-    with pytest.raises(AssertionError, match="port 2"):
+    with pytest.raises(AssertionError, match="wire 2"):
         assert_same(one, other)

@@ -50,8 +50,9 @@ def _runs(harness: KernelHarness, hook: Hook) -> int:
     """How often port 1's entry program ran at a hook; the kernel counts what it jumps to as it."""
     engine = harness.datapath._engine
     assert isinstance(engine, KernelEngine)
+    ifindex = harness.datapath.ports()[1].ifindex
     with (
-        BpfLink.from_pin(engine.directory / f"link_1_{hook.value}") as link,
+        BpfLink.from_pin(engine.directory / f"link_1_{hook.value}_{ifindex}") as link,
         Program.from_id(link.info().program_id) as program,
     ):
         return program.info().run_count

@@ -118,7 +118,7 @@ def test_an_attachment_knows_that_its_device_has_gone(inside: str) -> None:
         first, second, third = (
             tcx.attach(program, index),
             xdp.attach(express, index),
-            tcx.attach_egress(program, index),
+            tcx.attach(program, index, egress=True),
         )
         assert [each.ifindex for each in (first, second, third)] == [index] * 3
         link_actions.delete(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ from hotswitch.kernel.links import Link
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
 from hotswitch.switch.apply import World
+from hotswitch.switch.link_table import LinkTable
 
 
 class FakeError(HotswitchError):
@@ -39,6 +40,7 @@ class FakeLinks:
         self.patience: int | None = None
         self._next = 1
         self._incarnations = itertools.count()
+        self._table = LinkTable()
 
     def add(self, name: str, **values: object) -> Link:
         """A device appears."""
@@ -69,8 +71,9 @@ class FakeLinks:
     def named(self, name: str) -> Link:
         return next(each for each in self.links.values() if each.name == name)
 
-    def list_links(self) -> Sequence[Link]:
-        return list(self.links.values())
+    def look(self) -> LinkTable:
+        self._table = self._table.having_only(self.links.values())
+        return self._table
 
     def create_veth(self, name: str, peer: str, mtu: int) -> Link:
         self._live()
@@ -162,7 +165,7 @@ class FakeEngine:
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         return {}
 
-    def refresh(self) -> None:
+    def refresh(self, links: Collection[int] | None = None) -> None:
         self._maybe()
 
     def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:

@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,7 @@ from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.kernel_links import KernelLinks
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.marks import cable_names, inside_name
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
@@ -63,8 +65,9 @@ def link(name: str) -> Link:
     return found
 
 
-def state(switch: Switch, port: str) -> PortState:
-    return switch.status()["br0"].ports[port].state
+def until_it_is(switch: Switch, port: str, state: PortState) -> None:
+    """Wait for a carrier: the kernel tells of it a little later."""
+    until(lambda: switch.status()["br0"].ports[port].state is state, f"{port} is {state}")
 
 
 def names() -> set[str]:
@@ -86,7 +89,7 @@ def test_a_bridge_comes_and_goes(world: World, switch: Switch) -> None:
     assert bound == {"br0": link(INSIDE).index, "tap0": link("tap0").index, "tap1": 0}
 
     link_actions.set_up(link("guest0").index)
-    until(lambda: state(switch, "tap0") is PortState.FORWARDING, "the carrier is told")
+    until_it_is(switch, "tap0", PortState.FORWARDING)
 
     assert switch.set_desired(Desired()) == []
     assert names() == before
@@ -115,7 +118,7 @@ def test_what_hotswitch_did_not_make_is_left_alone(switch: Switch) -> None:
     before = [(each.name, each.up, each.promiscuous, each.mtu) for each in list_links()]
     switch.set_desired(desired(bridge("br0", "tap0")))
     ports = switch.status()["br0"].ports
-    assert ports["tap0"].error == "tap0 belongs to br0"
+    assert ports["tap0"].error.startswith("tap0 belongs to br0 (remove it there first: ")
     assert ports["br0"].error == "there is a device br0 that hotswitch did not make"
     switch.set_desired(Desired())
     assert [(each.name, each.up, each.promiscuous, each.mtu) for each in list_links()] == before
@@ -174,14 +177,14 @@ def test_a_tap_that_a_program_has_open_goes_with_its_port(switch: Switch) -> Non
     switch.set_desired(KINDS)
     descriptor = open_tap("vm1")
     try:
-        until(lambda: state(switch, "vm1") is PortState.FORWARDING, "the carrier is told")
+        until_it_is(switch, "vm1", PortState.FORWARDING)
         assert switch.set_desired(desired(bridge("br0"))) == []
         assert get_link("vm1") is None
         with pytest.raises(OSError) as raised:
             os.read(descriptor, 2000)
         assert raised.value.errno == errno.EBADFD
         assert switch.set_desired(KINDS) == []
-        until(lambda: state(switch, "vm1") is PortState.DOWN, "the carrier is told")
+        until_it_is(switch, "vm1", PortState.DOWN)
     finally:
         os.close(descriptor)
     assert get_link("vm1") is not None
@@ -266,3 +269,47 @@ def test_an_index_that_is_used_again_is_another_device(world: World, switch: Swi
     assert switch.links_changed() == []
     assert switch.take_expired() == [("br0", "tap0")]
     assert 1 not in world.datapaths["br0"].ports()
+
+
+def plain(table: LinkTable) -> LinkTable:
+    """The table without what no list of links tells."""
+    links = table.by_index.values()
+    return LinkTable.of(replace(link, incarnation=0, driver="") for link in links)
+
+
+def test_the_table_of_links_is_true_whatever_happens_to_them(world: World) -> None:
+    other = f"hssw{os.getpid()}o{next(_numbers)}"
+    links = KernelLinks()
+
+    def check() -> None:
+        # Carriers follow a little later.
+        until(lambda: plain(links.look()) == LinkTable.of(list_links()), "the table is true")
+
+    netns.create(other)
+    try:
+        check()
+        near = link_actions.create_veth("near", "far")
+        check()
+        link_actions.rename(near.index, "renamed")
+        link_actions.set_mtu(near.index, 1280)
+        check()
+        assert links.look().by_name["renamed"].index == near.index
+        assert "near" not in links.look().by_name
+        links.add_alternative_names(near.index, ("also",))
+        check()
+        link_actions.set_up(near.index)
+        link_actions.set_up(near.peer)
+        check()
+        descriptor = netns.open_namespace(other)
+        link_actions.move(near.peer, descriptor)
+        os.close(descriptor)
+        check()
+        assert links.look().by_index[near.index].peer_namespace >= 0
+        link_actions.delete(near.index)
+        link_actions.create_veth("near", "far")
+        check()
+        links.delete(link("near").index)
+        check()
+    finally:
+        links.close()
+        netns.delete(other)

@@ -304,7 +304,7 @@ def test_two_ports_never_have_one_link(lab: Lab) -> None:
     lab.want(DesiredPort("a", links=(by_place,)), DesiredPort("eth0"))
     assert lab.ports == {"a": 1, "eth0": 0}
     error = lab.switch.status()["br0"].ports["eth0"].error
-    assert error == "eth0 is already port a of bridge br0"
+    assert error.startswith("eth0 is already port a of bridge br0")
 
 
 def test_nothing_wanted_leaves_no_names_behind(lab: Lab) -> None:

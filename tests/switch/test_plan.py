@@ -122,7 +122,9 @@ def test_a_device_of_a_kernel_bridge_is_not_taken(world: FakeWorld, switch: Swit
     tap = world.kernel.add("tap0", master=master.index)
     assert switch.set_desired(desired(bridge("br0", "tap0", "tap1"))) == []
     status = switch.status()["br0"].ports["tap0"]
-    assert (status.state, status.error) == (PortState.ERROR, "tap0 belongs to virbr0")
+    remedy = "remove it there first: ip link set tap0 nomaster"
+    assert status.state is PortState.ERROR
+    assert status.error == f"tap0 belongs to virbr0 ({remedy})"
     assert world.kernel.links[tap.index] == tap
 
     world.kernel.change(tap.index, master=0)
@@ -141,7 +143,7 @@ def test_a_device_that_another_port_has_is_not_taken(world: FakeWorld, switch: S
     assert ports(world, "br1")["tap0"][1] == tap.index
     assert ports(world, "br0")["tap1"][1] == 0
     error = switch.status()["br0"].ports["tap1"].error
-    assert error == "tap1 is already port tap0 of bridge br1"
+    assert error.startswith("tap1 is already port tap0 of bridge br1 (remove it there first: ")
 
 
 def test_other_than_ethernet_and_local_links_are_not_taken(
@@ -224,7 +226,9 @@ def test_a_hook_that_changes(world: FakeWorld, switch: Switch) -> None:
     tap = world.kernel.add("tap0")
     switch.set_desired(desired(bridge("br0", "tap0")))
     wanted = desired(bridge("br0", DesiredPort("tap0", hook=Hook.XDP)))
-    assert plan(wanted, observe(world)) == [BindPort("br0", Port(1, "tap0", tap.index, Hook.XDP))]
+    assert plan(wanted, observe(world)) == [
+        BindPort("br0", Port(1, "tap0", tap.index, Hook.XDP, tap.incarnation))
+    ]
 
 
 def test_only_what_differs_is_changed(world: FakeWorld, switch: Switch) -> None:
@@ -244,12 +248,13 @@ def test_addresses_in_vlans_that_a_port_leaves_are_forgotten(
     rows = [
         Address(10, 1, numbers["a"]),
         Address(20, 2, numbers["a"]),
-        Address(10, 3, numbers["a"], static=True),
+        Address(20, 3, numbers["a"], static=True),
+        Address(10, 5, numbers["a"], static=True),
         Address(10, 4, numbers["b"]),
     ]
     world.engines["br0"].rows += rows
     switch.set_desired(desired(bridge("br0", DesiredPort("a", trunks=(20, 30)), "b")))
-    assert world.engines["br0"].rows == rows[1:]
+    assert world.engines["br0"].rows == [rows[1], rows[2], rows[4]]
 
 
 def test_a_new_port_gets_its_link_after_its_entries(world: FakeWorld, switch: Switch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +15,21 @@ from hotswitch.app import log, paths
 from hotswitch.base.errors import HotswitchError
 
 PROGRAM = "hotswitchd"
+
+
+def _given(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty", param=parameter)
+    return value
+
+
+def _group_number(_: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        return int(value) if value.isdecimal() else grp.getgrnam(value).gr_gid
+    except KeyError:
+        raise click.BadParameter(f"there is no group {value!r}", param=parameter) from None
 
 
 @click.command(name=PROGRAM, context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,15 +53,43 @@ PROGRAM = "hotswitchd"
 @click.option(
     "--netns",
     metavar="NAME",
+    callback=_given,
     help="Work in this network namespace: a name as of `ip netns`, or a path.",
 )
 @click.option(
     "--db",
     "database",
     metavar="FILE|REMOTE",
+    callback=_given,
     help="Keep what is wanted in this OVSDB file, made if missing, and serve it on db.sock in the "
-    "run directory; or follow an ovsdb-server at unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT. "
+    "run directory; or follow an ovsdb-server at unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT "
+    "(all of a cluster's, separated by commas). "
     "[default: conf.db in the run directory]",
+)
+@click.option("--private-key", metavar="FILE", callback=_given, help="For ssl: and pssl:, in PEM.")
+@click.option("--certificate", metavar="FILE", callback=_given, help="For that key, in PEM.")
+@click.option(
+    "--ca-cert",
+    metavar="FILE",
+    callback=_given,
+    help="Who signs peers' certificates; none to trust anybody.",
+)
+@click.option(
+    "--bootstrap-ca-cert",
+    metavar="FILE",
+    callback=_given,
+    help="The same; if there is no such file, what the first server that is called shows is "
+    "trusted and kept there.",
+)
+@click.option(
+    "--ssl-protocols", metavar="LIST", default="", help="Of TLSv1.2,TLSv1.3.  [default: both]"
+)
+@click.option("--ssl-ciphers", metavar="LIST", default="", help="In OpenSSL's words.")
+@click.option(
+    "--group",
+    metavar="NAME|NUMBER",
+    callback=_group_number,
+    help="Whose members may use the sockets in the run directory as well.",
 )
 @click.option(
     "--cleanup",
@@ -60,6 +104,13 @@ def command(
     engine: str,
     netns: str | None,
     database: str | None,
+    private_key: str | None,
+    certificate: str | None,
+    ca_cert: str | None,
+    bootstrap_ca_cert: str | None,
+    ssl_protocols: str,
+    ssl_ciphers: str,
+    group: int | None,
     cleanup: bool,
     log_level: str,
     log_format: str,
@@ -87,8 +138,16 @@ def command(
     log.set_up(log_level, log_format)
     from hotswitch.app.engines import ENGINES
     from hotswitch.app.life import Life
+    from hotswitch.ovsdb.tls import Tls
 
-    life = Life(run_dir, netns, ENGINES[engine], database)
+    authority = bootstrap_ca_cert or ca_cert or ""
+    tls = None
+    if private_key and certificate:
+        bootstraps = bool(bootstrap_ca_cert)
+        tls = Tls(private_key, certificate, authority, bootstraps, ssl_protocols, ssl_ciphers)
+    elif private_key or certificate or authority:
+        raise click.UsageError("TLS needs both --private-key and --certificate")
+    life = Life(run_dir, netns, ENGINES[engine], database, tls=tls, group=group)
     if cleanup:
         life.clean_up()
     else:

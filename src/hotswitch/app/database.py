@@ -11,7 +11,7 @@ from typing import Any
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
-from hotswitch.app.service import StoreError
+from hotswitch.app.service import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
 from hotswitch.config.edit import Operation, edit
 from hotswitch.config.operations import Update
@@ -33,7 +33,7 @@ from hotswitch.switch.switch import Switch
 
 NAME = "Open_vSwitch"
 _MANAGERS = f"db:{NAME},{NAME},manager_options"
-_TLS = Tls(*(f"db:{NAME},SSL,{column}" for column in ("private_key", "certificate", "ca_cert")))
+_TLS = Tls(f"db:{NAME},SSL,private_key", f"db:{NAME},SSL,certificate", f"db:{NAME},SSL,ca_cert")
 _OF_THE_SERVER = frozenset({"Manager", "SSL"})
 """Tables that concern the server, which keeps their status itself."""
 
@@ -46,12 +46,23 @@ class ConfigDatabase:
     To the daemon's own commands it is the store that keeps what they want.
     """
 
-    def __init__(self, storage: Storage, files: RunDirectory, switch: Switch, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        files: RunDirectory,
+        switch: Switch,
+        clock: Clock,
+        *,
+        tls: Tls | None = None,
+        group: int | None = None,
+    ) -> None:
         self._storage = storage
         self._files = files
         self._databases = Databases(clock)
         self._databases.add(self._storage)
-        self._server = Server(self._databases, run_directory=files.path, tls=_TLS)
+        self._server = Server(
+            self._databases, run_directory=files.path, tls=tls or _TLS, group=group
+        )
         self._view = self._storage.database, embedded_tables(self._storage.database)
         self._is_writing = False
         self._running: asyncio.Task[None] | None = None
@@ -98,6 +109,11 @@ class ConfigDatabase:
 
     # For the reconciler
 
+    @property
+    def is_current(self) -> bool:
+        """It is in this process."""
+        return True
+
     def tables(self) -> Tables:
         """The tables as they are now."""
         database, tables = self._view
@@ -108,7 +124,11 @@ class ConfigDatabase:
         return tables
 
     async def transact(self, updates: Sequence[Update]) -> None:
-        """Make these changes. Raises StoreError."""
+        """Make these changes. Raises StoreError.
+
+        One of them may be `cur_cfg`, which says that managers, too, are as wanted.
+        """
+        await self._server.settled()
         self._commit([each.to_json() for each in updates])
 
     async def change(self, operations: Sequence[Operation]) -> None:
@@ -117,16 +137,21 @@ class ConfigDatabase:
 
     # For the daemon's own commands
 
-    def save(self, desired: Desired) -> None:
-        """Keep it: on return it survives a power cut. Raises StoreError if it does not.
+    def whereabouts(self) -> Whereabouts:
+        """See `Store`."""
+        return Whereabouts(str(self._storage.path))
 
-        What others have written since the switch was last made as wanted stays.
-        """
+    def check(self) -> None:
+        """See `Store`: it is always there."""
+
+    async def save(self, desired: Desired) -> None:
+        """See `Store`. What others have written since stays."""
         self._make_root()
         operations = edit(self.tables(), self.reconciler.reading, desired)
         if operations:
             self._commit(operations)
             self._keep()
+            self.reconciler.reread()
         self.reconciler.changed()
 
     def _keep(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hotswitch.app.host import host_statistics
 from hotswitch.config.devices import Device
 from hotswitch.kernel import ethtool, link_counters
 from hotswitch.kernel.link_counters import LinkCounters
@@ -33,6 +34,13 @@ class KernelDevices:
     def counters(self) -> Mapping[int, LinkCounters]:
         """See `config.devices.Devices`. Raises KernelError."""
         return link_counters.list_counters()
+
+    def host(self) -> Mapping[str, str]:
+        """See `config.devices.Devices`."""
+        try:
+            return host_statistics("hotswitchd")
+        except OSError:  # without /proc nothing is known
+            return {}
 
 
 def _ask(name: str) -> Device:

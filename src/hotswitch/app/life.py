@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from hotswitch.app.control import method
 from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
 from hotswitch.app.lock import Lock
+from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
 from hotswitch.app.paths import DATABASE, RunDirectory
 from hotswitch.app.readiness import notify
@@ -28,9 +30,11 @@ from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.link_monitor import LinkMonitor
 from hotswitch.ovsdb import coverage, vlog
+from hotswitch.ovsdb.caller import usable_servers
 from hotswitch.ovsdb.coverage import Coverage
-from hotswitch.ovsdb.remotes import RemoteError
+from hotswitch.ovsdb.remotes import Connect, RemoteError
 from hotswitch.ovsdb.storage import Storage
+from hotswitch.ovsdb.tls import Tls
 from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
 from hotswitch.switch.apply import World
@@ -42,8 +46,8 @@ _TICK_PERIOD = 1.0
 _SETTLING_TIME = 0.01
 """Seconds to wait for more link events, which mostly come in flocks."""
 
-_EXTERNAL = ("unix:", "tcp:", "ssl:")
-"""What the address of an external database begins with."""
+_METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
+"""What begins like this is no file: an external database, or a mistake."""
 
 if TYPE_CHECKING:
     from hotswitch.app.external import ExternalConfig
@@ -55,7 +59,10 @@ class Life:
     """One daemon for `run_dir`, in the network namespace `namespace` (None: this one).
 
     database: the configuration database's file, or where an external one is served
-        (`unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`); None: conf.db in the run directory.
+        (`unix:PATH`, `tcp:HOST:PORT`, `ssl:HOST:PORT`, several separated by commas); None: conf.db
+        in the run directory.
+    tls: for `ssl:` and `pssl:`; None: as the database's SSL table says, if it is in this process.
+    group: the numeric group that may use the sockets as well, or None.
     """
 
     def __init__(
@@ -64,7 +71,12 @@ class Life:
         namespace: str | None,
         engine: EngineKind,
         database: str | None = None,
+        *,
+        tls: Tls | None = None,
+        group: int | None = None,
     ) -> None:
+        self._tls = tls
+        self._group = group
         self._engine = engine
         self._database = database or str(run_dir / DATABASE)
         self._files = RunDirectory(run_dir)
@@ -76,12 +88,18 @@ class Life:
 
     async def run(self) -> None:
         """Live until told to stop. Raises HotswitchError if it can't begin."""
+        asyncio.get_running_loop().set_exception_handler(LoopErrors())
         with ExitStack() as held:
             lock = self._begin()
             held.callback(lock.release)
             storage = None
-            if not self._database.startswith(_EXTERNAL):
-                # A broken file is refused before anything is touched.
+            # What can't be is refused before anything is touched.
+            servers = None
+            if self._tls is not None:
+                self._tls.check()
+            if _METHODS.match(self._database):
+                servers = usable_servers(self._database, self._tls)
+            else:
                 storage = open_storage(Path(self._database))
                 held.callback(storage.close)
             registry = Registry.standard()
@@ -90,12 +108,12 @@ class Life:
             world = outside.world()
             clock = MonotonicClock()
             switch = Switch(world, clock)
-            database = self._config(storage, switch, clock)
+            database = self._config(storage, servers, switch, clock)
             await database.start()
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
             commands, events = _commands(service, database)
-            server = ControlServer(self._files.control, commands)
+            server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
             with (
                 _watching(monitor, reconciler.links_changed),
@@ -115,13 +133,20 @@ class Life:
         await server.close()
 
     def _config(
-        self, storage: Storage | None, switch: Switch, clock: Clock
+        self,
+        storage: Storage | None,
+        servers: Mapping[str, Connect] | None,
+        switch: Switch,
+        clock: Clock,
     ) -> ConfigDatabase | ExternalConfig:
         if storage is not None:
-            return ConfigDatabase(storage, self._files, switch, clock)
+            return ConfigDatabase(
+                storage, self._files, switch, clock, tls=self._tls, group=self._group
+            )
+        assert servers is not None
         from hotswitch.app.external import ExternalConfig  # it loads the ovs library
 
-        return ExternalConfig(self._database, switch, clock)
+        return ExternalConfig(servers, self._tls, switch, clock)
 
     def clean_up(self) -> None:
         """End what an earlier daemon left. Raises HotswitchError."""

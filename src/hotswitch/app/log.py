@@ -12,10 +12,10 @@ import logging
 import sys
 import time
 
+from hotswitch.base.log_extra import extra, in_words
+
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
-
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -23,17 +23,11 @@ def _moment(record: logging.LogRecord) -> str:
     return f"{whole}.{int(record.msecs):03d}Z"
 
 
-def _extra(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _OWN}
-
-
 class TextFormatter(logging.Formatter):
     """One line a message; only a bug's traceback takes more."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_moment(record), f"{record.levelname:<7}", record.name, record.getMessage()]
-        words += [f"{key}={_quoted(value)}" for key, value in _extra(record).items()]
-        line = " ".join(words).replace("\n", " ")
+        line = f"{_moment(record)} {record.levelname:<7} {record.name} {in_words(record)}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
@@ -48,7 +42,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_extra(record),
+            **extra(record),
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
@@ -63,8 +57,3 @@ def set_up(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("hotswitch").setLevel(level.upper())
-
-
-def _quoted(value: object) -> str:
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False) if not text or set(text) & set(' ="\n') else text

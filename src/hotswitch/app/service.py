@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -25,11 +25,28 @@ class StoreError(HotswitchError):
     """What is wanted can't be read or can't be kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a store is, and why it can't be had just now; empty if it can."""
+
+    database: str
+    problem: str = ""
+
+
 class Store(Protocol):
     """Keeps what is wanted."""
 
-    def save(self, desired: Desired) -> None:
-        """Keep it: on return it survives a power cut; on StoreError the last one still stands."""
+    def whereabouts(self) -> Whereabouts:
+        """Where it is kept."""
+
+    def check(self) -> None:
+        """Raises StoreError if nothing can be kept just now."""
+
+    async def save(self, desired: Desired) -> None:
+        """Keep it: on return it survives a power cut.
+
+        Raises HotswitchError if it does not: then the last one still stands.
+        """
 
 
 class Service:
@@ -56,6 +73,11 @@ class Service:
         self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out, turns)
 
     @property
+    def whereabouts(self) -> Whereabouts:
+        """Where what is wanted is kept."""
+        return self._store.whereabouts()
+
+    @property
     def desired(self) -> Desired:
         """What is wanted."""
         return self.switch.desired
@@ -77,7 +99,7 @@ class Service:
         def edit_all(desired: Desired) -> Desired:
             return _with_bridge(desired, edit(_bridge_of(desired, bridge)))
 
-        await self._wishes.add(Wish(edit_all, bridge, port, device_needed))
+        await self._wish(Wish(edit_all, bridge, port, device_needed))
 
     async def add(self, bridge: DesiredBridge) -> None:
         """Want one more bridge. Raises HotswitchError."""
@@ -87,7 +109,7 @@ class Service:
                 raise RequestError(f"there is already a bridge {bridge.name}")
             return _with_bridge(desired, bridge)
 
-        await self._wishes.add(Wish(edit, bridge.name))
+        await self._wish(Wish(edit, bridge.name))
 
     async def forget(self, bridge: str) -> None:
         """Want this bridge no longer. Raises HotswitchError."""
@@ -97,7 +119,7 @@ class Service:
             rest = {name: each for name, each in desired.bridges.items() if name != bridge}
             return Desired(MappingProxyType(rest))
 
-        await self._wishes.add(Wish(edit, bridge))
+        await self._wish(Wish(edit, bridge))
 
     def bridge(self, name: str) -> DesiredBridge:
         """The bridge of that name. Raises RequestError."""
@@ -136,12 +158,16 @@ class Service:
         for error in self.switch.age(self.clock.now()):
             _log.error("ageing: %s", error)
 
+    async def _wish(self, wish: Wish) -> None:
+        self._store.check()
+        await self._wishes.add(wish)
+
     async def _prepare(self, desired: Desired) -> None:
         """Return when nothing has to be compiled any more to have this."""
         while compilation := self.switch.prepare(desired):
             await asyncio.wait([asyncio.wrap_future(compilation)])
 
-    def _carry_out(self, desired: Desired, wishes: list[Wish]) -> None:
+    async def _carry_out(self, desired: Desired, wishes: list[Wish]) -> None:
         """Make it so and keep it, or change nothing. Raises HotswitchError."""
         before = self.desired
         known = [self._problems(each.bridge, each.port) for each in wishes]
@@ -149,7 +175,7 @@ class Service:
         try:
             for wish, problems in zip(wishes, known, strict=True):
                 self._verify(wish, problems)
-            self._store.save(desired)
+            await self._store.save(desired)
         except HotswitchError:
             self.switch.set_desired(before)
             raise

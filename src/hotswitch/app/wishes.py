@@ -52,7 +52,7 @@ class Wishes:
         self,
         now: Callable[[], Desired],
         prepare: Callable[[Desired], Awaitable[None]],
-        carry_out: Callable[[Desired, list[Wish]], None],
+        carry_out: Callable[[Desired, list[Wish]], Awaitable[None]],
         turns: asyncio.Lock | None = None,
     ) -> None:
         self._now = now
@@ -103,7 +103,7 @@ class Wishes:
             if self._now() is not before:  # ports went with their devices meanwhile
                 await self._together(possible)
                 return
-            self._carry_out(wanted, possible)
+            await self._carry_out(wanted, possible)
         except HotswitchError as error:
             if len(possible) == 1:
                 possible[0].refuse(error)

@@ -17,6 +17,7 @@ _Value = TypeVar("_Value")
 _PIECES = 256
 _LAST = _PIECES - 1
 _EMPTY: dict[Any, Any] = {}
+_ABSENT: Any = object()
 
 
 class SharedMap(Mapping[_Key, _Value], Generic[_Key, _Value]):

@@ -19,7 +19,7 @@ ACTED_ON: Mapping[str, tuple[str, ...]] = _names(
     Port="name interfaces tag trunks vlan_mode fake_bridge other_config",
     Interface="name type options mac mtu_request ofport_request other_config",
     Manager="target max_backoff inactivity_probe other_config",
-    SSL="private_key certificate ca_cert bootstrap_ca_cert",
+    SSL="private_key certificate ca_cert",
 )
 """What is wanted is read from these. Manager and SSL are the database server's own."""
 
@@ -37,6 +37,9 @@ WRITTEN: Mapping[str, tuple[str, ...]] = _names(
 """What is so is written to these, whatever they held before."""
 
 NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
+    "Open_vSwitch": {
+        "datapaths": {},
+    },
     "Bridge": {
         "stp_enable": False,
         "rstp_enable": False,
@@ -72,12 +75,16 @@ NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
         "cfm_mpid": None,
         "lldp": {},
     },
+    "SSL": {
+        "bootstrap_ca_cert": False,
+    },
 }
 """A switch's settings that hotswitch keeps but does not act on, and what is the same without it."""
 
 OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
     "Open_vSwitch": {
         "stats-update-interval": "milliseconds between writings of statistics; 5000 at least",
+        "enable-statistics": "`true` fills the column `statistics`",
     },
     "Bridge": {
         "mac-table-size": "rows in the address table, 1 to 1000000; 8192 if not given or 0",

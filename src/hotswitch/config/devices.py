@@ -44,3 +44,6 @@ class Devices(Protocol):
 
     def counters(self) -> Mapping[int, LinkCounters]:
         """What the kernel has counted, by the links' indexes."""
+
+    def host(self) -> Mapping[str, str]:
+        """What the host is doing, in the keys of Open_vSwitch: statistics. It may block."""

@@ -83,8 +83,12 @@ def controller_columns(_: None) -> Mapping[str, Value]:
     }
 
 
-def root_columns(row: Row, identity: Identity, in_force: int | None) -> Mapping[str, Value]:
+def root_columns(
+    row: Row, identity: Identity, in_force: int | None, counts_host: bool
+) -> Mapping[str, Value]:
     """in_force: the number of the configuration that is in force, or None to leave it.
+
+    counts_host: whether `statistics` is left to `host_updates`.
 
     What an administrator has said of the system stays.
     """
@@ -98,5 +102,5 @@ def root_columns(row: Row, identity: Identity, in_force: int | None) -> Mapping[
         "iface_types": tuple(sorted(map(str, PortKind))),
         "dpdk_initialized": False,
         "dpdk_version": None,
-        "statistics": {},
+        **({} if counts_host else {"statistics": {}}),
     }

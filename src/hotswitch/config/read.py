@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from hotswitch.config.notes import Note
 from hotswitch.config.read_bridge import BridgeReading, read_bridge
 from hotswitch.config.read_port import PortReading, read_port
 from hotswitch.config.rows import Row, Tables, Uuid, members, number, pairs, the_root
-from hotswitch.config.settings import Remarker, whole_number
+from hotswitch.config.settings import Remarker, boolean, whole_number
 from hotswitch.switch.desired import Desired
 
 _MILLISECOND = 1_000_000
@@ -29,6 +29,7 @@ class Reading:
     notes: what of the tables is not in it.
     next_cfg: the configuration's number, for when it is in force.
     statistics_period: nanoseconds between two writings of statistics.
+    counts_host: whether the host's statistics are wanted, too.
     bridges, ports, interfaces: the rows that a bridge in use refers to, in force or not.
     """
 
@@ -36,6 +37,7 @@ class Reading:
     notes: tuple[Note, ...] = ()
     next_cfg: int = 0
     statistics_period: int = _STATISTICS_PERIOD * _MILLISECOND
+    counts_host: bool = False
     bridges: Mapping[Uuid, BridgeReading] = field(default_factory=dict)
     ports: frozenset[Uuid] = frozenset()
     interfaces: Mapping[Uuid, Place] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class Reader:
         remarks = Remarker("Open_vSwitch", root_uuid, "")
         remarks.look_through(root_row)
         period = _statistics_period(root_row, remarks)
+        settings = pairs(root_row, "other_config")
+        counts_host = remarks.setting(settings, "enable-statistics", boolean, False)
         rows = tables.get("Bridge", _EMPTY)
         bridges = self._read_bridges(rows, root_row)
         ports = {uuid: self._read_ports(tables, uuid, each) for uuid, each in bridges.items()}
@@ -66,9 +70,10 @@ class Reader:
             assembly.add(uuid, of_bridge)
         return Reading(
             Desired(MappingProxyType(assembly.desired)),
-            (*remarks.notes, *assembly.notes),
+            (*remarks.notes, *assembly.notes, *_beside(tables, root_row, bridges)),
             number(root_row, "next_cfg") or 0,
             period * _MILLISECOND,
+            counts_host,
             bridges,
             frozenset(uuid for of_bridge in ports.values() for uuid in of_bridge),
             assembly.interfaces,
@@ -139,3 +144,16 @@ def _statistics_period(root: Row, remarks: Remarker) -> int:
         settings, "stats-update-interval", whole_number(0, 1 << 40), _STATISTICS_PERIOD
     )
     return max(asked, _STATISTICS_PERIOD)
+
+
+def _beside(tables: Tables, root: Row, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
+    """Notes about rows that are in no bridge, and have no status themselves."""
+    for uuid in members(root, "ssl"):
+        remarks = Remarker("SSL", uuid, "")
+        remarks.look_through(tables.get("SSL", _EMPTY).get(uuid, {}))
+        yield from remarks.notes
+    for row in tables.get("Flow_Sample_Collector_Set", _EMPTY).values():
+        for uuid in members(row, "bridge"):
+            if uuid in bridges:
+                text = f"Flow_Sample_Collector_Set {number(row, 'id')}"
+                yield Note("Bridge", uuid, bridges[uuid].name, text)

@@ -23,7 +23,7 @@ from hotswitch.config.pending import Pending
 from hotswitch.config.read import Reader, Reading
 from hotswitch.config.resets import Resets
 from hotswitch.config.rows import Tables, number, text
-from hotswitch.config.write import Picture, Writer, statistics_updates
+from hotswitch.config.write import Picture, Writer, host_updates, statistics_updates
 from hotswitch.model.port import PortStatistics
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
@@ -39,6 +39,10 @@ _log = logging.getLogger(__name__)
 
 class Database(Protocol):
     """Where the tables are."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the tables say what is wanted now; if not, all is left as it is."""
 
     def tables(self) -> Tables:
         """The tables as they are now; a row that has not changed is the same object."""
@@ -94,6 +98,19 @@ class Reconciler:
         """What the database said when it was last read."""
         return self._reading
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the switch has been made as the database wants it, once."""
+        return self._has_begun
+
+    def identify(self, identity: Identity) -> None:
+        """The database turns out to have another schema, or has got one."""
+        self._writer = Writer(identity)
+
+    def reread(self) -> None:
+        """Take note of what is in force and in the database already."""
+        self._reading = self._reader.read(self._database.tables(), self._hints)
+
     def changed(self) -> None:
         """The database has changed."""
         self._woken.set()
@@ -117,6 +134,11 @@ class Reconciler:
         deadline = self._switch.deadline
         if deadline is not None and now >= deadline:
             self.links_changed()
+        if self._has_begun:
+            try:
+                self._switch.sweep()
+            except HotswitchError as error:
+                _log.error("what links can do is not known: %s", error)
 
     async def start(self) -> None:
         """The first turn: afterwards the switch is as wanted, as far as possible."""
@@ -143,7 +165,14 @@ class Reconciler:
         async with self._turns:
             self._woken.clear()
             self._pending.note(self._switch.take_expired(), self._reading)
-            reading = self._reading = self._reader.read(self._database.tables(), self._hints)
+            if not self._database.is_current:
+                if self._has_begun:
+                    await self._make_so(self._reading)
+                return
+            reading = self._reader.read(self._database.tables(), self._hints)
+            if reading.counts_host and not self._reading.counts_host:
+                self._statistics_at = 0  # who asks for them now wants to see them now
+            self._reading = reading
             self._note_remarks(reading)
             await self._write(reading, is_in_force=await self._make_so(reading))
 
@@ -208,6 +237,8 @@ class Reconciler:
         counters = self._devices.counters()
         tables = self._database.tables()
         updates = statistics_updates(tables, reading, picture, counted, counters)
+        if reading.counts_host:
+            updates += host_updates(tables, await asyncio.to_thread(self._devices.host))
         for first in range(0, len(updates), _AT_ONCE):
             await self._database.transact(updates[first : first + _AT_ONCE])
             await asyncio.sleep(0)

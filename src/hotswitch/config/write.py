@@ -86,7 +86,8 @@ class Writer:
             found.bring("Controller", uuid, None, controller_columns)
         root = the_root(tables)
         if root:
-            made = update("Open_vSwitch", *root, root_columns(root[1], self._identity, in_force))
+            columns = root_columns(root[1], self._identity, in_force, reading.counts_host)
+            made = update("Open_vSwitch", *root, columns)
             found.updates += [made] if made else []
         self._right = found.right
         return found.updates
@@ -152,6 +153,13 @@ def statistics_updates(
         made = update("Interface", uuid, row, {"statistics": wanted})
         found += [made] if made else []
     return found
+
+
+def host_updates(tables: Tables, said: Mapping[str, str]) -> list[Update]:
+    """What brings `Open_vSwitch.statistics` to what is said of the host."""
+    root = the_root(tables)
+    made = update("Open_vSwitch", *root, {"statistics": dict(said)}) if root else None
+    return [made] if made else []
 
 
 def _index(port: PortStatus, name: str) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.limits import Limits
 from hotswitch.model.action import MAXIMUM_PORT
-from hotswitch.model.port import Address, Meter, Port
+from hotswitch.model.port import Address, Hook, Meter, Port, Side
 
 
 def check_port(port: Port, limits: Limits) -> None:
-    """Raise DatapathError, naming the port, if its number, name or link cannot be."""
+    """Raise DatapathError, naming the port, if its number, name or links cannot be."""
     name = port.name
     if not name or name in (".", "..") or any(c == "/" or c.isspace() or c < " " for c in name):
         raise DatapathError(f"{name!r} cannot be a port's name", remedy="no spaces and no slashes")
@@ -21,8 +21,26 @@ def check_port(port: Port, limits: Limits) -> None:
         raise DatapathError(
             f"port {name}: number {port.number} cannot be", remedy=f"it is 1 to {MAXIMUM_PORT}"
         )
-    if not 0 <= port.ifindex < 1 << 31:
-        raise DatapathError(f"port {name}: no link has the index {port.ifindex}")
+    _check_links(port)
+
+
+def _check_links(port: Port) -> None:
+    name = port.name
+    if port.incarnation and not port.ifindex:
+        raise DatapathError(f"port {name} has an incarnation, {port.incarnation}, but no link")
+    for link in port.links:
+        if not 0 < link.ifindex < 1 << 31:
+            raise DatapathError(f"port {name}: no link has the index {link.ifindex}")
+        if not 0 <= link.incarnation < 1 << 64:
+            raise DatapathError(f"port {name}: {link.incarnation} cannot be an incarnation")
+    if len({link.ifindex for link in port.links}) < len(port.links):
+        raise DatapathError(f"port {name} has a link twice")
+    if port.side is Side.HOST and port.standby:
+        raise DatapathError(f"port {name}: one on the host's side has no standby links")
+    if port.side is Side.HOST and port.hook is Hook.XDP:
+        raise DatapathError(
+            f"port {name}: XDP does not see what the host sends", remedy="hook auto or tcx"
+        )
 
 
 def check_address(address: Address) -> None:

@@ -6,14 +6,14 @@ any engine (`datapath.provider`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
-from hotswitch.model.port import Address, Hook, Meter, Port, PortStatistics, Upcall
+from hotswitch.model.port import Address, Hook, LinkLife, Meter, Port, PortStatistics, Side, Upcall
 
 
 class DatapathError(HotswitchError):
@@ -67,11 +67,31 @@ class Datapath(Protocol):
 
     name: str
 
-    def add_port(self, name: str, *, number: int = 0, ifindex: int = 0, hook: Hook) -> Port:
-        """Add a port; number 0 takes the lowest free one. Raises DatapathError."""
+    def add_port(
+        self,
+        name: str,
+        *,
+        number: int = 0,
+        ifindex: int = 0,
+        hook: Hook = Hook.AUTO,
+        incarnation: int = 0,
+        standby: tuple[LinkLife, ...] = (),
+        side: Side = Side.WIRE,
+    ) -> Port:
+        """Add a port; number 0 takes the lowest free one.
+
+        A link belongs to one port at most. A port on the host's side has no standby links, and is
+        not for XDP. Raises DatapathError.
+        """
 
     def set_port(self, port: Port) -> None:
-        """Change a port's link or hook; its number and statistics stay. Raises DatapathError."""
+        """Change a port's name, links, hook or side; its number and statistics stay.
+
+        Links that the port keeps stay attached, and another one of them becomes the one that
+        frames leave by from one frame to the next: none is lost or doubled. A link is kept if it
+        has the same index and incarnation; one of whose incarnation nothing is known (0), if what
+        was attached to it still is. Raises DatapathError.
+        """
 
     def delete_port(self, number: int) -> PortStatistics:
         """Delete a port, forget the addresses learned there, and return its last statistics."""
@@ -79,8 +99,11 @@ class Datapath(Protocol):
     def ports(self) -> Mapping[int, Port]:
         """The ports by number."""
 
-    def refresh(self) -> None:
-        """Look again at what ports' links can do. Raises DatapathError."""
+    def refresh(self, links: Collection[int] | None = None) -> None:
+        """Look again at what ports' links, or those of these indexes, can do.
+
+        Raises DatapathError.
+        """
 
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         """All ports' statistics, by number."""

@@ -6,7 +6,7 @@ engine that raises DatapathError leaves them as they were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
 
@@ -21,7 +21,7 @@ from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
-from hotswitch.model.port import Address, Hook, Meter, Port, PortStatistics, Upcall
+from hotswitch.model.port import Address, Hook, LinkLife, Meter, Port, PortStatistics, Side, Upcall
 
 
 class EntryDatapath:
@@ -45,10 +45,19 @@ class EntryDatapath:
     # Ports
 
     def add_port(
-        self, name: str, *, number: int = 0, ifindex: int = 0, hook: Hook = Hook.AUTO
+        self,
+        name: str,
+        *,
+        number: int = 0,
+        ifindex: int = 0,
+        hook: Hook = Hook.AUTO,
+        incarnation: int = 0,
+        standby: tuple[LinkLife, ...] = (),
+        side: Side = Side.WIRE,
     ) -> Port:
         """Add a port; number 0 takes the lowest free one. Raises DatapathError."""
-        port = Port(number or self._free_number(), name, ifindex, hook)
+        number = number or self._free_number()
+        port = Port(number, name, ifindex, hook, incarnation, standby, side)
         other = self._ports.by_number.get(port.number)
         if other is not None:
             raise DatapathError(f"port {name}: number {number} belongs to port {other.name}")
@@ -56,8 +65,10 @@ class EntryDatapath:
         return port
 
     def set_port(self, port: Port) -> None:
-        """Change a port's name, link or hook; its number and statistics stay.
+        """Change a port's name, links, hook or side; its number and statistics stay.
 
+        Links that the port keeps stay attached: another one of them becomes the one that frames
+        leave by from one frame to the next. A link with another incarnation is another link.
         Raises DatapathError.
         """
         self._known_port(port.number)
@@ -85,9 +96,12 @@ class EntryDatapath:
         """All ports' statistics, by number."""
         return self._engine.port_statistics()
 
-    def refresh(self) -> None:
-        """Look again at what ports' links can do. Raises DatapathError."""
-        self._engine.refresh()
+    def refresh(self, links: Collection[int] | None = None) -> None:
+        """Look again at what ports' links, or those of these indexes, can do.
+
+        Raises DatapathError.
+        """
+        self._engine.refresh(links)
 
     def _free_number(self) -> int:
         number = self._ports.free_number()

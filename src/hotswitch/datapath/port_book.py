@@ -31,8 +31,8 @@ class PortBook:
         self.delete(port.number)
         self._by_number[port.number] = port
         self._by_name[port.name] = port
-        if port.ifindex:
-            self._by_link[port.ifindex] = port
+        for link in port.links:
+            self._by_link[link.ifindex] = port
 
     def delete(self, number: int) -> None:
         """Forget a port; nothing happens if there is none."""
@@ -40,7 +40,8 @@ class PortBook:
         if port is None:
             return
         self._by_name.pop(port.name, None)
-        self._by_link.pop(port.ifindex, None)
+        for link in port.links:
+            self._by_link.pop(link.ifindex, None)
         self._none_free_below = min(self._none_free_below, number)
 
     def free_number(self) -> int:
@@ -50,12 +51,13 @@ class PortBook:
         return self._none_free_below if self._none_free_below <= MAXIMUM_PORT else 0
 
     def check_unique(self, port: Port) -> None:
-        """Raise DatapathError if a port with another number has this one's name or link."""
+        """Raise DatapathError if a port with another number has this one's name or a link of it."""
         named = self._by_name.get(port.name)
         if named is not None and named.number != port.number:
             raise DatapathError(f"there is a port {port.name} already, number {named.number}")
-        tied = self._by_link.get(port.ifindex) if port.ifindex else None
-        if tied is not None and tied.number != port.number:
-            raise DatapathError(
-                f"port {port.name}: its link {port.ifindex} belongs to port {tied.name}"
-            )
+        for link in port.links:
+            tied = self._by_link.get(link.ifindex)
+            if tied is not None and tied.number != port.number:
+                raise DatapathError(
+                    f"port {port.name}: its link {link.ifindex} belongs to port {tied.name}"
+                )

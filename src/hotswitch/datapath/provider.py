@@ -8,7 +8,7 @@ nothing has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,16 +31,23 @@ class Engine(Protocol):
     """Runs a pipeline."""
 
     def restore(self) -> Restored:
-        """Take over what an earlier life left. Called once, before anything else."""
+        """Take over what an earlier life left. Called once, before anything else.
+
+        Of a port's links those that have gone meanwhile are left out; a port that frames left by
+        such a link has ifindex 0 and incarnation 0, and keeps its standby links.
+        """
 
     def put_port(self, port: Port) -> None:
-        """Add the port, or change its link or hook."""
+        """Add the port, or change its links, hook or side, as `contract.Datapath` says."""
 
     def delete_port(self, number: int) -> PortStatistics:
         """Detach the port and return its last statistics."""
 
-    def refresh(self) -> None:
-        """Look again at what ports' links can do: it changes with their other ends."""
+    def refresh(self, links: Collection[int] | None = None) -> None:
+        """Look again at what ports' links, or those of these indexes, can do.
+
+        It changes with their other ends.
+        """
 
     def port_statistics(self) -> Mapping[int, PortStatistics]:
         """All ports' statistics, by number."""

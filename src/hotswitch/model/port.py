@@ -48,6 +48,12 @@ class Port:
     standby: tuple[LinkLife, ...] = ()
     side: Side = Side.WIRE
 
+    @property
+    def links(self) -> tuple[LinkLife, ...]:
+        """All its links; the one that frames leave by, if there is one, is the first."""
+        active = (LinkLife(self.ifindex, self.incarnation),) if self.ifindex else ()
+        return active + self.standby
+
 
 @dataclass(frozen=True, slots=True)
 class PortStatistics:

@@ -7,10 +7,11 @@ inserted row, the differences of a modified one, null for a deleted one.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from itertools import compress
 from operator import is_not
 from typing import Any, NamedTuple
+
+import msgspec
 
 from hotswitch.ovsdb.schema import Column, DatabaseSchema, TableSchema
 from hotswitch.ovsdb.values import UUID_INDEX, Json, Row, Uuid
@@ -23,8 +24,7 @@ class Change(NamedTuple):
     new: Row | None
 
 
-@dataclass(frozen=True, eq=False)
-class Changes:
+class Changes(msgspec.Struct, frozen=True, eq=False):
     """All that one commit changed.
 
     `transaction_id` identifies the content after it, `previous_id` the one before.
@@ -35,7 +35,7 @@ class Changes:
     transaction_id: Uuid
     previous_id: Uuid
     #: What was derived from this, for all who ask the same (monitors).
-    memo: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    memo: dict[Hashable, Any] = msgspec.field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of rows changed."""

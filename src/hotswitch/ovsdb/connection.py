@@ -28,6 +28,8 @@ class Connection(asyncio.Protocol):
     """A client's connection, accepted or made.
 
     probe: seconds of silence after which to ask for a sign of life; 0 for never.
+    opened: called once when it is there.
+    written: called when it has something to send, for it to be sent (`flush`) soon.
     closed: called once when it is over, with the reason.
     """
 
@@ -38,6 +40,7 @@ class Connection(asyncio.Protocol):
         options: Options,
         probe: float,
         opened: Callable[[Connection], None],
+        written: Callable[[Connection], None],
         closed: Callable[[Connection, str], None],
     ) -> None:
         self.name = name
@@ -47,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._options = options
         self._probe_interval = probe
         self._opened = opened
+        self._written = written
         self._closed = closed
         self._framer = Framer()
         self._messages: Iterator[Message] = iter(())
@@ -91,7 +95,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._full = False
         self.session.release()
-        self._flush()
+        self.flush()
         if not self._full:
             self._transport.resume_reading()
             self._process()
@@ -126,10 +130,19 @@ class Connection(asyncio.Protocol):
             self._stalled_size, self._stalled_since = backlog, now
         return now - self._stalled_since > STALLED
 
+    def flush(self) -> None:
+        """Send what has been written, in one piece."""
+        if self._out:
+            data = b"".join(self._out)
+            self._out.clear()
+            self._out_size = 0
+            if not self._transport.is_closing():
+                self._transport.write(data)
+
     def disconnect(self, reason: str) -> None:
         """Close, once all that is written is sent."""
         self.reason = reason
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def drop(self, reason: str) -> None:
@@ -153,32 +166,23 @@ class Connection(asyncio.Protocol):
                     continue
                 self._handle(message)
                 if self._out_size > HIGH_WATER:
-                    self._flush()
+                    self.flush()
         except ProtocolError as error:
-            self._flush()
+            self.flush()
             self.drop(f"what it sent is not the protocol: {error}")
         finally:
             self._processing = False
-        self._flush()
+        self.flush()
 
     def _handle(self, message: Message) -> None:
         if not isinstance(message, Reply):
             self.session.receive(message)
 
     def _send(self, data: bytes) -> None:
-        """Collect what is sent in one turn of the loop into one write."""
         if not self._out and not self._processing:
-            self._loop.call_soon(self._flush)
+            self._written(self)
         self._out.append(data)
         self._out_size += len(data)
-
-    def _flush(self) -> None:
-        if self._out:
-            data = b"".join(self._out)
-            self._out.clear()
-            self._out_size = 0
-            if not self._transport.is_closing():
-                self._transport.write(data)
 
     def _probe(self) -> None:
         idle = self._loop.time() - self._heard

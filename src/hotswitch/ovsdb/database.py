@@ -8,9 +8,10 @@ the log (`Changes.to_json`), notify monitors (`Monitor.update`), act on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from weakref import WeakValueDictionary
+
+import msgspec
 
 from hotswitch.ovsdb.changes import Change, Changes
 from hotswitch.ovsdb.convert import convert_rows
@@ -25,8 +26,7 @@ from hotswitch.ovsdb.transaction import Transaction
 from hotswitch.ovsdb.values import Json, Row, Uuid, new_uuid
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A `wait` is unsatisfied: transact again after the next change of the database,
     and when `timeout` milliseconds have passed since the first try.
 
@@ -36,8 +36,7 @@ class Waiting:
     timeout: int | None
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one transaction.
 
     `results`: the reply's array (RFC 7047 section 4.1.3), complete, errors included; empty

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import socket
-import ssl
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from hotswitch.ovsdb.connection import Connection
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.log_limit import LogLimit
 from hotswitch.ovsdb.remotes import Connect, Listen, Options, RemoteError, Transport
+from hotswitch.ovsdb.tls import Tls, explain, take_authority
 
 MAXIMUM_CONNECTIONS = 2000
 """Clients of one listener."""
@@ -40,6 +40,12 @@ class Endpoint(Protocol):
     def status(self) -> dict[str, str]:
         """Return what a Manager's `status` column says."""
 
+    async def secure(self, tls: Tls) -> None:
+        """Use these settings, or what is now in their files, for connections from now on.
+
+        Raises RemoteError; then it goes on with those of before.
+        """
+
 
 class _Connections:
     """The connections of an endpoint."""
@@ -49,7 +55,8 @@ class _Connections:
         self.connections: set[Connection] = set()
         self._databases = databases
         self._options = options
-        self._limit = LogLimit()
+        self._limit = LogLimit(logger=__name__)
+        self._to_flush: list[Connection] = []
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -58,12 +65,29 @@ class _Connections:
         given = self._options.probe
         interval = default if given is None else given / 1000
         return Connection(
-            self.name, self._databases, self._options, interval, self._opened, self._over
+            self.name,
+            self._databases,
+            self._options,
+            interval,
+            self._opened,
+            self._written,
+            self._over,
         )
 
     def _opened(self, connection: Connection) -> None:
         self.connections.add(connection)
         self._empty.clear()
+
+    def _written(self, connection: Connection) -> None:
+        """Collect what all send in one turn of the loop, and send it at the turn's end."""
+        if not self._to_flush:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        connections, self._to_flush = self._to_flush, []
+        for each in connections:
+            each.flush()
 
     def _over(self, connection: Connection, reason: str) -> None:
         self.connections.discard(connection)
@@ -102,43 +126,61 @@ class Listener(_Connections):
         databases: Databases,
         options: Options,
         *,
-        context: ssl.SSLContext | None = None,
+        tls: Tls | None = None,
         group: int | None = None,
     ) -> None:
         super().__init__(name, databases, options)
         self._remote = remote
-        self._context = context
+        self._tls = tls
         self._group = group
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     @property
     def port(self) -> int:
         """The port in use; 0 for a Unix socket."""
-        if self._remote.transport is Transport.UNIX or self._server is None:
+        if self._remote.transport is Transport.UNIX or not self._servers:
             return 0
-        return int(self._server.sockets[0].getsockname()[1])
+        return int(self._servers[0].sockets[0].getsockname()[1])
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
+        context = self._tls.context(server=True) if self._tls else None
         try:
             if self._remote.transport is Transport.UNIX:
                 listening = bind_unix(Path(self._remote.address), self._group)
-                self._server = await loop.create_unix_server(self._accept, sock=listening)
+                server = await loop.create_unix_server(self._accept, sock=listening)
             else:
-                self._server = await loop.create_server(
+                server = await loop.create_server(
                     self._accept,
                     self._remote.address or None,
                     self._remote.port,
-                    ssl=self._context,
-                    ssl_handshake_timeout=_HANDSHAKE if self._context else None,
+                    ssl=context,
+                    ssl_handshake_timeout=_HANDSHAKE if context else None,
                 )
         except OSError as error:
             raise RemoteError(f"{self.name}: can't listen: {error.strerror or error}") from error
+        self._servers = [server]
+
+    async def secure(self, tls: Tls) -> None:
+        context = tls.context(server=True)
+        self._tls = tls
+        # The sockets stay, so that nobody is turned away meanwhile.
+        before, loop = self._servers, asyncio.get_running_loop()
+        self._servers = [
+            await loop.create_server(
+                self._accept, sock=each.dup(), ssl=context, ssl_handshake_timeout=_HANDSHAKE
+            )
+            for server in before
+            for each in server.sockets
+        ]
+        for server in before:
+            server.close()
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._servers:
+            for server in self._servers:
+                server.close()
+            self._servers = []
             if self._remote.transport is Transport.UNIX:
                 Path(self._remote.address).unlink(missing_ok=True)
         await self._hang_up()
@@ -168,11 +210,11 @@ class Connector(_Connections):
         databases: Databases,
         options: Options,
         *,
-        context: ssl.SSLContext | None = None,
+        tls: Tls | None = None,
     ) -> None:
         super().__init__(name, databases, options)
         self._remote = remote
-        self._context = context
+        self._tls = tls
         self._task: asyncio.Task[None] | None = None
         self._error = ""
         self._changed = 0.0
@@ -204,8 +246,8 @@ class Connector(_Connections):
             began = asyncio.get_running_loop().time()
             try:
                 await asyncio.wait_for(self._connect(), max(pause, _HANDSHAKE))
-            except (OSError, TimeoutError) as error:
-                self._error = str(error) or "timed out"
+            except (OSError, RemoteError) as error:
+                self._error = error.message if isinstance(error, RemoteError) else explain(error)
                 _log.info("%s: can't connect: %s", self.name, self._error)
             else:
                 self._changed = asyncio.get_running_loop().time()
@@ -219,14 +261,23 @@ class Connector(_Connections):
         loop = asyncio.get_running_loop()
         if self._remote.transport is Transport.UNIX:
             await loop.create_unix_connection(lambda: self._connection(False), self._remote.address)
-        else:
-            await loop.create_connection(
-                lambda: self._connection(True),
-                self._remote.address,
-                self._remote.port,
-                ssl=self._context,
-                server_hostname="" if self._context else None,
-            )
+            return
+        if self._tls is not None and self._tls.lacks_authority:
+            subject = await take_authority(self._tls, self._remote)
+            _log.info("%s: trusts %s from now on, as it has shown itself", self.name, subject)
+        # Files that have changed are read anew.
+        context = self._tls.context(server=False) if self._tls else None
+        await loop.create_connection(
+            lambda: self._connection(True),
+            self._remote.address,
+            self._remote.port,
+            ssl=context,
+            server_hostname="" if context else None,
+        )
+
+    async def secure(self, tls: Tls) -> None:
+        tls.context(server=False)
+        self._tls = tls
 
     def _over(self, connection: Connection, reason: str) -> None:
         self._error = reason

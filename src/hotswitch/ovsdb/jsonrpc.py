@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -37,8 +36,7 @@ class ProtocolError(HotswitchError):
     """What came is not JSON, not a JSON-RPC message, or too large."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """Wants a reply with the same `id`, which is any JSON value but null."""
 
     method: str
@@ -46,16 +44,14 @@ class Request:
     id: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """Wants no reply."""
 
     method: str
     params: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """Exactly one of `result` and `error` is not null."""
 
     result: Any
@@ -200,13 +196,22 @@ def decode(data: bytes) -> Message:
 
 def encode(message: Message) -> bytes:
     """Write a message. Values in it may be `msgspec.Raw`, already encoded."""
-    value: dict[str, Any]
-    if isinstance(message, Reply):
-        value = {"id": message.id, "result": message.result, "error": message.error}
-    else:
-        identifier = message.id if isinstance(message, Request) else None
-        value = {"id": identifier, "method": message.method, "params": message.params}
-    return _encoder.encode(value)
+    if isinstance(message, Notification):
+        members = {"id": None, "method": message.method, "params": message.params}
+        return _encoder.encode(members)
+    return _encoder.encode(message)
+
+
+def begun(method: str, identifier: Any) -> bytes:
+    """Write a notification up to its first parameter. `NEXT`, more of them and `END` follow.
+
+    For those of which many differ only in the beginning.
+    """
+    return encode(Notification(method, [identifier])).removesuffix(END)
+
+
+NEXT = b","
+END = b"]}"
 
 
 def canonical(value: Any) -> bytes:

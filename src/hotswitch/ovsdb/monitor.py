@@ -57,13 +57,17 @@ class View:
             changes.memo[self] = updates or None
         return changes.memo[self]
 
-    def encoded(self, changes: Changes) -> bytes | None:
-        """Return `update` as JSON text, or None."""
-        key = (self, "encoded")
-        if key not in changes.memo:
+    def encoded(self, changes: Changes, *, since: bool) -> bytes | None:
+        """Return `update` as JSON text, or None; `since`: after the transaction's identifier."""
+        key = self, since
+        try:
+            encoded: bytes | None = changes.memo[key]
+        except KeyError:
             update = self.update(changes)
-            changes.memo[key] = None if update is None else msgspec.json.encode(update)
-        encoded: bytes | None = changes.memo[key]
+            encoded = None if update is None else msgspec.json.encode(update)
+            if encoded is not None and since:
+                encoded = b'"%b",%b' % (changes.transaction_id.encode(), encoded)
+            changes.memo[key] = encoded
         return encoded
 
     def initial(self, database: Database) -> Json:
@@ -135,8 +139,9 @@ class Monitor:
         return self._view.update(changes)
 
     def encoded_update(self, changes: Changes) -> bytes | None:
-        """Return `update` as JSON text, made once for all monitors that ask the same."""
-        return self._view.encoded(changes)
+        """Return what the notification of a commit has after the monitor's identifier, as JSON
+        text, or None; made once for all monitors that ask the same."""
+        return self._view.encoded(changes, since=self.method is Method.MONITOR_COND_SINCE)
 
     def change_conditions(self, requests: Json) -> Json | None:
         """Take new conditions; return the `<table-updates2>` to notify, or None.

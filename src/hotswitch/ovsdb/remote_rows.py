@@ -9,6 +9,7 @@ from hotswitch.ovsdb.database import Database
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.remotes import DEFAULT_BACKOFF, Column, Options, RemoteError, parse_column
 from hotswitch.ovsdb.schema import TableSchema
+from hotswitch.ovsdb.tls import Tls
 from hotswitch.ovsdb.values import Json, Row, Uuid
 
 Status = Callable[[str], tuple[bool, Mapping[str, str]] | None]
@@ -44,6 +45,40 @@ def text_of(databases: Databases, name: str) -> str:
             if isinstance(member, str) and member:
                 return member
     return ""
+
+
+def tls_of(databases: Databases, tls: Tls) -> Tls | None:
+    """Return the settings with what the columns say in place of each `db:…`; None if incomplete.
+
+    If the authority is named by a column, its table may have columns for the rest, too:
+    bootstrap_ca_cert, ssl_protocols and ssl_ciphers. Raises RemoteError.
+    """
+    key, certificate, authority = (text_of(databases, name) for name in names_of(tls))
+    if not (key and certificate):
+        return None
+    return Tls(
+        key,
+        certificate,
+        authority,
+        tls.bootstrap or bool(_beside(databases, tls.authority, "bootstrap_ca_cert")),
+        tls.protocols or str(_beside(databases, tls.authority, "ssl_protocols") or ""),
+        tls.ciphers or str(_beside(databases, tls.authority, "ssl_ciphers") or ""),
+    )
+
+
+def names_of(tls: Tls | None) -> tuple[str, ...]:
+    """Return those settings that may be `db:…`."""
+    return (tls.private_key, tls.certificate, tls.authority) if tls else ()
+
+
+def _beside(databases: Databases, name: str, other: str) -> Any:
+    """Return what another column says in the row that `name` is about, or None."""
+    column = parse_column(name)
+    if column is None:
+        return None
+    database, table = _find(databases, column, name)
+    rows = database.table(table.name).values()
+    return next((_one(table, row, other) for row in rows), None)
 
 
 def watched_tables(databases: Databases, names: Iterable[str]) -> set[tuple[str, str]]:
@@ -155,4 +190,5 @@ def _options(schema: TableSchema, row: Row) -> Options:
         probe=_one(schema, row, "inactivity_probe"),
         backoff=DEFAULT_BACKOFF if backoff is None else backoff,
         read_only=bool(_one(schema, row, "read_only")),
+        role=str(_one(schema, row, "role") or ""),
     )

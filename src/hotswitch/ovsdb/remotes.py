@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from hotswitch.base.errors import HotswitchError
@@ -68,11 +69,14 @@ class Options:
 
     probe: milliseconds of silence before a probe, 0 for never; None: 5,000, Unix sockets never.
     backoff: milliseconds between attempts to connect, at most.
+    role: what clients may do, where the database has roles (ovsdb-server(7), RBAC); where it has
+        none, as in Open_vSwitch, it means nothing.
     """
 
     probe: int | None = None
     backoff: int = DEFAULT_BACKOFF
     read_only: bool = False
+    role: str = ""
 
 
 def parse(text: str) -> Remote:
@@ -96,6 +100,32 @@ def parse(text: str) -> Remote:
         return Listen(transport, _address(text, address), _port(text, port))
     address, port = _split_host(text, rest)
     return Connect(transport, address, _port(text, port))
+
+
+_NEXT = re.compile(r",(?=(?:unix|tcp|ssl):)")
+
+
+def parse_servers(text: str) -> dict[str, Connect]:
+    """Read where the servers of one database are, separated by commas, by their texts.
+
+    A file's name may hold commas. Raises RemoteError.
+    """
+    servers = {}
+    for name in _NEXT.split(text):
+        remote = parse(name)
+        if not isinstance(remote, Connect):
+            raise RemoteError(
+                f"{name!r}: a database elsewhere is called", remedy="unix:, tcp: or ssl:"
+            )
+        if remote.transport is not Transport.UNIX and not _names_port(name):
+            method = remote.transport.value
+            raise RemoteError(f"{name!r} names no port", remedy=f"{method}:HOST:PORT")
+        servers[name] = remote
+    return servers
+
+
+def _names_port(text: str) -> bool:
+    return re.search(r"[^:]:\d+$", text.partition(":")[2]) is not None
 
 
 def parse_column(text: str) -> Column | None:

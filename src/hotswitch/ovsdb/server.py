@@ -19,10 +19,17 @@ from hotswitch.ovsdb.endpoints import Connector, Endpoint, Listener
 from hotswitch.ovsdb.errors import OvsdbError
 from hotswitch.ovsdb.group_commit import GroupCommit
 from hotswitch.ovsdb.log import LogError
-from hotswitch.ovsdb.remote_rows import expand, status_record, text_of, watched_tables
+from hotswitch.ovsdb.remote_rows import (
+    expand,
+    names_of,
+    status_record,
+    tls_of,
+    watched_tables,
+)
 from hotswitch.ovsdb.remotes import Column, Listen, Options, RemoteError, Transport, parse
 from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
+from hotswitch.ovsdb.trim import trim
 
 MEMORY = 512 << 20
 """Bytes kept for all connections together, above which the greediest is dropped."""
@@ -39,6 +46,7 @@ class Server:
     run_directory: where relative names of Unix sockets lie.
     tls: for `ssl:` and `pssl:`; each of its paths may be `db:DATABASE,TABLE,COLUMN`.
     group: the numeric group that may use Unix sockets as well, or None.
+    trim_memory: whether freed memory is given back to the system after each compaction.
     """
 
     def __init__(
@@ -51,13 +59,16 @@ class Server:
     ) -> None:
         self.databases = databases
         self.remotes: dict[str, Options] = {}
+        self.trim_memory = False
         self._run_directory = run_directory
         self._tls = tls
         self._tls_in_use: Tls | None = None
+        self._tls_files: tuple[object, ...] = ()
         self._group = group
         self._endpoints: dict[str, tuple[Options, Endpoint]] = {}
         self._watched: set[tuple[str, str]] = set()
         self._reconciling = asyncio.Lock()
+        self._settling: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._group_commit = GroupCommit()
         self._timer: asyncio.TimerHandle | None = None
@@ -110,6 +121,11 @@ class Server:
         del self.remotes[name]
         await self._reconcile()
 
+    async def settled(self) -> None:
+        """Return when the remotes are as what is committed wants them, as far as possible."""
+        if self._settling is not None:
+            await asyncio.wait([self._settling])
+
     def port(self, name: str) -> int:
         """Return the port that a listening remote has got; 0 if none."""
         _, endpoint = self._endpoints[name]
@@ -134,6 +150,8 @@ class Server:
             installed = True
         finally:
             storage.end_compaction(replacement, installed=installed)
+        if self.trim_memory:
+            trim()
         _log.info("compacted %s: %d bytes, now %d", storage.path, before, storage.size)
 
     def disconnect_all(self, reason: str) -> None:
@@ -148,12 +166,14 @@ class Server:
             self._spawn(self._compact(storage))
         tables = storage.database.schema.tables if changes is None else changes.tables
         if any((storage.name, table) in self._watched for table in tables):
-            self._spawn(self._reconcile())
+            # One at a time, in this order: when the last is done, all are.
+            self._settling = self._spawn(self._reconcile())
 
     async def _reconcile(self, *, strict: bool = False) -> None:
         """Bring the endpoints in line with what is configured."""
         async with self._reconciling:
             wanted = self._wanted(strict)
+            await self._refresh_tls()
             for name in [each for each in self._endpoints if self._stale(each, wanted)]:
                 _, endpoint = self._endpoints.pop(name)
                 _log.info("%s: remote removed", name)
@@ -172,7 +192,7 @@ class Server:
                     self._endpoints[name] = options, endpoint
 
     def _wanted(self, strict: bool) -> dict[str, Options]:
-        self._watched = watched_tables(self.databases, [*self.remotes, *self._tls_names()])
+        self._watched = watched_tables(self.databases, [*self.remotes, *names_of(self._tls)])
         try:
             wanted = expand(self.databases, self.remotes)
         except RemoteError as error:
@@ -180,7 +200,6 @@ class Server:
                 raise
             _log.error("%s", error)
             wanted = {name: options for name, (options, _) in self._endpoints.items()}
-        self._refresh_tls(wanted)
         return wanted
 
     def _stale(self, name: str, wanted: Mapping[str, Options]) -> bool:
@@ -189,52 +208,65 @@ class Server:
     def _endpoint(self, name: str, options: Options) -> Endpoint:
         remote = parse(name)
         assert not isinstance(remote, Column)
-        server = isinstance(remote, Listen)
-        context = None
+        if options.role and self._has_roles():
+            raise RemoteError(f"{name}: roles are not kept here, so nobody is let in with one")
+        tls = self._tls_in_use if remote.transport is Transport.TLS else None
         if remote.transport is Transport.TLS:
-            if self._tls_in_use is None:
+            if tls is None:
                 raise RemoteError(f"{name}: TLS needs a private key and a certificate")
-            context = self._tls_in_use.context(server=server)
+            tls.context(server=isinstance(remote, Listen))
         if remote.transport is Transport.UNIX:
             path = str(self._run_directory / remote.address)
             remote = type(remote)(remote.transport, path)
         if isinstance(remote, Listen):
-            return Listener(
-                name, remote, self.databases, options, context=context, group=self._group
-            )
-        return Connector(name, remote, self.databases, options, context=context)
+            return Listener(name, remote, self.databases, options, tls=tls, group=self._group)
+        return Connector(name, remote, self.databases, options, tls=tls)
 
-    def _tls_names(self) -> list[str]:
-        tls = self._tls
-        return [tls.private_key, tls.certificate, tls.authority] if tls else []
+    def _has_roles(self) -> bool:
+        schemas = [each.database.schema for each in self.databases.storages()]
+        return any("RBAC_Role" in each.tables for each in schemas)
 
-    def _refresh_tls(self, wanted: dict[str, Options]) -> None:
-        """Read the TLS settings; if they are others than before, TLS remotes begin anew."""
+    async def _refresh_tls(self) -> None:
+        """Read the TLS settings; connections from now on are made with them.
+
+        Those that are there stay, unless there is to be no TLS any more.
+        """
         try:
-            key, certificate, authority = [
-                text_of(self.databases, each) for each in self._tls_names()
-            ] or [""] * 3
+            now = tls_of(self.databases, self._tls) if self._tls else None
         except RemoteError as error:
             _log.error("%s", error)
             return
-        now = Tls(key, certificate, authority) if key and certificate else None
-        if now == self._tls_in_use:
+        files = now.fingerprint() if now else ()
+        if (now, files) == (self._tls_in_use, self._tls_files):
             return
-        self._tls_in_use = now
+        self._tls_in_use, self._tls_files = now, files
         for name, (_, endpoint) in list(self._endpoints.items()):
             remote = parse(name)
-            if not isinstance(remote, Column) and remote.transport is Transport.TLS:
-                self._endpoints[name] = _OUTDATED, endpoint
+            if isinstance(remote, Column) or remote.transport is not Transport.TLS:
+                continue
+            try:
+                if now is not None:
+                    await endpoint.secure(now)
+                else:
+                    self._endpoints[name] = _OUTDATED, endpoint
+            except RemoteError as error:
+                _log.error("%s: goes on as before: %s", name, error)
+
+    def _look_at_tls_files(self) -> None:
+        """Read them again when they have changed."""
+        if self._tls_in_use and self._tls_in_use.fingerprint() != self._tls_files:
+            self._spawn(self._reconcile())
 
     # Housekeeping
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._closed:
             work.close()
-            return
+            return None
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -252,6 +284,7 @@ class Server:
         """Drop clients that do not read, and the greediest when all together are too much."""
         while True:
             await asyncio.sleep(_TICK)
+            self._look_at_tls_files()
             now = asyncio.get_running_loop().time()
             connections = self.connections()
             for each in connections:

@@ -51,7 +51,7 @@ class Session:
         self._write = send
         self._disconnect = disconnect
         self._aware = False
-        self._subscriptions = Subscriptions(self._send)
+        self._subscriptions = Subscriptions(send)
         self._waiting: dict[bytes, Waiter] = {}
         databases.join(self)
 

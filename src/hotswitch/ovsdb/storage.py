@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.database import Database, Outcome
@@ -142,7 +144,7 @@ class Storage:
         except LogError as error:
             self.database.revert(outcome.changes)
             results = [*outcome.results, io_error(error)]
-            return replace(outcome, results=results, changes=None)
+            return msgspec.structs.replace(outcome, results=results, changes=None)
         return outcome
 
     def apply(self, record: Json) -> Changes | None:

@@ -7,14 +7,12 @@ come and go in the meantime leave no trace.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import msgspec
 
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
-from hotswitch.ovsdb.jsonrpc import Message, Notification, canonical
+from hotswitch.ovsdb.jsonrpc import END, NEXT, Notification, begun, canonical, encode
 from hotswitch.ovsdb.monitor import Method, Monitor
 from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.values import Json, parse_uuid
@@ -42,13 +40,18 @@ class _Subscription:
     storage: Storage
     method: Method
     monitor: Monitor
+    #: How each of its notifications begins.
+    head: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.head = begun(_UPDATES[self.method], self.id) + NEXT
 
 
 class Subscriptions:
-    """What one client monitors. `send` takes the notifications."""
+    """What one client monitors. `write` takes the notifications."""
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
-        self._send = send
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
         self._by_id: dict[bytes, _Subscription] = {}
         self._held: dict[Storage, list[Changes]] = {}
         self._holding = False
@@ -90,7 +93,7 @@ class Subscriptions:
         self._flush(subscription.storage)
         update = subscription.monitor.change_conditions(requests)
         del self._by_id[canonical(old)]
-        subscription.id = new
+        subscription = replace(subscription, id=new)
         self._by_id[canonical(new)] = subscription
         if update is not None:
             self._notify(subscription, subscription.storage.database.transaction_id, update)
@@ -110,7 +113,7 @@ class Subscriptions:
             if each.storage is storage:
                 update = each.monitor.encoded_update(changes)
                 if update is not None:
-                    self._notify(each, changes.transaction_id, msgspec.Raw(update))
+                    self._write(each.head + update + END)
 
     def hold(self) -> None:
         """Hold notifications back from now on."""
@@ -152,7 +155,7 @@ class Subscriptions:
     def _notify(self, to: _Subscription, transaction_id: str, update: Any) -> None:
         since = to.method is Method.MONITOR_COND_SINCE
         params = [to.id, transaction_id, update] if since else [to.id, update]
-        self._send(Notification(_UPDATES[to.method], params))
+        self._write(encode(Notification(_UPDATES[to.method], params)))
 
 
 def _last_transaction(text: Json) -> Any:

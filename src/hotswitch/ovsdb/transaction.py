@@ -16,6 +16,8 @@ from hotswitch.ovsdb.values import Row, Symbols, Uuid
 class TableView:
     """One table as a transaction sees it; `changed` maps to None where a row was deleted."""
 
+    __slots__ = ("changed", "schema", "table")
+
     def __init__(self, table: Table) -> None:
         self.schema: TableSchema = table.schema
         self.table = table
@@ -104,4 +106,8 @@ class Transaction:
 
     def of(self, name: str) -> TableView:
         """Return a table that the schema names."""
-        return self.views.get(name) or self.views.setdefault(name, TableView(self._tables[name]))
+        try:
+            return self.views[name]
+        except KeyError:
+            view = self.views[name] = TableView(self._tables[name])
+            return view

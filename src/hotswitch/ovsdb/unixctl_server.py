@@ -11,7 +11,7 @@ from pathlib import Path
 from hotswitch.ovsdb.endpoints import bind_unix
 from hotswitch.ovsdb.jsonrpc import Framer, ProtocolError, Request, encode
 from hotswitch.ovsdb.remotes import RemoteError
-from hotswitch.ovsdb.unixctl import Commands
+from hotswitch.ovsdb.unixctl import Commands, Conversation
 
 _CHUNK = 1 << 16
 _MAXIMUM_REQUEST = 1 << 20
@@ -62,13 +62,14 @@ class ControlServer:
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
-        framer = Framer(_MAXIMUM_REQUEST)
+        framer, conversation = Framer(_MAXIMUM_REQUEST), Conversation()
         try:
             while not self._closing and (data := await reader.read(_CHUNK)):
                 self._busy.add(task)
                 for message in framer.feed(data):
                     if isinstance(message, Request):
-                        writer.write(encode(await self._commands.answer(message)))
+                        reply = await self._commands.answer(message, conversation)
+                        writer.write(encode(reply))
                         await writer.drain()
                     if self._closing:
                         return

@@ -22,9 +22,10 @@ def aged(addresses: Iterable[Address], *, now: int, ageing_time: int) -> list[Ad
 
 
 def astray(addresses: Iterable[Address], ports: Mapping[int, PortVlans]) -> list[Address]:
-    """Those at one of these ports in a VLAN that it does not carry. Static addresses stay."""
+    """Those at one of these ports in a VLAN that it does not carry, static ones too.
+
+    The pipeline relies on it: what is known to be at a port leaves there.
+    """
     return [
-        each
-        for each in addresses
-        if not each.static and each.port in ports and not ports[each.port].carries(each.vlan)
+        each for each in addresses if each.port in ports and not ports[each.port].carries(each.vlan)
     ]

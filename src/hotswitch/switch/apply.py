@@ -6,7 +6,7 @@ bridge; the others go on. Planning again tries what is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
@@ -15,6 +15,7 @@ from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.links import Link
 from hotswitch.switch import steps
 from hotswitch.switch.ageing import astray
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.steps import Step
 
@@ -22,8 +23,8 @@ from hotswitch.switch.steps import Step
 class Links(Protocol):
     """What is done with the kernel's links. All raise HotswitchError."""
 
-    def list_links(self) -> Collection[Link]:
-        """All links."""
+    def look(self) -> LinkTable:
+        """All links, with everything that has been done to them until now."""
 
     def create_veth(self, name: str, peer: str, mtu: int) -> Link:
         """Make a pair of links; the one called `name`. mtu in bytes, 0: the usual."""
@@ -85,7 +86,7 @@ class Failure:
 def observe(world: World) -> Observed:
     """Look at everything that planning depends on. Raises HotswitchError."""
     return Observed(
-        tuple(world.links.list_links()),
+        world.links.look(),
         {
             name: ObservedDatapath(each.ports(), each.entries(), each.meters(), each.address_limit)
             for name, each in world.datapaths.items()

@@ -121,7 +121,7 @@ def lives_of(port: Port) -> tuple[LinkLife, ...]:
 
 def lost_links(port: Port, observed: Observed) -> bool:
     """Whether the port has links whose lives are over, all of them."""
-    lives_on = (lives(life, observed.by_index.get(life.ifindex)) for life in lives_of(port))
+    lives_on = (lives(life, observed.links.by_index.get(life.ifindex)) for life in lives_of(port))
     return bool(port.ifindex) and not any(lives_on)
 
 
@@ -137,7 +137,7 @@ def _held(
         there = [
             link
             for life in lives_of(port)
-            if (link := observed.by_index.get(life.ifindex))
+            if (link := observed.links.by_index.get(life.ifindex))
             and lives(life, link)
             and link.index not in making.gone
         ]
@@ -207,8 +207,10 @@ def _bound(
 def _unusable(link: Link, making: Making) -> str:
     """What speaks against having the link for a port, or nothing."""
     if link.master:
-        master = making.observed.by_index.get(link.master)
-        return f"{link.name} belongs to {master.name if master else f'link {link.master}'}"
+        master = making.observed.links.by_index.get(link.master)
+        owner = master.name if master else f"link {link.master}"
+        remedy = f"remove it there first: ip link set {link.name} nomaster"
+        return f"{link.name} belongs to {owner} ({remedy})"
     if link.device_type != _ETHERNET:
         return f"{link.name} is not an Ethernet device"
     if link.index in making.owners:
@@ -217,14 +219,15 @@ def _unusable(link: Link, making: Making) -> str:
 
 
 def _taken(link: Link, bridge: str, port: str) -> str:
-    return f"{link.name} is already port {port} of bridge {bridge}"
+    remedy = f"remove it there first: hotswitch port del {port}"
+    return f"{link.name} is already port {port} of bridge {bridge} ({remedy})"
 
 
 def _made(number: int, port: DesiredPort, making: Making) -> Binding:
     """The link that hotswitch makes for the port, and no other."""
     link = making.kept.get(port.name)
     if link and port.kind is PortKind.INTERNAL:
-        return Binding(number, link, device=making.observed.other_end(link))
+        return Binding(number, link, device=making.observed.links.other_end(link))
     if link:
         return Binding(number, link, device=link)
     for name in (port.name, mark(making.observed.owner, port.kind, port.name)):

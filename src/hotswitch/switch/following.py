@@ -39,7 +39,7 @@ def follow_devices(
     """What is wanted without the ports that expire at the time `now`, in nanoseconds."""
     missing: dict[Place, Missing] = {}
     seen: set[Place] = set()
-    finder = Finder(observed.links)
+    finder = Finder(observed.links.by_index.values())
     for bridge in desired.bridges.values():
         datapath = observed.datapaths.get(bridge.name)
         there = {port.name: port for port in datapath.ports.values()} if datapath else {}
@@ -51,7 +51,7 @@ def follow_devices(
                 if link.master:  # it will be unbound, but it has had it
                     seen.add(place)
                 continue
-            was_bound = port is not None and port.ifindex > 0
+            was_bound = port is not None and port.ifindex > 0 and port.ifindex not in observed.own
             goes_now = was_bound and lifecycle.policy is Policy.EPHEMERAL
             if not goes_now and _finds(wanted.members, finder, observed):
                 seen.add(place)
@@ -83,8 +83,8 @@ def _expirable(bridge: DesiredBridge) -> Iterator[tuple[DesiredPort, Lifecycle]]
 def _own_link(wanted: DesiredPort, port: Port, observed: Observed) -> Link | None:
     """A link that the port is bound to, that lives on, and that may be its."""
     for life in lives_of(port):
-        link = observed.by_index.get(life.ifindex)
-        if link and lives(life, link):
+        link = observed.links.by_index.get(life.ifindex)
+        if link and lives(life, link) and link.index not in observed.own:
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
                     return link
@@ -92,7 +92,13 @@ def _own_link(wanted: DesiredPort, port: Port, observed: Observed) -> Link | Non
 
 
 def _finds(members: tuple[Member, ...], finder: Finder, observed: Observed) -> bool:
-    return any(
-        member.name in observed.by_name if member.has_usual_name else finder.find(member.finds_by)
-        for member in members
-    )
+    """Whether there is a device for one of them; one that was made for a port is none."""
+    for member in members:
+        if member.has_usual_name:
+            link = observed.links.by_name.get(member.name)
+            found = [link] if link else []
+        else:
+            found = finder.find(member.finds_by)
+        if any(link.index not in observed.own for link in found):
+            return True
+    return False

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from hotswitch.kernel import link_actions, tap
 from hotswitch.kernel.links import Link
+from hotswitch.ports.link_changes import Appeared, Disappeared
 from hotswitch.ports.link_watch import LinkWatch
+from hotswitch.switch.link_table import LinkTable
 
 _MANY = 1 << 20
+"""Messages to take in at one look: all."""
 
 
 class KernelLinks:
-    """The links of this thread's network namespace. All methods raise KernelError."""
+    """The links of this thread's network namespace. All methods raise KernelError.
 
-    def __init__(self) -> None:
-        self._watch: LinkWatch | None = None
-        self._unsure: set[int] = set()
-
-    def list_links(self) -> Collection[Link]:
-        """All links, with everything that has been done to them until now."""
-        if self._watch is None:
-            self._watch = LinkWatch()
-        self._watch.read(_MANY)
-        if self._unsure:
-            self._watch.ask(self._unsure)
-            self._unsure.clear()
-        return self._watch.snapshot.by_index.values()
-
-    def add_alternative_names(self, index: int, names: Sequence[str]) -> None:
-        """Give a link more names. Of a link that is down nobody tells that it got them."""
-        self._unsure.add(index)
-        link_actions.add_alternative_names(index, names)
-
-    def delete_alternative_names(self, index: int, names: Sequence[str]) -> None:
-        """Take alternative names from a link."""
-        self._unsure.add(index)
-        link_actions.delete_alternative_names(index, names)
-
-    def create_tap(self, name: str, mark: str) -> Link:
-        """Make a TAP device that has this alternative name; never one without it."""
-        made = tap.create_tap(name, mark)
-        self._unsure.add(made.index)
-        return made
+    They are listed once; then what the kernel tells of changes is kept (`ports.link_watch`).
+    """
 
     take_no_addresses = staticmethod(link_actions.take_no_addresses)
     set_up = staticmethod(link_actions.set_up)
@@ -51,7 +27,56 @@ class KernelLinks:
     set_mtu = staticmethod(link_actions.set_mtu)
     delete = staticmethod(link_actions.delete)
 
+    def __init__(self) -> None:
+        self._watch: LinkWatch | None = None
+        self._table = LinkTable()
+        self._silent: set[int] = set()
+
     @staticmethod
     def create_veth(name: str, peer: str, mtu: int) -> Link:
         """Make a pair of links; the one called `name`. mtu in bytes, 0: the usual."""
         return link_actions.create_veth(name, peer, mtu=mtu)
+
+    def create_tap(self, name: str, mark: str) -> Link:
+        """Make a TAP device that has this alternative name; never one without it."""
+        made = tap.create_tap(name, mark)
+        self._silent.add(made.index)
+        return made
+
+    def add_alternative_names(self, index: int, names: Sequence[str]) -> None:
+        """Give a link more names, all or, if the first can't be had, none."""
+        self._silent.add(index)  # of a link that is down the kernel does not tell
+        link_actions.add_alternative_names(index, names)
+
+    def delete_alternative_names(self, index: int, names: Sequence[str]) -> None:
+        """Take those of these alternative names away that the link has."""
+        self._silent.add(index)
+        link_actions.delete_alternative_names(index, names)
+
+    def look(self) -> LinkTable:
+        """All links, with everything that has been done to them until now."""
+        if self._watch is None:
+            self._watch = LinkWatch()
+        self._follow(self._watch)
+        if self._silent:
+            self._watch.ask(self._silent)
+            self._silent.clear()
+            self._follow(self._watch)
+        return self._table
+
+    def _follow(self, watch: LinkWatch) -> None:
+        news: dict[int, Link | None] = {}
+        for change in watch.read(_MANY):
+            if isinstance(change, Disappeared):
+                news[change.link.index] = None
+            else:
+                link = change.link if isinstance(change, Appeared) else change.new
+                news[link.index] = link
+        self._table = self._table.having(news)
+
+    def close(self) -> None:
+        """Hear no more; the next look lists."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+            self._table = LinkTable()

@@ -29,19 +29,23 @@ class Making:
     @cached_property
     def gone(self) -> frozenset[int]:
         """The indexes of links that will have gone, both ends of a pair."""
-        return frozenset(end.index for _, link in self.doomed for end in self.observed.ends(link))
+        return frozenset(
+            end.index for _, link in self.doomed for end in self.observed.links.ends(link)
+        )
 
     @cached_property
     def owners(self) -> Mapping[int, str]:
         """By index, the ports that the links which stay were made for, both ends of a pair."""
         both = {
-            end.index: port for port, link in self.kept.items() for end in self.observed.ends(link)
+            end.index: port
+            for port, link in self.kept.items()
+            for end in self.observed.links.ends(link)
         }
         return both | {link.index: port for port, link in self.kept.items()}
 
     def by_name(self, name: str) -> Link | None:
         """The link that has this name and stays."""
-        found = self.observed.by_name.get(name)
+        found = self.observed.links.by_name.get(name)
         return None if found is None or found.index in self.gone else found
 
     def find(self, selector: Selector) -> list[Link]:
@@ -50,7 +54,7 @@ class Making:
 
     @cached_property
     def _finder(self) -> Finder:
-        return Finder(self.observed.links)
+        return Finder(self.observed.links.by_index.values())
 
 
 def sort_out(desired: Desired, observed: Observed) -> Making:
@@ -62,7 +66,7 @@ def sort_out(desired: Desired, observed: Observed) -> Making:
         port = wanted.get(name)
         if port and port.kind is kind and _is_whole(port, link, wanted, observed):
             kept[name] = link
-        elif not any(end.index in doomed for end in observed.ends(link)):
+        elif not any(end.index in doomed for end in observed.links.ends(link)):
             doomed[link.index] = (name, link)
     unfinished = ((outer.name, inside) for outer, inside in observed.unfinished)
     return Making(observed, wanted, kept, (*doomed.values(), *unfinished))
@@ -95,4 +99,4 @@ def _is_whole(
     if peer_missing(port, wanted) or peer_wrong(port, wanted):
         return False
     far = observed.made.get((PortKind.PATCH, port.peer))
-    return far is not None and far == observed.other_end(link)
+    return far is not None and far == observed.links.other_end(link)

@@ -11,6 +11,7 @@ from hotswitch.kernel.links import Link
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.port import Meter, Port
 from hotswitch.switch.desired import PortKind
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.marks import is_pair_of, ports_marked
 
 
@@ -31,20 +32,9 @@ class Observed:
     owner: what tells links made by this daemon from those of another one.
     """
 
-    links: tuple[Link, ...] = ()
+    links: LinkTable = field(default_factory=LinkTable)
     datapaths: Mapping[str, ObservedDatapath] = field(default_factory=lambda: MappingProxyType({}))
     owner: str = ""
-
-    @cached_property
-    def by_index(self) -> Mapping[int, Link]:
-        """The links by the kernel's index."""
-        return {link.index: link for link in self.links}
-
-    @cached_property
-    def by_name(self) -> Mapping[str, Link]:
-        """The links by name and by alternative name; names come first."""
-        named = {name: link for link in self.links for name in link.alternative_names}
-        return named | {link.name: link for link in self.links}
 
     @cached_property
     def made(self) -> Mapping[tuple[PortKind, str], Link]:
@@ -53,24 +43,25 @@ class Observed:
         For an internal port that is the inner end of a veth pair, whose outer end has the port's
         name and is the host's. A cable has an end for each of two patch ports.
         """
-        return {made: link for link in self.links for made in ports_marked(self.owner, link)}
+        return {
+            made: link
+            for link in self.links.by_index.values()
+            for made in ports_marked(self.owner, link)
+        }
+
+    @cached_property
+    def own(self) -> frozenset[int]:
+        """The indexes of all links that this daemon has made, both ends of pairs."""
+        pairs = (*self.made.values(), *(inside for _, inside in self.unfinished))
+        return frozenset(end.index for link in pairs for end in self.links.ends(link))
 
     @cached_property
     def unfinished(self) -> tuple[tuple[Link, Link], ...]:
         """The pairs that this daemon has made without coming to mark them: outer and inner end."""
-        marked = {end.index for link in self.made.values() for end in self.ends(link)}
+        marked = {end.index for link in self.made.values() for end in self.links.ends(link)}
         return tuple(
             (outer, link)
-            for link in self.links
+            for link in self.links.by_index.values()
             if link.kind == "veth" and link.index not in marked
-            if (outer := self.other_end(link)) and is_pair_of(self.owner, link, outer)
+            if (outer := self.links.other_end(link)) and is_pair_of(self.owner, link, outer)
         )
-
-    def other_end(self, link: Link) -> Link | None:
-        """The other end of a veth pair, if it is in this network namespace."""
-        return self.by_index.get(link.peer) if link.peer_namespace == -1 else None
-
-    def ends(self, link: Link) -> tuple[Link, ...]:
-        """The link, and the other end of a pair if it is in this network namespace."""
-        other = self.other_end(link)
-        return (link, other) if other and link.kind == "veth" else (link,)

@@ -133,7 +133,7 @@ def _release(
 def _let_go(name: str, port: Port, observed: Observed, kept: Set[int]) -> Iterator[Step]:
     """Leave links as they were found, unless they only change ports or go themselves."""
     for life in lives_of(port):
-        link = observed.by_index.get(life.ifindex)
+        link = observed.links.by_index.get(life.ifindex)
         if link and lives(life, link) and link.promiscuous and link.index not in kept:
             yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
 
@@ -144,7 +144,7 @@ def _take_names(
     takers: Mapping[int, tuple[str, str]],
 ) -> Iterator[Step]:
     """Take old names back from links that are not their ports' any more, or are called so again."""
-    for link in observed.links:
+    for link in observed.links.by_index.values():
         for name in former_names(observed.owner, link) if link.alternative_names else ():
             bridge, port = takers.get(link.index, ("", ""))
             members = bound[bridge][port].members if bridge else {}
@@ -168,7 +168,7 @@ def _keep_names(
             if link is None or link.name == member.name or not member.has_usual_name:
                 continue
             mark = former_mark(observed.owner, member.name)
-            if member.name not in observed.by_name and mark not in link.alternative_names:
+            if member.name not in observed.links.by_name and mark not in link.alternative_names:
                 yield KeepName(bridge.name, port.name, link.index, member.name, mark)
 
 
@@ -294,6 +294,6 @@ def _set_mtu(
     usual = {PortKind.INTERNAL: min(outward, default=0), PortKind.PATCH: _CABLE_MTU}
     for port, link in ports:
         wanted = port.mtu or usual.get(port.kind, 0)
-        for end in observed.ends(link) if port.kind is PortKind.INTERNAL else (link,):
+        for end in observed.links.ends(link) if port.kind is PortKind.INTERNAL else (link,):
             if wanted and end.mtu != wanted:
                 yield SetMtu(bridge.name, port.name, end.index, wanted)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 
 from hotswitch.base.clock import Clock
@@ -16,6 +17,7 @@ from hotswitch.switch.binding import bindings
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.following import Place, follow_devices
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.making import sort_out
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import all_ports
@@ -28,16 +30,24 @@ _ROUNDS = 4
 _NEWS = (CreateInternalLink, CreateTap, CreateCable, SetMtu)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
+_SOME = 32
+"""Links in one sweep."""
 
 
 class Switch:
-    """All bridges of one daemon."""
+    """All bridges of one daemon.
+
+    expired: by bridge, how many addresses have been forgotten for their silence.
+    """
 
     def __init__(self, world: World, clock: Clock) -> None:
         self._world = world
         self._clock = clock
         self._desired = Desired()
         self._failures: list[Failure] = []
+        self.expired: Counter[str] = Counter()
+        self._refreshed = LinkTable()
+        self._to_sweep: list[int] = []
         self._memory: Memory[Place] = Memory()
         self._expired: set[Place] = set()
         self._deadline: int | None = None
@@ -93,9 +103,27 @@ class Switch:
     def links_changed(self) -> list[Failure]:
         """Something happened to the kernel's links: look again."""
         failures = self.reconcile()
-        for datapath in self._world.datapaths.values():
-            datapath.refresh()
+        links = self._world.links.look()
+        changed = links.by_index.differing(self._refreshed.by_index)
+        self._refreshed = links
+        self._refresh(changed)
         return failures
+
+    def sweep(self) -> None:
+        """Look at what some ports' links can do, each time at the next few. Raises HotswitchError.
+
+        Nobody tells when it changes with their other ends, in another network namespace.
+        """
+        ports = (port for each in self._world.datapaths.values() for port in each.ports().values())
+        if not self._to_sweep:
+            self._to_sweep = [port.ifindex for port in ports if port.ifindex]
+        some, self._to_sweep = self._to_sweep[-_SOME:], self._to_sweep[:-_SOME]
+        self._refresh(some)
+
+    def _refresh(self, links: Collection[int]) -> None:
+        if links:
+            for datapath in self._world.datapaths.values():
+                datapath.refresh(links)
 
     def reconcile(self) -> list[Failure]:
         """Look, plan, apply; again if a link was made, whose index only a new look tells.
@@ -136,9 +164,10 @@ class Switch:
                 ports = datapath.ports()
                 vlans = {n: wanted[port.name] for n, port in ports.items() if port.name in wanted}
                 rows = datapath.addresses()
-                gone = {*aged(rows, now=now, ageing_time=bridge.ageing_time), *astray(rows, vlans)}
-                if gone:
-                    datapath.delete_addresses(gone)
+                if old := aged(rows, now=now, ageing_time=bridge.ageing_time):
+                    self.expired[name] += datapath.delete_addresses(old)
+                if lost := astray(rows, vlans):
+                    datapath.delete_addresses(lost)
             except HotswitchError as error:
                 errors.append(error)
         return errors

@@ -1,18 +1,24 @@
-"""dpctl/dump-dps and dpctl/show: each bridge's datapath, as ovs-dpctl(8) would show it."""
+"""The `dpctl/` commands: each bridge's datapath, as ovs-dpctl(8) would show it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from hotswitch.app.appctl.dpif import lookups
+from hotswitch.app.appctl.flows import FlowWriter
 from hotswitch.app.appctl.names import datapath_name, port_type
 from hotswitch.app.control.method import RequestError
+from hotswitch.app.methods.tables import by_table
 from hotswitch.app.service import Service
+from hotswitch.model.entry import NOTHING
 from hotswitch.model.port import PortStatistics
 from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.switch.desired import PortKind
 from hotswitch.switch.status import BridgeStatus
 
+_NAMING = ("--names", "--no-names")
+_FLOW_OPTIONS = ("-m", "--more", *_NAMING)
+_MANY = 1 << 16
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -33,8 +39,46 @@ def register(commands: Commands, service: Service) -> None:
             lines += _datapath(service, statuses[bridge], with_statistics=bool(options))
         return "".join(f"{line}\n" for line in lines)
 
+    def flows(words: Sequence[str]) -> str:
+        options = [each for each in words if each.startswith("-")]
+        asked = [each for each in words if not each.startswith("-")]
+        wrong = [each for each in options if each not in _FLOW_OPTIONS]
+        if wrong:
+            raise RequestError(f"Unrecognized option {wrong[0]}")
+        if filters := [each for each in asked if "=" in each]:
+            raise RequestError(f"{filters[0]}: flows can't be filtered here")
+        bridges = [_bridge(service, each) for each in asked]
+        bridges = bridges or [each.name for each in service.forwarding()]
+        blocks = [_flows(service, each, options) for each in bridges]
+        if len(blocks) > 1:
+            pairs = zip(bridges, blocks, strict=True)
+            blocks = [[f"{datapath_name(name)}:", *lines] for name, lines in pairs]
+        return "".join(f"{line}\n" for lines in blocks for line in lines)
+
+    def bridge_flows(words: Sequence[str]) -> str:
+        if words[-1] not in service.desired.bridges:
+            raise RequestError("no such bridge")
+        return flows(words)
+
+    usage = "[-m] [--names | --no-names]"
     commands.add("dpctl/dump-dps", "", 0, 0, names)
-    commands.add("dpctl/show", "[-s] [dp...]", 0, 1 << 16, show)
+    commands.add("dpctl/show", "[-s] [dp...]", 0, _MANY, show)
+    commands.add("dpctl/dump-flows", f"{usage} [dp...]", 0, _MANY, flows)
+    commands.add("dpif/dump-flows", f"{usage} bridge", 1, _MANY, bridge_flows)
+
+
+def _flows(service: Service, bridge: str, options: Sequence[str]) -> list[str]:
+    datapath = service.switch.datapath(bridge)
+    named = [each for each in options if each in _NAMING]
+    names = {number: port.name for number, port in datapath.ports().items()}
+    writer = FlowWriter(service.registry, names if named and named[-1] == "--names" else {})
+    counted = datapath.entry_statistics()
+    now = service.clock.now()
+    detailed = bool({"-m", "--more"}.intersection(options))
+    return [
+        writer.line(entry, counted.get(key, NOTHING), now, with_cookie=detailed)
+        for key, entry in sorted(datapath.entries().items(), key=lambda item: by_table(item[1]))
+    ]
 
 
 def _bridge(service: Service, name: str) -> str:

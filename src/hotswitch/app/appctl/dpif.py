@@ -1,4 +1,4 @@
-"""dpif/show: bridges with their ports and their numbers."""
+"""dpif/show and dpif/dump-dps: bridges with their ports and their numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from hotswitch.switch.status import BridgeStatus
 
 
 def register(commands: Commands, service: Service) -> None:
-    """Add the command."""
+    """Add the commands."""
+
+    def names(_: Sequence[str]) -> str:
+        return "".join(f"{datapath_name(each.name)}\n" for each in service.forwarding())
 
     def show(_: Sequence[str]) -> str:
         lines = []
@@ -25,6 +28,7 @@ def register(commands: Commands, service: Service) -> None:
         return "".join(f"{line}\n" for line in lines)
 
     commands.add("dpif/show", "", 0, 0, show)
+    commands.add("dpif/dump-dps", "", 0, 0, names)
 
 
 def lookups(service: Service, bridge: str) -> tuple[int, int]:

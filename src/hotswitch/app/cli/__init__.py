@@ -15,6 +15,7 @@ import click
 
 from hotswitch.app.cli.root import root
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.shorten import shorten
 
 PROGRAM = "hotswitch"
 
@@ -28,6 +29,10 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run with these arguments; the exit code."""
+
+    def complain(message: str) -> None:
+        _complain(shorten(message, arguments))
+
     try:
         _check_text(arguments)
         root.main(arguments, PROGRAM, standalone_mode=False)
@@ -38,21 +43,21 @@ def run(arguments: list[str]) -> int:
         return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else PROGRAM
-        _complain(f"{error.format_message().rstrip('.')} (see: {command} --help)")
+        complain(f"{error.format_message().rstrip('.')} (see: {command} --help)")
         return 2
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except click.ClickException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
         return 1
     except HotswitchError as error:
-        _complain(str(error))
+        complain(str(error))
         return 1
     except OSError as error:
         # Of the output: others are declared. Don't let the interpreter's last flush complain too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # then the reader has enough
-            _complain(f"can't write: {error.strerror}")
+            complain(f"can't write: {error.strerror}")
         return 1
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED

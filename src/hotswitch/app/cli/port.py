@@ -14,6 +14,7 @@ from hotswitch.app.cli.words import (
     LIFECYCLES,
     Word,
     lifecycle,
+    mac,
     number,
     on_off,
     one_of,
@@ -25,15 +26,10 @@ from hotswitch.app.cli.words import (
     vlans,
     words_argument,
 )
-from hotswitch.headers.text import MAC
 
 _MODES = ("access", "trunk", "native-tagged", "native-untagged")
 _TYPES = ("system", "internal", "tap", "patch")
 _HOOKS = ("auto", "tcx", "xdp")
-
-
-def _mac(value: str) -> str:
-    return MAC.show(MAC.read(value))
 
 
 _TAG = Word("tag", "tag", or_none(vlan))
@@ -44,7 +40,7 @@ _STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0)
 _NUMBER = Word("number", "number", number(0, 0xFEFF))
 _TYPE = Word("type", "type", one_of(*_TYPES), _TYPES)
 _PEER = Word("peer", "peer", or_none(text, ""), names="port")
-_MAC = Word("mac", "mac", or_none(_mac, ""))
+_MAC = Word("mac", "mac", or_none(mac, ""))
 _MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
 _LINK = Word("link", "link", or_none(text, ""))

@@ -11,9 +11,10 @@ import hotswitch
 from hotswitch.app.cli.context import shared_options
 
 NOUNS = {
+    "show": "Show the database and the bridges at a glance.",
     "bridge": "Make, change and list bridges.",
     "port": "Give links to bridges, change and list ports.",
-    "fdb": "Show and flush learned addresses.",
+    "fdb": "Show, add and flush addresses.",
     "table": "Show the entries that packets go through.",
     "stats": "Show what ports and bridges have counted.",
     "top": "Watch the rates of all ports.",

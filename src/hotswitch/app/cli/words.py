@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hotswitch.app.cli import names
+from hotswitch.headers.text import MAC
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,11 @@ def pairs(value: str) -> dict[str, str]:
 def several(value: str) -> list[str]:
     """Words with commas between."""
     return value.split(",")
+
+
+def mac(value: str) -> str:
+    """A MAC address."""
+    return MAC.show(MAC.read(value))
 
 
 def or_none(read: Callable[[str], Any], nothing: Any = None) -> Callable[[str], Any]:

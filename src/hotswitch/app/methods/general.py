@@ -1,4 +1,4 @@
-"""version, exit."""
+"""show, version, exit."""
 
 from __future__ import annotations
 
@@ -30,10 +30,22 @@ def methods(service: Service) -> tuple[Method, ...]:
             "pid": os.getpid(),
         }
 
+    def show(_: Nothing) -> dict[str, Any]:
+        where = service.whereabouts
+        status = service.switch.status()
+        return {
+            "database": {"name": where.database, "problem": where.problem},
+            "bridges": [
+                {"name": name, "error": each.error, "ports": sorted(each.ports)}
+                for name, each in sorted(status.items())
+            ],
+        }
+
     async def leave(asked: Exit) -> None:
         await service.stop(asked.stop_forwarding)
 
     return (
+        Method("show", show),
         Method("version", version),
         Method("exit", leave, Exit),
     )

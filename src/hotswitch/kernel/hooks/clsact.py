@@ -1,4 +1,4 @@
-"""clsact: a BPF filter at a device's ingress, for kernels without tcx (tc-bpf(8)).
+"""clsact: a BPF filter at a device's ingress or egress, for kernels without tcx (tc-bpf(8)).
 
 The filter stays on the device until it is taken off, whatever becomes of processes. It is known
 by its priority, handle and name, so it is found again, and others' filters stay as they are. The
@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
@@ -40,22 +41,39 @@ _message = struct.Struct("=BxxxiIII")
 
 
 class ClsactAttachment:
-    """Our filter on a device."""
+    """Our filter on a device, with the program that it runs.
 
-    def __init__(self, ifindex: int) -> None:
+    A filter like it with another program is not this one: the device that had the index before may
+    have gone, and another hotswitch may have the one that has it now.
+    """
+
+    def __init__(self, ifindex: int, parent: int, program_id: int) -> None:
         self._ifindex = ifindex
+        self._parent = parent
+        self._program_id = program_id
 
     @property
     def ifindex(self) -> int:
         """The device's index, or 0 once the filter or the device has gone."""
-        return self._ifindex if _ours(self._ifindex) else 0
+        return self._ifindex if self._name() else 0
+
+    @property
+    def program_id(self) -> int:
+        """The program that it runs."""
+        return self._program_id
+
+    def _name(self) -> bytes:
+        """The filter's name, or nothing once it has gone."""
+        found = _ours(self._ifindex, self._parent)
+        return found.name if found and found.program == self._program_id else b""
 
     def replace(self, program: Program) -> None:
         """Run another program from now on; no packet misses both. Raises KernelError."""
-        name = _ours(self._ifindex)
+        name = self._name()
         if not name:
             raise KernelError(f"replace the filter on the device {self._ifindex}", errno.ENOENT)
-        _put(program, self._ifindex, name, netlink.REPLACE)
+        _put(program, self._ifindex, self._parent, name, netlink.REPLACE)
+        self._program_id = program.info().id
 
     def detach(self) -> None:
         """Take our filter off, and the qdisc if it was made for it. Raises KernelError.
@@ -63,10 +81,11 @@ class ClsactAttachment:
         It is no error if they have gone.
         """
         attempt = f"detach from the device {self._ifindex}"
-        name = _ours(self._ifindex)
+        name = self._name()
         if not name:
             return
-        _request(_RTM_DELTFILTER, 0, _filter(self._ifindex), attempt, may_be_gone=True)
+        body = _filter(self._ifindex, self._parent)
+        _request(_RTM_DELTFILTER, 0, body, attempt, may_be_gone=True)
         if name == _NAME_WITH_QDISC and not _filters(self._ifindex):
             _request(_RTM_DELQDISC, 0, _qdisc(self._ifindex), attempt, may_be_gone=True)
 
@@ -77,8 +96,11 @@ class ClsactAttachment:
         """Nothing: the filter stays."""
 
 
-def attach(program: Program, ifindex: int) -> ClsactAttachment:
-    """Attach at the device's ingress. Raises KernelError: EEXIST if ours is there already."""
+def attach(program: Program, ifindex: int, *, egress: bool = False) -> ClsactAttachment:
+    """Attach at the device's ingress or egress.
+
+    Raises KernelError: EEXIST if ours is there already.
+    """
     attempt = f"attach to the device {ifindex}"
     made = True
     try:
@@ -87,14 +109,15 @@ def attach(program: Program, ifindex: int) -> ClsactAttachment:
         if error.errno != errno.EEXIST:
             raise _explained(error) from None
         made = False
+    parent = _parent(egress)
     try:
         name = _NAME_WITH_QDISC if made else _NAME
-        _put(program, ifindex, name, netlink.CREATE | netlink.EXCLUSIVE)
+        _put(program, ifindex, parent, name, netlink.CREATE | netlink.EXCLUSIVE)
     except KernelError as error:
         if made and not _filters(ifindex):
             _request(_RTM_DELQDISC, 0, _qdisc(ifindex), attempt, may_be_gone=True)
         raise _explained(error) from None
-    return ClsactAttachment(ifindex)
+    return ClsactAttachment(ifindex, parent, program.info().id)
 
 
 def _explained(error: KernelError) -> KernelError:
@@ -104,43 +127,50 @@ def _explained(error: KernelError) -> KernelError:
     return KernelError(error.attempt, error.errno, remedy=_NO_CLSACT)
 
 
-def find(ifindex: int) -> ClsactAttachment | None:
-    """Our filter on the device, if an earlier life left one there. Raises KernelError."""
-    return ClsactAttachment(ifindex) if _ours(ifindex) else None
+def find(ifindex: int, *, egress: bool = False) -> ClsactAttachment | None:
+    """A hotswitch's filter on the device, if there is one. Raises KernelError."""
+    parent = _parent(egress)
+    found = _ours(ifindex, parent)
+    return ClsactAttachment(ifindex, parent, found.program) if found else None
 
 
-def program_ids(ifindex: int) -> list[int]:
-    """The program of our filter on the device, if there is one. Raises KernelError."""
-    return [
-        program
-        for handle, priority, name, program in _filters(ifindex)
-        if (handle, priority) == (_HANDLE, _PRIORITY) and name in (_NAME, _NAME_WITH_QDISC)
-    ]
+def _parent(egress: bool) -> int:
+    return _EGRESS if egress else _INGRESS
 
 
-def _put(program: Program, ifindex: int, name: bytes, flags: int) -> None:
+class _Filter(NamedTuple):
+    """program: its id."""
+
+    handle: int
+    priority: int
+    name: bytes
+    program: int
+
+
+def _put(program: Program, ifindex: int, parent: int, name: bytes, flags: int) -> None:
     options = netlink.nested(
         _TCA_OPTIONS,
         netlink.u32(_TCA_BPF_FD, program.fd),
         netlink.attribute(_TCA_BPF_NAME, name + b"\0"),
         netlink.u32(_TCA_BPF_FLAGS, _DIRECT_ACTION),
     )
-    body = _filter(ifindex) + netlink.text(_TCA_KIND, _FILTER) + options
+    body = _filter(ifindex, parent) + netlink.text(_TCA_KIND, _FILTER) + options
     _request(_RTM_NEWTFILTER, flags, body, f"attach to the device {ifindex}")
 
 
-def _ours(ifindex: int) -> bytes:
-    """The name of our filter on the device, or nothing."""
-    for handle, priority, name, _ in _filters(ifindex):
-        if (handle, priority) == (_HANDLE, _PRIORITY) and name in (_NAME, _NAME_WITH_QDISC):
-            return name
-    return b""
+def _ours(ifindex: int, parent: int) -> _Filter | None:
+    """A hotswitch's filter there."""
+    names = (_NAME, _NAME_WITH_QDISC)
+    for each in _filters(ifindex, parent):
+        if (each.handle, each.priority) == (_HANDLE, _PRIORITY) and each.name in names:
+            return each
+    return None
 
 
-def _filters(ifindex: int) -> list[tuple[int, int, bytes, int]]:
-    """All filters of the device's clsact: (handle, priority, name, id of the program)."""
+def _filters(ifindex: int, *parents: int) -> list[_Filter]:
+    """The filters at these parents of the device's clsact, or at both."""
     found = []
-    for parent in (_INGRESS, _EGRESS):
+    for parent in parents or (_INGRESS, _EGRESS):
         body = _message.pack(socket.AF_UNSPEC, ifindex, 0, parent, 0)
         attempt = f"list the filters of the device {ifindex}"
         for message in _request(_RTM_GETTFILTER, netlink.DUMP, body, attempt, may_be_gone=True):
@@ -150,13 +180,13 @@ def _filters(ifindex: int) -> list[tuple[int, int, bytes, int]]:
             name = told.get(_TCA_BPF_NAME, b"").rstrip(b"\0")
             program = int.from_bytes(told.get(_TCA_BPF_ID, b""), sys.byteorder)
             if handle:  # the kernel also lists each priority once, as handle 0
-                found.append((handle, info >> 16, name, program))
+                found.append(_Filter(handle, info >> 16, name, program))
     return found
 
 
-def _filter(ifindex: int) -> bytes:
+def _filter(ifindex: int, parent: int) -> bytes:
     info = _PRIORITY << 16 | _ALL_PROTOCOLS
-    return _message.pack(socket.AF_UNSPEC, ifindex, _HANDLE, _INGRESS, info)
+    return _message.pack(socket.AF_UNSPEC, ifindex, _HANDLE, parent, info)
 
 
 def _qdisc(ifindex: int) -> bytes:

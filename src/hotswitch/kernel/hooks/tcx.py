@@ -31,21 +31,20 @@ class _QueryAttributes(ctypes.Structure):
     )
 
 
-def program_ids(ifindex: int) -> list[int]:
-    """The programs at the device's ingress, in their order. Raises KernelError."""
+def program_ids(ifindex: int, *, egress: bool = False) -> list[int]:
+    """The programs at the device's ingress or egress, in their order. Raises KernelError."""
     found = (ctypes.c_uint32 * _MOST)()
     attributes = _QueryAttributes(
-        ifindex, AttachType.TCX_INGRESS, program_ids=ctypes.addressof(found), count=_MOST
+        ifindex, _type(egress), program_ids=ctypes.addressof(found), count=_MOST
     )
     bpf(Command.QUERY, attributes, f"list the programs at the device {ifindex}")
     return list(found[: attributes.count])
 
 
-def attach(program: Program, ifindex: int) -> BpfLink:
-    """Attach behind all programs at the device's ingress. Raises KernelError."""
-    return BpfLink.create(program, ifindex, AttachType.TCX_INGRESS)
+def attach(program: Program, ifindex: int, *, egress: bool = False) -> BpfLink:
+    """Attach behind all programs at the device's ingress or egress. Raises KernelError."""
+    return BpfLink.create(program, ifindex, _type(egress))
 
 
-def attach_egress(program: Program, ifindex: int) -> BpfLink:
-    """Attach behind all programs at the device's egress. Raises KernelError."""
-    return BpfLink.create(program, ifindex, AttachType.TCX_EGRESS)
+def _type(egress: bool) -> AttachType:
+    return AttachType.TCX_EGRESS if egress else AttachType.TCX_INGRESS

@@ -12,18 +12,21 @@ VERSION = 3
 """Another one where maps mean something else than before: then nothing is taken over."""
 
 PORTS = "ports"
-"""hash: ifindex (u32) -> port number (u32)."""
+"""hash: ifindex (u32) -> port number (u32). A port with several links has a row for each."""
 PORT_HINTS = "port_hints"
 """array by ifindex modulo its length: ifindex, port number (u32 each). The hash has the others."""
 PORT_HINT = struct.Struct("<II")
 PORT_HINTS_LENGTH = 4096
 LINKS = "links"
-"""array by port number: ifindex (u32), flags (u32)."""
+"""array by port number: ifindex (u32), flags (u32), of the link that frames leave by. Written and
+read as one word, for another link may take its place at any moment."""
 LINK = struct.Struct("<II")
 LINK_PEER = 1
 """The link is a veth whose other end is in another namespace: hand packets straight to it."""
 LINK_XDP = 2
 """The link takes frames that XDP redirects to it."""
+LINK_HOST = 4
+"""The port is the host's: frames are taken where the host sends them, and received by the host."""
 
 SLOTS = "slots"
 """array by slot: template, next (u32 each), cookie (u64), priority, nothing (u32 each), operands.

@@ -19,6 +19,21 @@ _FLOOD = "send_to_one"
 _CONTEXT, _START, _IN_PORT, _LENGTH, _SENT = range(0, 40, 8)
 
 
+class Link:
+    """What a port's row in the map of links says at one moment: read whole, for another link may
+    take its place at any time."""
+
+    def __init__(self, code: Code, row: Value) -> None:
+        self._code = code
+        both = code.opaque(code.load(row, 0))
+        self.ifindex = code.b.and_(both, code.number(0xFFFFFFFF))
+        self._flags = code.b.lshr(both, code.number(32))
+
+    def has(self, flag: int) -> Value:
+        """Whether it has a flag (`layout.LINK_*`)."""
+        return self._code.is_set(self._code.b.and_(self._flags, self._code.number(flag)))
+
+
 class Outputs:
     """Builds outputs."""
 
@@ -47,15 +62,14 @@ class Outputs:
         on = self.verdict["finish"] if last else code.block("sent")
         if not to_in_port:
             code.jump_if(b.icmp_unsigned("==", port, self.in_port), on)
-        link = code.element(memory.LINKS, port, on)
+        link = Link(code, code.element(memory.LINKS, port, on))
         counters = code.element(memory.PORT_COUNTERS, port, on)
-        ifindex = code.load(link, 0, I32)
+        ifindex = link.ifindex
         missing = code.block("no_link")
         code.jump_if(b.icmp_unsigned("==", ifindex, code.number(0)), missing)
         if self.packet.context.whole_data:
             # Once written to, the frame can't be left to tcx any more.
-            takes = b.and_(code.load(link, 4, I32), code.number(memory.LINK_XDP))
-            code.jump_if(b.icmp_unsigned("==", takes, code.number(0)), self.verdict["pass_on"])
+            code.jump_if(b.not_(link.has(memory.LINK_XDP)), self.verdict["pass_on"])
             commit()
             self.counting.certain()
         else:
@@ -63,7 +77,7 @@ class Outputs:
         code.increment(counters, TX_PACKETS)
         code.increment(counters, TX_BYTES, self.packet.frame_length())
         if last:
-            self._redirect(link, ifindex)
+            self._redirect(link)
         else:
             self.state.set_cell(cells.ACTED, 1)
             code.call(c.CLONE_REDIRECT, self.packet.pointer, b.trunc(ifindex, I32), code.number(0))
@@ -74,13 +88,12 @@ class Outputs:
         if not last:
             code.enter(on)
 
-    def _redirect(self, link: Value, ifindex: Value) -> None:
+    def _redirect(self, link: Link) -> None:
         code, b = self.code, self.code.b
-        narrow = b.trunc(ifindex, I32)
+        narrow = b.trunc(link.ifindex, I32)
         if not self.packet.context.whole_data:
             peer, plain = code.block("to_peer"), code.block("to_link")
-            is_peer = b.and_(code.load(link, 4, I32), code.number(memory.LINK_PEER))
-            b.cbranch(code.is_set(is_peer), peer, plain)
+            b.cbranch(link.has(memory.LINK_PEER), peer, plain)
             code.enter(peer)
             b.ret(b.trunc(code.call(c.REDIRECT_PEER, narrow, code.number(0)), I32))
             code.enter(plain)
@@ -116,8 +129,8 @@ def flood_function(module: ir.Module) -> Value:
     member = code.element(memory.MEMBERS, b.add(code.load(given, _START), index), done)
     port = code.load(member, 0)
     code.jump_if(b.icmp_unsigned("==", port, code.load(given, _IN_PORT)), done)
-    link = code.element(memory.LINKS, port, done)
-    ifindex = code.load(link, 0, I32)
+    link = Link(code, code.element(memory.LINKS, port, done))
+    ifindex = link.ifindex
     counters = code.element(memory.PORT_COUNTERS, port, done)
     missing = code.block("no_link")
     code.jump_if(b.icmp_unsigned("==", ifindex, code.number(0)), missing)

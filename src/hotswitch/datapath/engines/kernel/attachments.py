@@ -1,5 +1,4 @@
-"""The entry program at each port's link: one small program that never changes, and jumps into the
-pipeline's.
+"""The entry program at each port's links.
 
 The kernel takes about 12 ms to attach a tcx link (it waits for an RCU grace period), and 0.4 ms for
 a clsact filter. So a port forwards through a filter at once, and a thread puts a tcx link, which
@@ -8,220 +7,195 @@ nobody else can take away, in its place.
 
 from __future__ import annotations
 
-import errno
+import enum
 import logging
-import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.compiler.targets.bpf.hook import SKB, XDP
+from hotswitch.datapath.engines.kernel.entry_programs import EntryPrograms
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import pins
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.hooks import clsact, tcx, xdp
 from hotswitch.kernel.hooks.hook import Attachment
-from hotswitch.kernel.maps import Map
 from hotswitch.kernel.probe import TCX
-from hotswitch.kernel.programs import Program, ProgramType
 
 _log = logging.getLogger(__name__)
-_ENTRY = "hotswitch_entry"
 _QUIET = 1.0
 """Seconds without a new port before links take filters' places: it makes others wait too."""
-_TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
 
 
-def entry_instructions(context: Context, programs: Map) -> bytes:
-    """Tail-call the hook's pipeline; without one, let the packet pass."""
-    pass_on = context.pass_on - (1 << 32) if context.pass_on >> 31 else context.pass_on
-    return b"".join(
-        struct.pack("<BBhi", *each)
-        for each in (
-            (0x18, 0x12, 0, programs.fd),  # r2 = the program array
-            (0x00, 0x00, 0, 0),
-            (0xB7, 0x03, 0, 0),  # r3 = its element
-            (0x85, 0x00, 0, 12),  # bpf_tail_call
-            (0xB4, 0x00, 0, pass_on),  # w0 = pass
-            (0x95, 0x00, 0, 0),
-        )
-    )
+class Place(enum.StrEnum):
+    """Where on a link's way packets are taken."""
+
+    INGRESS = "tcx"
+    EGRESS = "egress"
+    XDP = "xdp"
 
 
-def _leads_on(map_ids: Sequence[int]) -> bool:
-    """Whether an entry program's array still has a pipeline to jump to."""
-    for number in map_ids:
-        with Map.from_id(number) as programs:
-            if programs.lookup(bytes(4)):
-                return True
-    return False
+class Spot(NamedTuple):
+    """A place at a link."""
+
+    place: Place
+    ifindex: int
 
 
 class Attachments:
-    """What is attached where, by port number and hook."""
+    """What is attached where, by port number and spot."""
 
     def __init__(self, directory: Path, store: MapStore) -> None:
         self._directory = directory
-        self._store = store
-        self._entry: dict[str, Program] = {}
-        self._at: dict[tuple[int, str], tuple[int, Attachment]] = {}
+        self._programs = EntryPrograms(store)
+        self._at: dict[int, dict[Spot, Attachment]] = {}
         self._worker = ThreadPoolExecutor(1, "hotswitch-attach")
         self._changing = threading.Lock()
         self._closing = threading.Event()
         self._quiet_from = 0.0
 
-    def restore(self, ports: dict[int, int]) -> dict[int, int]:
-        """Open what an earlier life pinned. ports: number -> ifindex as it was noted.
+    def at(self, number: int) -> Set[Spot]:
+        """Where a port is attached, as far as is known here."""
+        return set(self._at.get(number, ()))
 
-        Returns number -> ifindex as it is: 0 where the link has gone.
+    def holds(self, number: int, spot: Spot) -> bool:
+        """Ask the kernel whether it still is. Raises KernelError."""
+        return self._at[number][spot].ifindex == spot.ifindex
+
+    def restore(self, wanted: Iterable[tuple[int, Spot]]) -> None:
+        """Open what an earlier life attached and is wanted, and take off the rest.
+
+        What has gone with its link is not there afterwards. Raises KernelError.
         """
-        found: dict[int, int] = {}
-        for number, ifindex in ports.items():
-            for context in (SKB, XDP):
-                attachment = self._open(number, context, ifindex)
-                if attachment is None:
-                    continue
-                if attachment.ifindex != ifindex or not ifindex:
-                    self._forget(number, context, attachment)
-                    continue
-                self._at[number, context.name] = (ifindex, attachment)
-                if context is SKB:
-                    found[number] = ifindex
-                    self._promote(number, ifindex)
-        for path in pins.listing(self._directory):
-            kind, _, rest = path.name.partition("_")
-            if kind == "link" and int(rest.partition("_")[0]) not in ports:
+        paths = {self._path(number, spot): (number, spot) for number, spot in wanted}
+        for path, (number, spot) in paths.items():
+            attachment = self._open(path, spot)
+            if attachment is None:
+                continue
+            if attachment.ifindex != spot.ifindex:
                 pins.remove(path)
-        return {number: found.get(number, 0) for number in ports}
+                attachment.close()
+                continue
+            self._note(number, spot, attachment)
+        for path in pins.listing(self._directory):
+            if path.name.startswith("link_") and path not in paths:
+                pins.remove(path)
 
-    def _open(self, number: int, context: Context, ifindex: int) -> Attachment | None:
-        path = self._path(number, context)
-        left = clsact.find(ifindex) if context is SKB and ifindex else None
+    def _open(self, path: Path, spot: Spot) -> Attachment | None:
+        left = None if spot.place is Place.XDP else self._filter(spot)
         if not path.exists():
             return left
         if left:  # that life ended between a link and the filter before it
             left.detach()
         return BpfLink.from_pin(path)
 
-    def put(self, number: int, context: Context, ifindex: int) -> None:
-        """Attach a port's hook to a link; 0: to none. Raises KernelError."""
-        known = self._at.get((number, context.name))
-        if known and known[0] == ifindex and known[1].ifindex == ifindex:
-            return
-        if known:
-            self._remove(number, context)
-        if not ifindex:
-            return
-        if context is SKB:
-            self._refuse_what_is_taken(ifindex)
-        attachment = self._attach(context, ifindex)
-        pins.remove(self._path(number, context))
-        attachment.pin(self._path(number, context))
-        self._at[number, context.name] = (ifindex, attachment)
-        if context is SKB:
-            self._promote(number, ifindex)
+    def _filter(self, spot: Spot) -> clsact.ClsactAttachment | None:
+        """The filter that this life or an earlier one of the same datapath left there."""
+        found = clsact.find(spot.ifindex, egress=spot.place is Place.EGRESS)
+        return found if found and self._programs.is_ours(found.program_id) else None
 
-    def _refuse_what_is_taken(self, ifindex: int) -> None:
-        """Raise KernelError if another hotswitch's datapath takes this device's packets."""
-        ours = self._store.get(SKB.programs).id
-        for number in (*(tcx.program_ids(ifindex) if TCX else ()), *clsact.program_ids(ifindex)):
-            with Program.from_id(number) as program:
-                info = program.info()
-            if info.name == _ENTRY and ours not in info.map_ids and _leads_on(info.map_ids):
-                raise KernelError(
-                    f"attach to the device {ifindex}",
-                    errno.EBUSY,
-                    remedy="it is a port of another hotswitch: delete it there first",
-                )
+    def attach(self, number: int, spot: Spot) -> None:
+        """Attach a port to a link where it is not. Raises KernelError; then it is not."""
+        if spot.place is not Place.XDP:
+            egress = spot.place is Place.EGRESS
+            self._programs.refuse_what_is_taken(spot.ifindex, egress=egress)
+        attachment = self._attach(spot)
+        path = self._path(number, spot)
+        try:
+            pins.remove(path)
+            attachment.pin(path)
+        except KernelError:
+            attachment.detach()
+            raise
+        self._note(number, spot, attachment)
 
-    def _promote(self, number: int, ifindex: int) -> None:
-        """Put a tcx link in the place of a port's filter, in the background."""
-        _, attachment = self._at[number, SKB.name]
-        if not TCX or isinstance(attachment, BpfLink):
-            return
-        program = self._entry_program(SKB)
+    def _attach(self, spot: Spot) -> Attachment:
+        ifindex = spot.ifindex
+        if spot.place is Place.XDP:
+            program = self._programs.get(XDP)
+            try:
+                return xdp.attach(program, ifindex)
+            except KernelError:
+                return xdp.attach_generic(program, ifindex)
+        program = self._programs.get(SKB)
+        left = self._filter(spot)
+        if left:
+            left.replace(program)
+            return left
+        egress = spot.place is Place.EGRESS
+        try:
+            return clsact.attach(program, ifindex, egress=egress)
+        except KernelError:
+            if TCX:
+                return tcx.attach(program, ifindex, egress=egress)
+            raise
 
-        def work() -> None:
-            while (left := self._quiet_from - time.monotonic()) > 0:
-                if self._closing.wait(left):
+    def _note(self, number: int, spot: Spot, attachment: Attachment) -> None:
+        self._at.setdefault(number, {})[spot] = attachment
+        if TCX and isinstance(attachment, clsact.ClsactAttachment):
+            self._quiet_from = time.monotonic() + _QUIET
+            self._worker.submit(self._promote, number, spot, attachment)
+
+    def _promote(self, number: int, spot: Spot, attachment: Attachment) -> None:
+        """Put a tcx link in the place of a port's filter."""
+        while (left := self._quiet_from - time.monotonic()) > 0:
+            if self._closing.wait(left):
+                return
+        with self._changing:
+            at = self._at.get(number, {})
+            if at.get(spot) is not attachment:
+                return
+            program = self._programs.get(SKB)
+            try:
+                link = tcx.attach(program, spot.ifindex, egress=spot.place is Place.EGRESS)
+                if not attachment.ifindex:  # the index is another device's by now
+                    link.close()
                     return
-            with self._changing:
-                if self._at.get((number, SKB.name)) != (ifindex, attachment):
-                    return
-                try:
-                    link = tcx.attach(program, ifindex)
-                    link.pin(self._path(number, SKB))
-                    self._at[number, SKB.name] = (ifindex, link)
-                    attachment.detach()
-                except KernelError as error:
-                    # Mostly the device has gone; else the filter goes on.
-                    _log.debug("port %s keeps its filter: %s", number, error)
+                link.pin(self._path(number, spot))
+                at[spot] = link
+                attachment.detach()
+            except KernelError as error:
+                # Mostly the device has gone; else the filter goes on.
+                _log.debug("port %s keeps its filter: %s", number, error)
 
-        self._quiet_from = time.monotonic() + _QUIET
-        self._worker.submit(work)
+    def detach(self, number: int, spot: Spot, *, ended: bool = False) -> None:
+        """Detach a port from a link. Raises KernelError.
 
-    def delete(self, number: int) -> None:
-        """Detach a port from all hooks. Raises KernelError."""
-        for context in (XDP, SKB):
-            if (number, context.name) in self._at:
-                self._remove(number, context)
+        ended: the link has gone, and what is there now under its index is another one's.
+        """
+        with self._changing:
+            attachment = self._at[number].pop(spot)
+            if not self._at[number]:
+                del self._at[number]
+            pins.remove(self._path(number, spot))
+            if ended:
+                attachment.close()
+            else:
+                attachment.detach()
 
-    def has(self, number: int, context: Context) -> bool:
-        """Whether the port is attached there."""
-        return (number, context.name) in self._at
+    def sweep(self, ifindex: int) -> None:
+        """Take off what a life left at a link that ended before noting it. Raises KernelError.
+
+        (A link's pin, `restore` has removed.)
+        """
+        for place in (Place.INGRESS, Place.EGRESS):
+            left = self._filter(Spot(place, ifindex))
+            if left:
+                left.detach()
 
     def close(self) -> None:
         """Let go; all stays attached."""
         self._closing.set()
         self._worker.shutdown(cancel_futures=True)
-        for _, attachment in self._at.values():
-            attachment.close()
-        for program in self._entry.values():
-            program.close()
+        for spots in self._at.values():
+            for attachment in spots.values():
+                attachment.close()
+        self._programs.close()
         self._at.clear()
-        self._entry.clear()
 
-    def _attach(self, context: Context, ifindex: int) -> Attachment:
-        program = self._entry_program(context)
-        if context is XDP:
-            try:
-                return xdp.attach(program, ifindex)
-            except KernelError:
-                return xdp.attach_generic(program, ifindex)
-        left = clsact.find(ifindex)
-        if left:
-            left.replace(program)
-            return left
-        try:
-            return clsact.attach(program, ifindex)
-        except KernelError:
-            if TCX:
-                return tcx.attach(program, ifindex)
-            raise
-
-    def _entry_program(self, context: Context) -> Program:
-        if context.name not in self._entry:
-            self._entry[context.name] = Program.load(
-                _TYPES[context.name],
-                entry_instructions(context, self._store.get(context.programs)),
-                name=_ENTRY,
-            )
-        return self._entry[context.name]
-
-    def _remove(self, number: int, context: Context) -> None:
-        with self._changing:
-            _, attachment = self._at.pop((number, context.name))
-            self._forget(number, context, attachment)
-
-    def _forget(self, number: int, context: Context, attachment: Attachment) -> None:
-        pins.remove(self._path(number, context))
-        if attachment.ifindex:
-            attachment.detach()
-        else:
-            attachment.close()
-
-    def _path(self, number: int, context: Context) -> Path:
-        return self._directory / f"link_{number}_{context.name}"
+    def _path(self, number: int, spot: Spot) -> Path:
+        return self._directory / f"link_{number}_{spot.place}_{spot.ifindex}"

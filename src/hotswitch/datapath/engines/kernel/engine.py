@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,9 +152,9 @@ class KernelEngine:
     # ports
 
     def put_port(self, port: Port) -> None:
-        """Add the port, or change its link or hook. Raises DatapathError."""
+        """Add the port, or change its links, hook or side. Raises DatapathError."""
         with self._declared(f"port {port.name}: "):
-            if self.running.homes is None and port.ifindex:
+            if self.running.homes is None and port.links:
                 self._settle()
             self._room.for_port(port.number)
             if self.ports.wants_xdp(port) and XDP.name not in self.ports.hooks:
@@ -162,6 +162,7 @@ class KernelEngine:
                 self.running.reload()
             self.ports.put(port)
             self._journal.write()
+            self.ports.tidy(port.number)
 
     def delete_port(self, number: int) -> PortStatistics:
         """Detach the port and return its last statistics. Raises DatapathError."""
@@ -176,13 +177,13 @@ class KernelEngine:
         """All ports' statistics, by number."""
         return self.port_counters.ports(self.ports.known)
 
-    def refresh(self) -> None:
-        """Look again at what ports' links can do: it changes with their other ends.
+    def refresh(self, links: Collection[int] | None = None) -> None:
+        """Look again at what ports' links, or those of these indexes, can do.
 
-        Raises DatapathError.
+        It changes with their other ends. Raises DatapathError.
         """
         with self._declared():
-            self.ports.refresh()
+            self.ports.refresh(links)
 
     # entries
 

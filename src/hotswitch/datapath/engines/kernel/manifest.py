@@ -14,7 +14,7 @@ from hotswitch.compiler.shape import Shape, Subtable, Table
 from hotswitch.compiler.template import Template
 from hotswitch.model import action as actions
 from hotswitch.model.action import Action
-from hotswitch.model.port import Hook, Meter, Port
+from hotswitch.model.port import Hook, LinkLife, Meter, Port, Side
 
 _LENGTH = struct.Struct("<I")
 
@@ -47,7 +47,7 @@ def encode(manifest: Manifest) -> bytes:
             str(number): [_action(each) for each in template]
             for number, template in manifest.templates.items()
         },
-        "ports": [[each.number, each.name, each.ifindex, each.hook] for each in manifest.ports],
+        "ports": [_port(each) for each in manifest.ports],
         "meters": [[each.number, each.rate, each.burst] for each in manifest.meters],
     }
     text = json.dumps(document, separators=(",", ":")).encode()
@@ -70,9 +70,23 @@ def decode(data: bytes) -> Manifest | None:
         document["retiring"],
         tuple((number, _read_shape(each, templates)) for number, each in document["programs"]),
         templates,
-        tuple(Port(n, name, index, Hook(hook)) for n, name, index, hook in document["ports"]),
+        tuple(_read_port(each) for each in document["ports"]),
         tuple(Meter(*each) for each in document["meters"]),
     )
+
+
+def _port(port: Port) -> list[Any]:
+    standby = [[each.ifindex, each.incarnation] for each in port.standby]
+    return [
+        port.number, port.name, port.ifindex, port.hook, port.incarnation, standby, port.side,
+    ]  # fmt: skip
+
+
+def _read_port(document: list[Any]) -> Port:
+    # What an older version wrote must be readable too: that it is older is found out later.
+    number, name, ifindex, hook, incarnation, standby, side = [*document, 0, [], Side.WIRE][:7]
+    lives = tuple(LinkLife(*each) for each in standby)
+    return Port(number, name, ifindex, Hook(hook), incarnation, lives, Side(side))
 
 
 def _shape(shape: Shape) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
 from hotswitch.base.clock import Clock
@@ -53,12 +53,16 @@ class ReferenceEngine:
         recorder.end(outcome.end)
         return outcome
 
+    def receive(self, ifindex: int, frame: bytes, recorder: Recorder = SILENT) -> Outcome:
+        """A frame comes in by a link, standby or not, which must be a port's (else ValueError)."""
+        return self.process(self._state.ports.by_link(ifindex), frame, recorder)
+
     def restore(self) -> Restored:
         """Nothing: an earlier life left nothing."""
         return Restored()
 
     def put_port(self, port: Port) -> None:
-        """Add the port, or change its link or hook."""
+        """Add the port, or change its links, hook or side."""
         self._state.ports.put(port)
 
     def delete_port(self, number: int) -> PortStatistics:
@@ -69,7 +73,7 @@ class ReferenceEngine:
         """All ports' statistics, by number."""
         return self._state.ports.statistics()
 
-    def refresh(self) -> None:
+    def refresh(self, links: Collection[int] | None = None) -> None:
         """Nothing: it has no links."""
 
     def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:

@@ -181,6 +181,17 @@ class Ports:
         """There is such a port, and a link behind it."""
         return number in self._ports and self._ports[number].ifindex != 0
 
+    def by_link(self, ifindex: int) -> int:
+        """The port that has this link, standby or not, or 0."""
+        return next(
+            (
+                number
+                for number, port in self._ports.items()
+                if any(link.ifindex == ifindex for link in port.links)
+            ),
+            0,
+        )
+
     def count(self, number: int, **counts: int) -> None:
         """Add to a port's counts, by the names in `PortStatistics`."""
         self._counts[number].update(counts)

@@ -1,0 +1,96 @@
+"""The entry program: a small one that never changes, and jumps into the pipeline's."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Sequence
+
+from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.hooks import clsact, tcx
+from hotswitch.kernel.maps import Map
+from hotswitch.kernel.probe import TCX
+from hotswitch.kernel.programs import Program, ProgramInfo, ProgramType
+
+_ENTRY = "hotswitch_entry"
+_TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
+
+
+def entry_instructions(context: Context, programs: Map) -> bytes:
+    """Tail-call the hook's pipeline; without one, let the packet pass."""
+    pass_on = context.pass_on - (1 << 32) if context.pass_on >> 31 else context.pass_on
+    return b"".join(
+        struct.pack("<BBhi", *each)
+        for each in (
+            (0x18, 0x12, 0, programs.fd),  # r2 = the program array
+            (0x00, 0x00, 0, 0),
+            (0xB7, 0x03, 0, 0),  # r3 = its element
+            (0x85, 0x00, 0, 12),  # bpf_tail_call
+            (0xB4, 0x00, 0, pass_on),  # w0 = pass
+            (0x95, 0x00, 0, 0),
+        )
+    )
+
+
+class EntryPrograms:
+    """Those of one datapath, one for each type of program."""
+
+    def __init__(self, store: MapStore) -> None:
+        self._store = store
+        self._loaded: dict[str, Program] = {}
+
+    def get(self, context: Context) -> Program:
+        """Load it, once. Raises KernelError."""
+        if context.name not in self._loaded:
+            self._loaded[context.name] = Program.load(
+                _TYPES[context.name],
+                entry_instructions(context, self._store.get(context.programs)),
+                name=_ENTRY,
+            )
+        return self._loaded[context.name]
+
+    def is_ours(self, program_id: int) -> bool:
+        """Whether this program, of this life or an earlier one, leads into our skb pipeline."""
+        info = _info(program_id)
+        return info is not None and self._store.get(SKB.programs).id in info.map_ids
+
+    def refuse_what_is_taken(self, ifindex: int, *, egress: bool) -> None:
+        """Raise KernelError if another hotswitch's datapath takes this device's packets."""
+        left = clsact.find(ifindex, egress=egress)
+        attached = tcx.program_ids(ifindex, egress=egress) if TCX else []
+        for number in (*attached, *([left.program_id] if left else ())):
+            info = _info(number)
+            if info and info.name == _ENTRY and self._is_anothers(info):
+                raise KernelError(
+                    f"attach to the device {ifindex}",
+                    errno.EBUSY,
+                    remedy="it is a port of another hotswitch: delete it there first",
+                )
+
+    def _is_anothers(self, info: ProgramInfo) -> bool:
+        return self._store.get(SKB.programs).id not in info.map_ids and _leads_on(info.map_ids)
+
+    def close(self) -> None:
+        """Let go; what is attached stays."""
+        for program in self._loaded.values():
+            program.close()
+        self._loaded.clear()
+
+
+def _info(program_id: int) -> ProgramInfo | None:
+    try:
+        with Program.from_id(program_id) as program:
+            return program.info()
+    except KernelError:
+        return None  # it went meanwhile
+
+
+def _leads_on(map_ids: Sequence[int]) -> bool:
+    """Whether an entry program's array still has a pipeline to jump to."""
+    for number in map_ids:
+        with Map.from_id(number) as programs:
+            if programs.lookup(bytes(4)):
+                return True
+    return False
