@@ -7,6 +7,7 @@ buffer and is the next flock, so a caller that is busy gets fewer and larger one
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -65,8 +66,19 @@ class LinkWatch:
         return self._book.take_changes()
 
     def relist(self) -> list[LinkChange]:
-        """Look at all links again, in case something was not told. Raises KernelError."""
+        """Look at all links again, for what the kernel does not tell (`observed`, rules 5 and 6).
+
+        Also makes up for a `read` that failed. Raises KernelError.
+        """
         self._book.stale = True
+        return self.read()
+
+    def look(self, *indexes: int) -> list[LinkChange]:
+        """Look at these links again, after something was done to them that the kernel does not
+        tell, such as an alternative name for a link that is not up. Raises KernelError.
+        """
+        self._book.apply(self._monitor.read())
+        self._ask(indexes)
         return self.read()
 
     def _list(self) -> None:
@@ -75,11 +87,14 @@ class LinkWatch:
 
     def _ask_doubtful(self) -> None:
         while doubtful := self._book.take_doubtful():
-            events: list[LinkEvent] = []
-            for index in doubtful:
-                link = get_link(index, self._asker)
-                events.append(Changed(link) if link else Removed(index, ""))
-            self._book.apply(events)
+            self._ask(doubtful)
+
+    def _ask(self, indexes: Iterable[int]) -> None:
+        events: list[LinkEvent] = []
+        for index in indexes:
+            link = get_link(index, self._asker)
+            events.append(Changed(link) if link else Removed(index, ""))
+        self._book.apply(events)
 
     def close(self) -> None:
         """Stop listening."""
