@@ -1,0 +1,219 @@
+"""Where everything is to be: each port's number and link, for what is wanted and what is there.
+
+A layout is a value, and shares with the one that it was made from whatever is the same. What a
+change can't touch is not looked at, so laying out costs what has changed. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TypeAlias
+
+from hotswitch.base.shared import SharedMap
+from hotswitch.kernel.links import Link
+from hotswitch.model.port import Port
+from hotswitch.switch.binding import Binding, bind, taken
+from hotswitch.switch.bridge_layout import BridgeLayout, bound, numbered, wanting
+from hotswitch.switch.desired import Desired, DesiredPort, PortKind
+from hotswitch.switch.link_table import LinkTable
+from hotswitch.switch.making import Made, Making, marked, sort_out
+from hotswitch.switch.marks import ports_marked
+from hotswitch.switch.observed import Observed, ObservedDatapath
+
+PortKey: TypeAlias = tuple[str, str]
+"""A bridge's name and a port's."""
+
+_NO_DATAPATH = ObservedDatapath()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All of it.
+
+    links: what it was made for. wanted, homes: all ports by name, and the bridges that they are in.
+    made, doomed: the links that hotswitch has made, and those of them that have to go.
+    takers: by link, the port that has it. troubled: ports whose binding is in error.
+    cables: all patch ports. unsettled: ports of which something could not be done.
+    """
+
+    links: LinkTable = field(default_factory=LinkTable)
+    bridges: Mapping[str, BridgeLayout] = field(default_factory=lambda: MappingProxyType({}))
+    wanted: SharedMap[str, DesiredPort] = field(default_factory=SharedMap)
+    homes: SharedMap[str, str] = field(default_factory=SharedMap)
+    made: Made = field(default_factory=SharedMap)
+    doomed: tuple[tuple[str, Link], ...] = ()
+    gone: frozenset[int] = frozenset()
+    takers: SharedMap[int, PortKey] = field(default_factory=SharedMap)
+    troubled: frozenset[str] = frozenset()
+    cables: frozenset[str] = frozenset()
+    unsettled: frozenset[str] = frozenset()
+
+
+NOTHING = Layout()
+
+
+def lay_out(desired: Desired, observed: Observed, before: Layout = NOTHING) -> Layout:
+    """The layout for what is wanted and what is there.
+
+    before: one that has been carried out, but for the ports that it calls unsettled, and since
+    then nobody has changed the datapaths. The steps that follow from the outcome are the same
+    without it.
+    """
+    bridges = {
+        name: wanting(each, before.bridges.get(name)) for name, each in desired.bridges.items()
+    }
+    homes = _moved(bridges, before)
+    there = [name for name, bridge in homes.items() if bridge]
+    away = homes.keys() - there
+    for name, bridge in bridges.items():
+        ports = observed.datapaths.get(name, _NO_DATAPATH).ports
+        bridges[name] = numbered(bridge, before.bridges.get(name), ports)
+    links = observed.links
+    changed = links.by_index.differing(before.links.by_index)
+    layout = replace(
+        before,
+        links=links,
+        bridges=bridges,
+        wanted=before.wanted.having(
+            {name: bridges[homes[name]].ports[name] for name in there}, away
+        ),
+        homes=before.homes.having({name: homes[name] for name in there}, away),
+        made=marked(observed.owner, before.made, before.links, links, changed),
+        unsettled=frozenset(),
+    )
+    affected = {*homes, *before.troubled, *before.unsettled}
+    for name, bridge in bridges.items():
+        if name in before.bridges:
+            affected |= bridge.numbers.by_name.differing(before.bridges[name].numbers.by_name)
+    affected |= _of_links(changed, observed.owner, before, links)
+    layout = _with_cables(layout, affected)
+    if not affected.isdisjoint(
+        {*before.cables, *layout.cables, *(layout.wanted[each].peer for each in layout.cables)}
+    ):
+        affected |= layout.cables
+    making = sort_out(observed.owner, links, layout.wanted, layout.made, affected, changed)
+    return _bind(layout, before, making, affected, observed)
+
+
+def _moved(bridges: Mapping[str, BridgeLayout], before: Layout) -> dict[str, str]:
+    """The ports that are wanted differently now, and the bridge that each is in, or nothing."""
+    found: dict[str, str] = {}
+    for name, old in before.bridges.items():
+        now = bridges[name].ports if name in bridges else SharedMap()
+        if now is not old.ports:
+            found.update(dict.fromkeys(old.ports.differing(now), ""))
+    for name, bridge in bridges.items():
+        then = before.bridges.get(name)
+        for port in bridge.ports.differing(then.ports if then else SharedMap()):
+            if port in bridge.ports:
+                found[port] = name
+    return found
+
+
+def _of_links(changed: Iterable[int], owner: str, before: Layout, after: LinkTable) -> set[str]:
+    """The ports that links concern: by name, by who has them, by what they were made for."""
+    found: set[str] = set()
+    for index in changed:
+        for table in (before.links, after):
+            link = table.by_index.get(index)
+            for end in table.ends(link) if link else ():
+                found.update((end.name, *end.alternative_names))
+                found.update(port for _, port in ports_marked(owner, end))
+                if end.index in before.takers:
+                    found.add(before.takers[end.index][1])
+    return found
+
+
+def _with_cables(layout: Layout, affected: Set[str]) -> Layout:
+    now = {
+        name
+        for name in affected
+        if name in layout.wanted and layout.wanted[name].kind is PortKind.PATCH
+    }
+    return replace(layout, cables=(layout.cables - affected) | now)
+
+
+def _bind(
+    layout: Layout, before: Layout, making: Making, affected: Set[str], observed: Observed
+) -> Layout:
+    """Bind what is affected anew; all else is as it was."""
+    takers = before.takers.having({}, _let_go(before, affected))
+    homes = ((layout.homes.get(port), port) for port in affected)
+    ports = _in_order(layout.bridges, [(name, port) for name, port in homes if name is not None])
+    held = _held(ports, layout, before, making, observed)
+    mine = {link.index: key for key, link in held.items()}
+    news: dict[str, dict[str, Binding]] = {name: {} for name in layout.bridges}
+    for key in ports:
+        bridge, name = key
+        number = layout.bridges[bridge].numbers.by_name[name]
+        binding = bind(number, layout.wanted[name], held.get(key), making)
+        if binding.link:
+            index = binding.link.index
+            taker = takers.get(index) or mine.setdefault(index, key)
+            if taker != key:
+                binding = taken(binding, *taker)
+        news[bridge][name] = binding
+    own = {each.ifindex: (b, p) for b, of in news.items() for p, each in of.items() if each.ifindex}
+    in_error = {port for of in news.values() for port, each in of.items() if each.error}
+    return replace(
+        layout,
+        bridges={
+            name: bound(each, before.bridges.get(name), news[name])
+            for name, each in layout.bridges.items()
+        },
+        doomed=making.doomed,
+        gone=making.gone,
+        takers=takers.having(own),
+        troubled=(layout.troubled - affected) | in_error,
+    )
+
+
+def _let_go(before: Layout, affected: Set[str]) -> list[int]:
+    """The links that affected ports had."""
+    return [
+        binding.ifindex
+        for port in affected
+        if (bridge := before.homes.get(port)) is not None
+        if (binding := before.bridges[bridge].bound.get(port)) and binding.ifindex
+        if before.takers.get(binding.ifindex) == (bridge, port)
+    ]
+
+
+def _in_order(bridges: Mapping[str, BridgeLayout], ports: Iterable[PortKey]) -> list[PortKey]:
+    """By bridge, as they are wanted; the local port comes first, the others by name."""
+    rank = {name: number for number, name in enumerate(bridges)}
+    return sorted(ports, key=lambda key: (rank[key[0]], key[0] != key[1], key[1]))
+
+
+def _held(
+    ports: Iterable[PortKey], layout: Layout, before: Layout, making: Making, observed: Observed
+) -> dict[PortKey, Link]:
+    """The links that were found, are still there, and are held through renames."""
+    found: dict[PortKey, Link] = {}
+    present = {
+        name: finder(before.bridges.get(name), observed.datapaths.get(name, _NO_DATAPATH).ports)
+        for name in layout.bridges
+    }
+    for key in ports:
+        bridge, name = key
+        if layout.wanted[name].kind is PortKind.SYSTEM:
+            there = present[bridge](name)
+            link = layout.links.by_index.get(there.ifindex) if there else None
+            if link and link.index not in making.gone:
+                found[key] = link
+    return found
+
+
+def finder(before: BridgeLayout | None, there: Mapping[int, Port]) -> Callable[[str], Port | None]:
+    """Finds a port of a datapath by name."""
+    if before is None:
+        return {port.name: port for port in there.values()}.get
+    numbers = before.numbers.by_name
+
+    def find(name: str) -> Port | None:
+        port = there.get(numbers.get(name, 0))
+        return port if port and port.name == name else None
+
+    return find
