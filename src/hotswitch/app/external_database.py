@@ -84,6 +84,8 @@ class ExternalDatabase:
         if self.is_current:
             return ""
         if self._caller.connected and replica is not None:
+            if replica.is_amid:
+                return "it is being read"
             if replica.is_lock_contended:
                 return "another daemon acts on it"
             if replica.is_current:
@@ -160,13 +162,11 @@ class ExternalDatabase:
     def _read(self) -> None:
         caller = self._caller
         if not caller.connected:
-            self._schema_known = False
-            self._settle(lost=True)
+            self._lose()
             return
         if caller.generation != self._generation:
             self._generation = caller.generation
-            self._schema_known = False
-            self._settle(lost=True)
+            self._lose()
             # It may have been converted to another, or this may be another server.
             caller.send(Request("get_schema", [NAME], _SCHEMA))
             return
@@ -176,8 +176,14 @@ class ExternalDatabase:
         assert replica is not None
         replica.run()
         self._settle(lost=False)
-        if caller.has_received:
+        if caller.has_received or replica.is_amid:
             asyncio.get_running_loop().call_soon(self._news)
+
+    def _lose(self) -> None:
+        self._schema_known = False
+        self._settle(lost=True)
+        if self._replica is not None and self._replica.is_amid:
+            self._replica = None  # what is missing of it will not come
 
     def _take_schema(self) -> bool:
         caller = self._caller
@@ -214,6 +220,8 @@ class ExternalDatabase:
                 done.set_result(made)
 
     def _tell(self) -> None:
+        if self._replica is not None and self._replica.is_amid:
+            return  # soon
         current = self.is_current
         news = self._replica is not None and self._replica.take_news(writing=bool(self._waiting))
         if current:
