@@ -13,7 +13,7 @@ from typing import Self
 
 from hotswitch.kernel import netlink, netns
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Removed
-from hotswitch.kernel.links import dump_links, get_link
+from hotswitch.kernel.links import LinkLister, get_link
 from hotswitch.kernel.netlink import NetlinkSocket
 from hotswitch.ports.incarnation import incarnations
 from hotswitch.ports.link_changes import LinkChange
@@ -39,6 +39,7 @@ class LinkWatch:
         except BaseException:
             self._monitor.close()
             raise
+        self._lister = LinkLister(self._asker)
         self._incarnations = incarnations()
         self._book = LinkBook(self._incarnations)
 
@@ -82,7 +83,7 @@ class LinkWatch:
         return self.read()
 
     def _list(self) -> None:
-        links, complete = dump_links(self._asker)
+        links, complete = self._lister.list()
         self._book.listed(links, complete=complete)
 
     def _ask_doubtful(self) -> None:

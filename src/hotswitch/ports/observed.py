@@ -30,7 +30,7 @@ from types import MappingProxyType
 from hotswitch.kernel.link_monitor import Changed, Departure, LinkEvent, Overflow, Removed
 from hotswitch.kernel.links import Link
 from hotswitch.ports import link_changes
-from hotswitch.ports.incarnation import Incarnations
+from hotswitch.ports.incarnation import Incarnations, known_as
 from hotswitch.ports.link_changes import LinkChange
 
 _PAIRS = frozenset(("veth", "netkit", "vxcan"))
@@ -64,6 +64,7 @@ class LinkBook:
         self._tied: defaultdict[int, set[int]] = defaultdict(set)
         self._far_below: set[int] = set()
         self._before: dict[int, Link | None] = {}
+        self._listed: dict[int, tuple[Link, Link]] = {}
         self._doubtful: set[int] = set()
         self._asked: set[int] = set()
         self._snapshot: LinkSnapshot | None = LinkSnapshot()
@@ -96,15 +97,26 @@ class LinkBook:
     def listed(self, links: Iterable[Link], *, complete: bool = True) -> None:
         """Take over a list of all links, which was made after everything applied so far.
 
-        complete: whether what is not in it has gone; if not, that becomes doubtful.
+        A link that is the same object as in the last list, and has not changed meanwhile, costs
+        little. complete: whether what is not in it has gone; if not, that becomes doubtful.
         """
         missing = set(self._links)
+        listed: dict[int, tuple[Link, Link]] = {}
         for link in links:
-            missing.discard(link.index)
-            self._asked.add(link.index)
-            found = self._incarnations.identify(link, self._links.get(link.index))
-            if found:
-                self._put(found)
+            index = link.index
+            missing.discard(index)
+            self._asked.add(index)
+            known = self._links.get(index)
+            said, meant = self._listed.get(index, (None, None))
+            if not (
+                known and said is link and meant is known and self._incarnations.is_still(known)
+            ):
+                known = self._incarnations.identify(link, known)
+                if not known:
+                    continue
+                self._put(known)
+            listed[index] = link, self._links[index]
+        self._listed = listed
         if complete:
             for index in missing:
                 self._remove(index)
@@ -135,7 +147,7 @@ class LinkBook:
     def _follow(self, link: Link) -> None:
         known = self._links.get(link.index)
         if known:
-            self._put(replace(link, incarnation=known.incarnation, driver=known.driver))
+            self._put(known_as(known, link))
             return
         found = self._incarnations.identify(link, None)
         if found:
