@@ -67,9 +67,8 @@ class Facade:
         for number, guest in self.guests.items():
             run(f"ip link add v{number} type veth peer name eth0 netns {guest}")
             run(f"ip link set v{number} master br0")
-        engine = kernel_engine(self.name, REGISTRY, self.name, 1024)
-        self.datapath = EntryDatapath(self.name, REGISTRY, engine)
-        cleanup.callback(self.datapath.destroy)
+        self.live()
+        cleanup.callback(lambda: self.datapath.destroy())
         self.put(*LEARNING)
         for name in ("v1", "v2"):
             self.datapath.add_port(name, ifindex=socket.if_nametoindex(name), hook=hook)
@@ -82,6 +81,11 @@ class Facade:
         self._addresses("ip", "br0", HOST)
         for name in ("v1", "v2", "br0"):
             until(lambda name=name: _is_up(name), f"{name} is up")  # type: ignore[misc]
+
+    def live(self) -> None:
+        """Take over what there is."""
+        engine = kernel_engine(self.name, REGISTRY, self.name, 1024)
+        self.datapath = EntryDatapath(self.name, REGISTRY, engine)
 
     def _addresses(self, ip: str, device: str, number: int) -> None:
         run(f"{ip} link set {device} address {MACS[number]} up")
@@ -296,6 +300,17 @@ def test_what_is_dropped_is_not_sent_by_the_bridge(facade: Facade, listeners: Li
     finally:
         key = read_entry(REGISTRY, "0 9 in_port=3 drop").key
         facade.datapath.change([DeleteEntry(key)])
+    facade.check_bridge()
+
+
+def test_it_goes_on_without_a_daemon_and_under_the_next(facade: Facade) -> None:
+    before = dict(facade.datapath.ports())
+    facade.datapath.close()
+    facade.ping(1, HOST)
+    facade.live()
+    assert dict(facade.datapath.ports()) == before
+    for source, target in PAIRS:
+        facade.ping(source, target)
     facade.check_bridge()
 
 

@@ -24,7 +24,7 @@ from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.hooks import clsact, tcx
 from hotswitch.kernel.links import get_link
-from hotswitch.model.port import Hook, LinkLife, Port
+from hotswitch.model.port import Hook, LinkLife, Port, Side
 from tests.engines.fixture import read_entry
 from tests.engines.frames import tcp4
 from tests.engines.kernel_harness import kernel_engine
@@ -218,6 +218,31 @@ def test_another_life_without_a_change_of_links_keeps_all_attached() -> None:
         before = dict(at)
         datapath.set_port(replace(port, incarnation=5))
         assert dict(at) == before
+
+
+def test_a_port_changes_sides() -> None:
+    """What the host sends comes in then, and what the link receives does not; and back."""
+    with datapath_of((1, 2)) as (datapath, made):
+        datapath.add_port("a", ifindex=made[1].near)
+        port = datapath.add_port("b", ifindex=made[2].near)
+        capture = Capture(made)
+        with PacketSocket(made[2].near) as host:
+            for side in (Side.HOST, Side.WIRE, Side.HOST):
+                datapath.set_port(replace(port, side=side))
+                sends, other = (host, made[2].far)[:: 1 if side is Side.HOST else -1]
+                before = datapath.port_statistics()[2].rx_packets
+                other.send(numbered(1))
+                sends.send(numbered(2))
+                assert capture.wait(lambda: bool(capture.frames[1]), 5)
+                assert capture.frames[1].pop() == numbered(2)
+                assert datapath.port_statistics()[2].rx_packets == before + 1
+                made[1].far.send(numbered(3))
+                until(lambda sends=sends: _hears(sends, numbered(3)), "it goes there")
+
+
+def _hears(at: PacketSocket, frame: bytes) -> bool:
+    heard = at.receive()
+    return heard is not None and heard.data == frame
 
 
 def test_a_later_life_keeps_the_links_that_live_on() -> None:
