@@ -55,7 +55,7 @@ def test_what_there_is_at_first(updates: dict[str, Any], found: bool) -> None:
 
 
 def test_anything_else_stays_whole() -> None:
-    many = {f"row{number}": {} for number in range(100)}
+    many: dict[str, Any] = {f"row{number}": {} for number in range(100)}
     whole: list[Message] = [
         Reply({"Port": many}, None, 1),
         Reply([{"count": 1}, {}, {"rows": []}], None, 1),
