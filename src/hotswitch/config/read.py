@@ -70,7 +70,7 @@ class Reader:
             assembly.add(uuid, of_bridge)
         return Reading(
             Desired(MappingProxyType(assembly.desired)),
-            (*remarks.notes, *assembly.notes, *_beside(tables, root_row, bridges)),
+            (*remarks.notes, *assembly.notes, *_beside(tables, bridges)),
             number(root_row, "next_cfg") or 0,
             period * _MILLISECOND,
             counts_host,
@@ -146,12 +146,8 @@ def _statistics_period(root: Row, remarks: Remarker) -> int:
     return max(asked, _STATISTICS_PERIOD)
 
 
-def _beside(tables: Tables, root: Row, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
+def _beside(tables: Tables, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
     """Notes about rows that are in no bridge, and have no status themselves."""
-    for uuid in members(root, "ssl"):
-        remarks = Remarker("SSL", uuid, "")
-        remarks.look_through(tables.get("SSL", _EMPTY).get(uuid, {}))
-        yield from remarks.notes
     for row in tables.get("Flow_Sample_Collector_Set", _EMPTY).values():
         for uuid in members(row, "bridge"):
             if uuid in bridges:
