@@ -6,6 +6,7 @@ undo is brought to the disk: a reservation of ids, and hardware. Software links 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterable
@@ -99,8 +100,7 @@ class KeptLinkIds:
 
     def _append(self, edits: tuple[Edit, ...]) -> None:
         text = link_id_records.encode(edits)
-        if os.write(self._file, text) != len(text):
-            raise OSError(28, "the disk is full")
+        _write(self._file, text)
         if any(isinstance(each, Reserved) or _is_hardware(each) for each in edits):
             os.fdatasync(self._file)
         self._lines += len(edits)
@@ -113,9 +113,8 @@ class KeptLinkIds:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         file = os.open(temporary, flags, 0o644)
         try:
-            text = link_id_records.encode((link_id_records.head(self._boot), *everything))
-            if os.write(file, text) != len(text):
-                raise OSError(28, "the disk is full")
+            head = link_id_records.head(self._boot)
+            _write(file, link_id_records.encode((head, *everything)))
             os.fsync(file)
             temporary.replace(self._path)
             _synchronise(self._path.parent)
@@ -133,6 +132,11 @@ class KeptLinkIds:
         if complaint != self._complaint:
             _log.warning("%s: new links have no ids that last", complaint)
         self._complaint = complaint
+
+
+def _write(file: int, text: bytes) -> None:
+    if os.write(file, text) != len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _is_hardware(edit: Edit) -> bool:
