@@ -6,8 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-
-import pytest
+from typing import TYPE_CHECKING
 
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import attachments, entry_programs
@@ -18,6 +17,9 @@ from hotswitch.kernel.probe import Feature
 from hotswitch.model.port import Hook, Side
 from tests.engines.harness import ADDRESS_LIMIT, PORTS, WIRES, add_ports, port_of
 from tests.engines.wires import Capture, Wire, wires
+
+if TYPE_CHECKING:
+    import pytest
 
 SECONDS = 5.0
 """Within this, all that was sent has come in and gone out. It never takes so long."""
