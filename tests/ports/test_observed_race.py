@@ -65,7 +65,7 @@ def test_races_are_lost_gracefully(seed: int, buffer: int) -> None:
             assert all(each.incarnation for each in links.values())
             assert len(watch.snapshot.by_incarnation) == len(links)
         assert other.exitcode == 0
-        assert min(appeared, disappeared) > 50, "it was to be a race"
+        assert min(appeared, disappeared) > 5, "it was to be a race"
 
         def differences() -> list[str]:
             replayed(links, watch.relist())
