@@ -21,11 +21,16 @@ from hotswitch.ports.observed import LinkBook, LinkSnapshot
 
 _RECEIVE_BUFFER = 4 << 20
 
+_ROUNDS = 64
+"""So often the messages are read before listing, while there are more."""
+
 _log = logging.getLogger(__name__)
 
 
 class LinkWatch:
-    """The links of the network namespace of the thread that makes this; any thread may use it.
+    """The links of the network namespace of the thread that makes this.
+
+    Afterwards it does not matter in which namespace a thread is that uses it; one at a time may.
 
     namespace: which one, as `netns.identity` tells it.
     """
@@ -53,9 +58,9 @@ class LinkWatch:
         return self._monitor.fileno()
 
     def read(self, limit: int = 1024) -> list[LinkChange]:
-        """Take in what the kernel has told since, at most about `limit` messages; never waits.
-
-        Lists the links where messages were lost. Raises KernelError; the next call makes up for it.
+        """Take in what the kernel has told since, at most about `limit` messages, and list the
+        links where some were lost. It does not wait for more. Raises KernelError; the next call
+        makes up for it.
         """
         was_stale = self._book.stale
         self._book.apply(self._monitor.read(limit))
@@ -83,6 +88,12 @@ class LinkWatch:
         return self.read()
 
     def _list(self) -> None:
+        """What was told before must not be applied after it."""
+        for _ in range(_ROUNDS):
+            events = self._monitor.read()
+            if not events:
+                break
+            self._book.apply(events)
         links, complete = self._lister.list()
         self._book.listed(links, complete=complete)
 

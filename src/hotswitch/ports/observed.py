@@ -51,6 +51,17 @@ class LinkSnapshot:
     by_name: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
     by_incarnation: Mapping[int, Link] = field(default_factory=lambda: MappingProxyType({}))
 
+    @classmethod
+    def of(cls, links: Iterable[Link]) -> LinkSnapshot:
+        """A snapshot of these links, identified or not; names come before alternative ones."""
+        each = tuple(links)
+        other_names = {name: link for link in each for name in link.alternative_names}
+        return cls(
+            MappingProxyType({link.index: link for link in each}),
+            MappingProxyType(other_names | {link.name: link for link in each}),
+            MappingProxyType({link.incarnation: link for link in each if link.incarnation}),
+        )
+
 
 class LinkBook:
     """What is known of the links. It begins `stale`."""
@@ -73,7 +84,7 @@ class LinkBook:
     def snapshot(self) -> LinkSnapshot:
         """The links as they are known now; the same object as long as nothing changes."""
         if self._snapshot is None:
-            # Copying 4,000 references takes 20 us: less than any tree that shares its branches.
+            # A map of 4,000 is copied in 20 us; a tree that shares its branches costs more to read.
             maps = (self._links, self._names, self._lives)
             self._snapshot = LinkSnapshot(*(MappingProxyType(each.copy()) for each in maps))
         return self._snapshot
