@@ -71,3 +71,26 @@ def test_commands_at_once_are_all_kept(room: Room, tmp_path: Path, where: str) -
             expected = [] if "del" in line else names
             assert vsctl(room, remote, "list-br").stdout.split() == expected
             assert [each["name"] for each in daemon.ask("bridge list")] == expected
+
+
+def test_a_large_change_is_made_whole(room: Room, tmp_path: Path) -> None:
+    """It is read in pieces; nobody sees one of them."""
+    names = [f"p{number}" for number in range(30)]
+    ports = " ".join(
+        f"-- add-port br0 {name} -- set Interface {name} type=internal" for name in names
+    )
+    with OvsdbServer(room, tmp_path) as db:
+        db.vsctl("--no-wait init")
+        with follower(room, tmp_path, f"unix:{db.socket}") as daemon:
+            followed(daemon)
+            daemon.do("bridge add br1")
+            for _ in range(2):
+                db.vsctl(f"add-br br0 {ports}")
+                shown = daemon.ask("show")["bridges"]
+                assert [(each["name"], len(each["ports"])) for each in shown] == [
+                    ("br0", 31),
+                    ("br1", 1),
+                ]
+                assert "-1" not in db.vsctl("--bare --columns=ofport list Interface").split()
+                db.vsctl("del-br br0")
+            assert "ERROR" not in daemon.log, daemon.log
