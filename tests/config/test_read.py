@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from hotswitch.config.notes import by_row
-from hotswitch.config.read import Reader, Reading
+from hotswitch.config.read import Reader
+from hotswitch.config.reading import Reading
 from hotswitch.model.port import Hook
 from hotswitch.switch.check import check
 from hotswitch.switch.desired import DesiredPort, PortKind, VlanMode

@@ -72,6 +72,9 @@ class ExternalDatabase:
         """The replica's tables as they are now."""
         return self._replica.view if self._replica else {}
 
+    def news(self) -> None:
+        """Any row may have changed: the library does not say which."""
+
     @property
     def is_current(self) -> bool:
         """Whether the tables are the database's, and nobody else acts on it."""

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
 
-from hotswitch.switch.status import BridgeStatus
+from hotswitch.switch.status import PortStatus
+
+PortKey: TypeAlias = tuple[str, str]
+"""A bridge's name and a port's."""
 
 
 class Resets:
     """Counts for each interface, from when it got its device on."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int, bool, int]] = {}
+        self._seen: dict[str, tuple[int, bool]] = {}
+        self._times: dict[str, int] = {}
 
-    def count(self, status: Mapping[str, BridgeStatus]) -> Mapping[str, int]:
-        """Look again; the counts by interface."""
-        seen = {}
-        for bridge in status.values():
-            for port in bridge.ports.values():
-                if port.device:
-                    now = port.device.carrier
-                    index, before, times = self._seen.get(port.name, (0, now, 0))
-                    if index != port.device.index:
-                        before, times = now, 0
-                    seen[port.name] = port.device.index, now, times + (now != before)
-        self._seen = seen
-        return {name: times for name, (_, _, times) in seen.items()}
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """By interface; live."""
+        return MappingProxyType(self._times)
+
+    def note(self, changed: Iterable[tuple[PortKey, PortStatus | None]]) -> None:
+        """Look again at ports that have changed, or gone (None)."""
+        for (_, name), port in changed:
+            if port is None or port.device is None:
+                self._seen.pop(name, None)
+                self._times.pop(name, None)
+                continue
+            now = port.device.index, port.device.carrier
+            index, carrier = self._seen.get(name, now)
+            if index != now[0]:
+                self._times[name] = 0
+            else:
+                self._times[name] = self._times.get(name, 0) + (carrier != now[1])
+            self._seen[name] = now

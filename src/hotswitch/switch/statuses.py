@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -62,3 +62,18 @@ def _ports(
 def in_order(bridge: str, ports: Mapping[str, PortStatus]) -> dict[str, PortStatus]:
     """The local port first, the others by name."""
     return dict(sorted(ports.items(), key=lambda item: (item[0] != bridge, item[0])))
+
+
+def differing(
+    before: Mapping[str, BridgeStatus], now: Mapping[str, BridgeStatus]
+) -> Iterator[tuple[tuple[str, str], PortStatus | None]]:
+    """The ports that have changed, by their bridge's name and their own, and those that have gone.
+
+    Both are as `Statuses` has them.
+    """
+    for name in {**before, **now}:
+        there, then = (
+            SharedMap(of[name].ports) if name in of else _NO_PORTS for of in (now, before)
+        )
+        for port in sorted(there.differing(then)):
+            yield (name, port), there.get(port)
