@@ -75,7 +75,15 @@ class KeptLinkIds:
         return self._ids.record_of(link_id)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Give back the ids that are reserved, so that they stay small, and let go of the file."""
+        self._ids.release()
+        try:
+            self._write_all()
+        except OSError as error:
+            self._fail(error)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -107,7 +115,7 @@ class KeptLinkIds:
         self._ids.kept()
 
     def _write_all(self) -> None:
-        self.close()
+        self._let_go()
         everything = self._ids.everything()
         temporary = self._path.with_name(self._path.name + ".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
@@ -127,7 +135,7 @@ class KeptLinkIds:
 
     def _fail(self, error: OSError) -> None:
         """What was written of a line must not be added to: all is written anew next time."""
-        self.close()
+        self._let_go()
         complaint = f"can't write {self._path}: {error.strerror}"
         if complaint != self._complaint:
             _log.warning("%s: new links have no ids that last", complaint)

@@ -26,7 +26,7 @@ from hotswitch.ports.link_id_records import LARGEST, Edit, Forgotten, Kept, Reco
 
 _LOOPBACK = 772
 """ARPHRD_LOOPBACK: there is one in each namespace, so it is no hardware to be known by."""
-_RESERVED_AT_ONCE = 1024
+_RESERVED_AT_ONCE = 512
 _ABSENT_LIMIT = 1024
 
 
@@ -102,6 +102,11 @@ class LinkIds:
         """What was pending has been kept, or everything."""
         self._pending.clear()
         self._durable = self._reserved
+
+    def release(self) -> None:
+        """Give back what is reserved: no more ids are given after this."""
+        self._reserved = self._next
+        self._pending[0] = Reserved(self._reserved)
 
     def _give(self, links: list[Link]) -> None:
         """Addresses first: a card that was moved takes its id along, not that of its place."""
