@@ -75,6 +75,14 @@ def command(
     Measures:  tcp      one stream, and its CPU time
                latency  TCP request and response
                packets  64-byte UDP packets a second, CPU time of each
+    \b
+    Database servers as subjects:
+               ovsdb-server, hotswitch-ovsdb
+    Measures of them:
+               transactions  a second, durable or not
+               ports         10,000 of them: inserted, monitored, in memory
+               monitors      100 of them are told of 1,000 ports
+    \b
     Parts that stand alone:
                program  the program's nanoseconds a packet
                entries  entries installed a second
@@ -107,9 +115,15 @@ def _chosen(only: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     subjects = tuple(name for name in SUBJECTS if name in only)
     measures = tuple(name for name in MEASURES if name in only)
     alone = tuple(name for name in ALONE if name in only)
-    if subjects or measures:
-        return subjects or tuple(SUBJECTS), measures or tuple(MEASURES), alone
-    return (), (), alone
+    if not measures:
+        fitting = (
+            name for name, each in MEASURES.items() if not each.subjects.keys().isdisjoint(subjects)
+        )
+        return subjects, tuple(fitting), alone
+    if not subjects:
+        able = {name for measure in measures for name in MEASURES[measure].subjects}
+        return tuple(name for name in SUBJECTS if name in able), measures, alone
+    return subjects, measures, alone
 
 
 def _check(subjects: tuple[str, ...], asked: bool) -> None:

@@ -21,7 +21,34 @@ class Verdict:
 
 def verdicts(results: Results) -> list[Verdict]:
     """Of the aims for which everything needed was measured."""
-    return [*_compared(results), *_alone(results)]
+    return [*_compared(results), *_database(results), *_alone(results)]
+
+
+def _database(results: Results) -> Iterator[Verdict]:
+    """Rates at least, the others at most so many times those of the real server."""
+    for aim, figure, limit in (
+        ("durable transactions at least as many as ovsdb-server's", "db_durable", 1.0),
+        ("transactions, one after another: at least half as many", "db_one", 0.5),
+        ("transactions, 100 in flight: at least half as many", "db_flight", 0.5),
+        ("durable transactions, 100 in flight: at least as many", "db_durable_flight", 1.0),
+    ):
+        found = results.ratio(figure, *_SERVERS)
+        if found:
+            yield Verdict(aim, f"{found.median:.2f} ×", found.median >= limit)
+    for aim, figure in (
+        ("10,000 ports in one transaction: at most twice the time", "db_insert"),
+        ("the first answer to a monitor of 10,000 ports: at most twice the time", "db_monitor"),
+        ("1,000 ports told to 100 monitors: at most twice the time", "db_fan"),
+        ("one port more beside 10,000: at most twice the time", "db_more"),
+        ("memory with 10,000 ports: at most twice", "db_memory"),
+        ("memory with 100 monitors: at most twice", "db_fan_memory"),
+    ):
+        found = results.ratio(figure, *_SERVERS)
+        if found:
+            yield Verdict(aim, f"{found.median:.2f} ×", found.median <= 2.0)
+
+
+_SERVERS = ("hotswitch-ovsdb", "ovsdb-server")
 
 
 def _compared(results: Results) -> Iterator[Verdict]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bench import programs
-from bench.measures import latency, packets, tcp
+from bench.measures import database, latency, packets, tcp
 from bench.results import Figure
-from bench.subjects import hotswitch, openvswitch, plain
+from bench.subjects import databases, hotswitch, openvswitch, plain
+from bench.subjects.databases import Servers
 from bench.subjects.subject import Running, Subject
 from hotswitch.kernel.programs import ProgramType
 from hotswitch.model.port import Hook
 
-SUBJECTS: Mapping[str, Subject] = {
+SWITCHES: Mapping[str, Subject[Running]] = {
     each.name: each
     for each in (
         Subject("direct", "two hosts, one veth pair", plain.direct),
@@ -34,23 +36,43 @@ SUBJECTS: Mapping[str, Subject] = {
     )
 }
 
-BASES = ("bridge", "redirect", "redirect-peer", "redirect-xdp")
+DATABASES: Mapping[str, Subject[Servers]] = {
+    each.name: each
+    for each in (
+        Subject("ovsdb-server", "ovsdb-server", databases.ovsdb_server, databases.why_not),
+        Subject("hotswitch-ovsdb", "hotswitch's database", databases.hotswitch_ovsdb),
+    )
+}
+
+SUBJECTS: Mapping[str, Subject[Any]] = {**SWITCHES, **DATABASES}
+
+BASES = ("bridge", "redirect", "redirect-peer", "redirect-xdp", "ovsdb-server")
 """What the others are compared with."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """run: a running subject and seconds in, numbers by figure's name out."""
+    """run: a running subject and seconds in, numbers by figure's name out.
+
+    subjects: those that can be measured so.
+    """
 
     name: str
-    run: Callable[[Running, float], Mapping[str, float]]
+    run: Callable[[Any, float], Mapping[str, float]]
     figures: tuple[Figure, ...]
+    subjects: Mapping[str, Subject[Any]]
 
 
 MEASURES: Mapping[str, Measure] = {
-    "tcp": Measure("tcp", tcp.measure, tcp.FIGURES),
-    "latency": Measure("latency", latency.measure, latency.FIGURES),
-    "packets": Measure("packets", packets.measure, packets.FIGURES),
+    each.name: each
+    for each in (
+        Measure("tcp", tcp.measure, tcp.FIGURES, SWITCHES),
+        Measure("latency", latency.measure, latency.FIGURES, SWITCHES),
+        Measure("packets", packets.measure, packets.FIGURES, SWITCHES),
+        Measure("transactions", database.transactions, database.TRANSACTIONS, DATABASES),
+        Measure("ports", database.ports, database.PORTS, DATABASES),
+        Measure("monitors", database.monitors, database.MONITORS, DATABASES),
+    )
 }
 
 FIGURES: Mapping[str, Figure] = {

@@ -1,4 +1,4 @@
-"""A function in a forked process, in a namespace and on a CPU of its own."""
+"""A function in a forked process, in a namespace and on a CPU of its own if wanted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Child:
     machine gets what is left.
     """
 
-    def __init__(self, work: Callable[[], Any], namespace: str, cpu: int) -> None:
+    def __init__(
+        self, work: Callable[[], Any], namespace: str | None = None, cpu: int | None = None
+    ) -> None:
         read_end, write_end = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -81,10 +83,12 @@ class Child:
         self.stop()
 
 
-def _child(work: Callable[[], Any], namespace: str, cpu: int, write_end: int) -> None:
+def _child(work: Callable[[], Any], namespace: str | None, cpu: int | None, write_end: int) -> None:
     try:
-        netns.enter(namespace)
-        os.sched_setaffinity(0, {cpu})
+        if namespace is not None:
+            netns.enter(namespace)
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
         os.setpriority(os.PRIO_PROCESS, 0, -20)
         answer = {"result": work()}
     except Exception as error:

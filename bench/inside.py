@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,7 +23,6 @@ from bench.options import Options
 from bench.others import undisturbed
 from bench.report import show_alone, show_compared, show_verdicts
 from bench.results import Results, document
-from bench.subjects.subject import Running
 from hotswitch.base.errors import HotswitchError
 
 ALONE = {
@@ -72,7 +72,7 @@ def _take_precedence() -> None:
 def _compare(options: Options, results: Results, progress: _Shown) -> None:
     """All subjects side by side: each round measures each of them, in another order."""
     with ExitStack() as cleanup:
-        running: dict[str, Running] = {}
+        running: dict[str, Any] = {}
         for name in options.subjects:
             progress.note(f"start {SUBJECTS[name].title}")
             try:
@@ -81,19 +81,20 @@ def _compare(options: Options, results: Results, progress: _Shown) -> None:
                 results.failures.append(f"{SUBJECTS[name].title}: {error}")
         for number in range(options.rounds):
             for measure in options.measures:
+                names = [name for name in running if name in MEASURES[measure].subjects]
                 measured = {
                     name: _measure(measure, name, running, options, results, progress)
-                    for name in _rotated(list(running), number)
+                    for name in _rotated(names, number)
                 }
                 for figure in MEASURES[measure].figures:
-                    for name in running:
+                    for name in names:
                         results.add(figure.name, name, measured[name].get(figure.name))
 
 
 def _measure(
     measure: str,
     name: str,
-    running: dict[str, Running],
+    running: dict[str, Any],
     options: Options,
     results: Results,
     progress: _Shown,
@@ -154,7 +155,12 @@ def _progress(options: Options) -> Iterator[_Shown]:
     # Drawn only when something changes: a thread that draws would be measured too.
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:<50}"), BarColumn(), TimeRemainingColumn())
-    total = len(options.subjects) * len(options.measures) * options.rounds + len(options.alone)
+    pairs = sum(
+        name in MEASURES[measure].subjects
+        for measure in options.measures
+        for name in options.subjects
+    )
+    total = pairs * options.rounds + len(options.alone)
     with Progress(
         *columns,
         console=console,

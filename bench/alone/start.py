@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench import lab, programs
 from bench.errors import BenchError
+from bench.memory import memory as memory_of
 from bench.results import Row
 from bench.subjects.hotswitch import VLAN, command, ready_daemon, stop_forwarding
 from hotswitch.app.control.client import ControlClient
@@ -77,7 +78,7 @@ def _start(folder: Path, title: str) -> list[Row]:
                 Row(f"{what}: forwards after", forwarding, "s", f"{title}: forwards"),
                 Row(f"{what}: ready after", seconds, "s"),
             ]
-            memory = _memory(running.pid)
+            memory = memory_of(running.pid)
             rows += [Row(f"{what}: {name}", memory[name], "MiB") for name in ("Rss", "Pss")]
     return rows
 
@@ -128,26 +129,3 @@ def _watching(namespace: str) -> Iterator[Callable[[float], float]]:
         worker.join()
         source.close()
         target.close()
-
-
-def _memory(process: int) -> dict[str, float]:
-    """Rss and Pss (proportional: shared pages are divided among those who share) in MiB."""
-    text = Path(f"/proc/{_outer(process)}/smaps_rollup").read_text()
-    fields = (line.split() for line in text.splitlines()[1:])
-    return {words[0].rstrip(":"): int(words[1]) / 1024 for words in fields}
-
-
-def _outer(process: int) -> int:
-    """The id that a process of this world has in /proc, which is the machine's."""
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            status = (folder / "status").read_text()
-            same = (folder / "ns/pid").stat().st_ino == Path("/proc/self/ns/pid").stat().st_ino
-        except OSError:
-            continue
-        numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
-        if same and int(numbers[-1]) == process:
-            return int(folder.name)
-    raise BenchError(f"there is no process {process}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from bench.lab import Pair
 
@@ -23,16 +24,19 @@ class Running:
     processes: Sequence[int] = field(default_factory=tuple)
 
 
+Thing = TypeVar("Thing", covariant=True)
+
+
 @dataclass(frozen=True)
-class Subject:
-    """start: brings it up with namespaces of this name; raises BenchError.
+class Subject(Generic[Thing]):
+    """start: brings it up, with namespaces of this name if it needs any; raises BenchError.
 
     why_not: a reason why it can't be measured here, or nothing.
     """
 
     name: str
     title: str
-    start: Callable[[str], AbstractContextManager[Running]]
+    start: Callable[[str], AbstractContextManager[Thing]]
     why_not: Callable[[], str] = lambda: ""
 
 

@@ -247,7 +247,7 @@ def test_help_is_there_for_every_command_with_examples(tmp_path: Path) -> None:
         *("bridge", "bridge add", "bridge del", "bridge set", "bridge list"),
         *("port", "port add", "port del", "port set", "port list", "port show"),
         *("fdb show", "fdb flush", "table show", "stats", "trace", "program show", "top"),
-        *("version", "shutdown", "completion"),
+        *("show", "version", "shutdown", "completion"),
     ):
         done = hotswitch(None, tmp_path, *line.split(), "--help")
         assert done.returncode == 0 and "Example" in done.stdout

@@ -29,6 +29,8 @@ auth_unix_rw = "none"
 _USER = "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n"
 _GROUP = "libvirt-qemu:x:64055:\n"
 _STATE = ("/var/lib", "/var/log", "/var/cache")
+_TOGETHER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c")
+"""Domains end with the daemon, however it ends; the shell buries the dead."""
 _HIDDEN = ("/dev/kvm", "/usr/bin/qemu-system-i386")
 """libvirtd would look for seconds what each of these can do."""
 
@@ -50,7 +52,11 @@ class Libvirt:
         self._own_files()
         with self._log.open("w") as log:
             self._process = self.room.start(
-                "libvirtd", env=self._environment, stdin=subprocess.DEVNULL, stderr=log
+                *_TOGETHER,
+                "libvirtd; exit",
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stderr=log,
             )
         until(lambda: not self.try_virsh("version").returncode, "libvirtd answers", 30)
         return self
@@ -61,8 +67,6 @@ class Libvirt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for name in self.try_virsh("list", "--name").stdout.split():
-            self.try_virsh("destroy", name)
         if self._process:
             process.stop(self._process)
 

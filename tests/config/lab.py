@@ -29,12 +29,17 @@ class LabDatabase:
 
     def __init__(self) -> None:
         self.engine = Database(SCHEMA)
+        self._news: dict[str, set[str]] = {}
         self.written: list[list[Update]] = []
         self.refuses: HotswitchError | None = None
         self._tables = embedded_tables(self.engine)
         self.transact_json({"op": "insert", "table": "Open_vSwitch", "row": {}})
 
     is_current = True
+
+    def news(self) -> dict[str, set[str]]:
+        news, self._news = self._news, {}
+        return news
 
     def tables(self) -> Tables:
         return self._tables
@@ -52,7 +57,10 @@ class LabDatabase:
 
     def transact_json(self, *operations: dict[str, Any]) -> list[Any]:
         """Commit; the results."""
-        results = self.engine.transact(list(operations)).results
+        outcome = self.engine.transact(list(operations))
+        for table, rows in (outcome.changes.tables if outcome.changes else {}).items():
+            self._news.setdefault(table, set()).update(rows)
+        results = outcome.results
         errors = [each for each in results if each and "error" in each]
         assert not errors, errors
         return results

@@ -21,6 +21,7 @@ from hotswitch.ovsdb.atoms import IntegerType, UuidType
 from hotswitch.ovsdb.schema import Column, TableSchema
 from hotswitch.ovsdb.types import Type
 from hotswitch.switch.check import check
+from hotswitch.switch.statuses import differing
 from hotswitch.switch.switch import Switch
 from tests.config.tables import COLUMNS, SCHEMA, TestTables
 from tests.switch.fakes import FakeWorld
@@ -127,7 +128,9 @@ def test_nothing_is_raised(tables: TestTables, hints: dict[str, int]) -> None:
     switch = Switch(world, ManualClock())
     switch.set_desired(reading.desired)
     status = switch.status()
-    picture = Picture(status, lambda link: Device("x"), Resets().count(status))
+    resets = Resets()
+    resets.note(differing({}, status))
+    picture = Picture(status, lambda link: Device("x"), resets.counts)
     writer = Writer(Identity("hotswitch 1", "8.3.1", "debian", "12"))
     counted = {name: switch.statistics(name) for name in status if not status[name].error}
     updates = writer.updates(tables, reading, picture, reading.next_cfg)

@@ -394,7 +394,7 @@ def test_a_bug_does_not_end_the_loop(
         await lab.reconciler.start()
         running = asyncio.create_task(lab.reconciler.run())
         with monkeypatch.context() as patch:
-            patch.setattr(lab.switch, "status", lambda: 1 // 0)
+            patch.setattr(lab.switch, "statuses", lambda: 1 // 0)
             lab.database.add_bridge("br0")
             lab.reconciler.changed()
             while "a bug" not in caplog.text:

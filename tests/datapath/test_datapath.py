@@ -122,6 +122,7 @@ def test_ports_that_are_refused(
         ({"incarnation": 1}, "has an incarnation, 1, but no link"),
         ({"ifindex": 5, "incarnation": 1 << 64}, "18446744073709551616 cannot be an incarnation"),
         ({"standby": (LinkLife(5, -1),)}, "-1 cannot be an incarnation"),
+        ({"standby": tuple(LinkLife(20 + n) for n in range(16))}, "16 standby links (at most 15)"),
         ({"side": Side.HOST, "standby": (LinkLife(5),)}, "no standby links"),
         ({"side": Side.HOST, "hook": Hook.XDP}, "XDP does not see what the host sends"),
     ],

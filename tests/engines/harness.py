@@ -12,7 +12,7 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.model.entry import Entry, EntryKey
-from hotswitch.model.port import Address, Hook, LinkLife, Meter, Upcall
+from hotswitch.model.port import Address, Hook, LinkLife, Meter, Side, Upcall
 
 PORTS = (1, 2, 3)
 """Ports with a link; frames can come in by them. A port's wire has its number."""
@@ -87,13 +87,19 @@ class ReferenceHarness:
         return sent
 
 
-def add_ports(datapath: EntryDatapath, links: Mapping[int, int], hook: Hook = Hook.AUTO) -> None:
-    """Add `PORTS` and `NO_LINK`. links: by wire."""
+def add_ports(
+    datapath: EntryDatapath,
+    links: Mapping[int, int],
+    hook: Hook = Hook.AUTO,
+    side: Side = Side.WIRE,
+) -> None:
+    """Add `PORTS` and `NO_LINK`. links: by wire; on the host's side there is no `STANDBY`."""
     for number in PORTS:
-        standby = (LinkLife(links[STANDBY], STANDBY),) if number == port_of(STANDBY) else ()
+        has_two = number == port_of(STANDBY) and side is Side.WIRE
+        standby = (LinkLife(links[STANDBY], STANDBY),) if has_two else ()
         datapath.add_port(
             f"port{number}", number=number, ifindex=links[number], hook=hook,
-            incarnation=number, standby=standby,
+            incarnation=number, standby=standby, side=side,
         )  # fmt: skip
     datapath.add_port("unlinked", number=NO_LINK)
 

@@ -6,14 +6,20 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from hotswitch.datapath.datapath import EntryDatapath
+from hotswitch.datapath.engines.kernel import attachments, entry_programs
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import pins as pin_directory
-from hotswitch.model.port import Hook
+from hotswitch.kernel.probe import Feature
+from hotswitch.model.port import Hook, Side
 from tests.engines.harness import ADDRESS_LIMIT, PORTS, WIRES, add_ports, port_of
 from tests.engines.wires import Capture, Wire, wires
+
+if TYPE_CHECKING:
+    import pytest
 
 SECONDS = 5.0
 """Within this, all that was sent has come in and gone out. It never takes so long."""
@@ -72,14 +78,23 @@ class KernelHarness:
 
 @contextmanager
 def kernel_harness(
-    registry: Registry, factory: EngineFactory = kernel_engine, hook: Hook = Hook.AUTO
+    registry: Registry,
+    factory: EngineFactory = kernel_engine,
+    hook: Hook = Hook.AUTO,
+    side: Side = Side.WIRE,
 ) -> Iterator[KernelHarness]:
     """A datapath with all of `harness.PORTS` on wires; destroyed at the end."""
-    with wires(WIRES, xdp=hook is Hook.XDP) as made:
+    with wires(WIRES, xdp=hook is Hook.XDP, host=side is Side.HOST) as made:
         name = f"harness{os.getpid()}"
         datapath = EntryDatapath(name, registry, factory(name, registry, name, ADDRESS_LIMIT))
         try:
-            add_ports(datapath, {wire: each.near for wire, each in made.items()}, hook)
+            add_ports(datapath, {wire: each.near for wire, each in made.items()}, hook, side)
             yield KernelHarness(datapath, made)
         finally:
             datapath.destroy()
+
+
+def without_tcx(patch: pytest.MonkeyPatch) -> None:
+    """Let this kernel be one that has no tcx."""
+    for module in (attachments, entry_programs):
+        patch.setattr(module, "TCX", Feature("tcx", "never", lambda: False))

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.datapath.engines.kernel import KernelEngine, attachments, entry_programs
+from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import pins
 from hotswitch.kernel.hooks import clsact
-from hotswitch.kernel.probe import Feature
 from tests.engines.fixtures import FIXTURES
 from tests.engines.harness import ADDRESS_LIMIT, observe
-from tests.engines.kernel_harness import KernelHarness, kernel_harness
+from tests.engines.kernel_harness import KernelHarness, kernel_harness, without_tcx
 from tests.engines.wires import fits_wires, wires
 
 REGISTRY = Registry.standard()
@@ -30,8 +29,7 @@ ON_WIRES = [
 @pytest.fixture(scope="module")
 def no_tcx() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (attachments, entry_programs):
-            patch.setattr(module, "TCX", Feature("tcx", "never", lambda: False))
+        without_tcx(patch)
         yield
 
 

@@ -24,7 +24,7 @@ from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.hooks import clsact, tcx
 from hotswitch.kernel.links import get_link
-from hotswitch.model.port import Hook, LinkLife, Port
+from hotswitch.model.port import Hook, LinkLife, Port, Side
 from tests.engines.fixture import read_entry
 from tests.engines.frames import tcp4
 from tests.engines.kernel_harness import kernel_engine
@@ -41,10 +41,12 @@ def _life(name: str) -> EntryDatapath:
 
 
 @contextmanager
-def datapath_of(numbers: Sequence[int]) -> Iterator[tuple[EntryDatapath, Mapping[int, Wire]]]:
+def datapath_of(
+    numbers: Sequence[int], *, xdp: bool = False
+) -> Iterator[tuple[EntryDatapath, Mapping[int, Wire]]]:
     """A datapath whose ports 1 and 2 send to each other; and wires for its links."""
     name = f"links{os.getpid()}"
-    with wires(numbers) as made:
+    with wires(numbers, xdp=xdp) as made:
         datapath = _life(name)
         try:
             datapath.change([PutEntry(read_entry(REGISTRY, text)) for text in CROSS])
@@ -77,7 +79,7 @@ def numbered(number: int) -> bytes:
 
 @pytest.mark.parametrize("hook", [Hook.AUTO, Hook.XDP])
 def test_nothing_is_lost_or_doubled_while_links_take_over_from_each_other(hook: Hook) -> None:
-    with datapath_of((1, 2, 3)) as (datapath, made):
+    with datapath_of((1, 2, 3), xdp=hook is Hook.XDP) as (datapath, made):
         datapath.add_port("a", ifindex=made[1].near, hook=hook)
         datapath.add_port("vif", ifindex=made[2].near, hook=hook, standby=(LinkLife(made[3].near),))
         engine = engine_of(datapath)
@@ -90,14 +92,17 @@ def test_nothing_is_lost_or_doubled_while_links_take_over_from_each_other(hook: 
                 made[1].far.send(numbered(sent[0]))
                 made[2 + sent[0] % 2].far.send(numbered(sent[0]))
                 sent[0] += 1
-                time.sleep(0.0002)
+                if not sent[0] % 8:
+                    time.sleep(0.0002)
 
         capture = Capture(made)
         sender = threading.Thread(target=send)
         sender.start()
         try:
-            for _ in range(200):
+            flips = 0
+            while flips < 200 or sent[0] < 2000:
                 datapath.set_port(flipped(datapath.ports()[2]))
+                flips += 1
                 capture.take()
         finally:
             stop.set()
@@ -218,6 +223,31 @@ def test_another_life_without_a_change_of_links_keeps_all_attached() -> None:
         before = dict(at)
         datapath.set_port(replace(port, incarnation=5))
         assert dict(at) == before
+
+
+def test_a_port_changes_sides() -> None:
+    """What the host sends comes in then, and what the link receives does not; and back."""
+    with datapath_of((1, 2)) as (datapath, made):
+        datapath.add_port("a", ifindex=made[1].near)
+        port = datapath.add_port("b", ifindex=made[2].near)
+        capture = Capture(made)
+        with PacketSocket(made[2].near) as host:
+            for side in (Side.HOST, Side.WIRE, Side.HOST):
+                datapath.set_port(replace(port, side=side))
+                sends, other = (host, made[2].far)[:: 1 if side is Side.HOST else -1]
+                before = datapath.port_statistics()[2].rx_packets
+                other.send(numbered(1))
+                sends.send(numbered(2))
+                assert capture.wait(lambda: bool(capture.frames[1]), 5)
+                assert capture.frames[1].pop() == numbered(2)
+                assert datapath.port_statistics()[2].rx_packets == before + 1
+                made[1].far.send(numbered(3))
+                until(lambda sends=sends: _hears(sends, numbered(3)), "it goes there")
+
+
+def _hears(at: PacketSocket, frame: bytes) -> bool:
+    heard = at.receive()
+    return heard is not None and heard.data == frame
 
 
 def test_a_later_life_keeps_the_links_that_live_on() -> None:

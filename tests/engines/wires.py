@@ -38,17 +38,21 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Wire:
-    """near: the index of the datapath's end. far: a socket on the other end."""
+    """near: the index of the datapath's end. far: a socket on the other end, or the host's on the
+    near one."""
 
     near: int
     far: PacketSocket
 
 
 @contextmanager
-def wires(numbers: Sequence[int], *, xdp: bool = False) -> Iterator[Mapping[int, Wire]]:
+def wires(
+    numbers: Sequence[int], *, xdp: bool = False, host: bool = False
+) -> Iterator[Mapping[int, Wire]]:
     """A wire for each number. The calling thread is in their namespace until the end.
 
     xdp: the near ends can send what an XDP program redirects to them.
+    host: what is sent into the wires the host sends, and what comes out of them it receives.
     """
     name = f"hswires{os.getpid()}x{next(_numbers)}"
     with ExitStack() as cleanup:
@@ -70,7 +74,7 @@ def wires(numbers: Sequence[int], *, xdp: bool = False) -> Iterator[Mapping[int,
             until(partial(_is_up, near.index), f"near{number} is up")
             if xdp:
                 cleanup.callback(_take_redirected(far.index).close)
-            far_end = PacketSocket(far.index, receive_buffer=_ROOM)
+            far_end = PacketSocket(near.index if host else far.index, receive_buffer=_ROOM)
             cleanup.callback(far_end.close)
             made[number] = Wire(near.index, far_end)
         yield made

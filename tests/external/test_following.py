@@ -17,7 +17,9 @@ def port(room: Room) -> int:
     return 6641
 
 
-@pytest.mark.parametrize("remote", ["unix:{socket}", "tcp:127.0.0.1:{port}", "tcp:[::1]:{port}"])
+@pytest.mark.parametrize(
+    "remote", ["unix:{socket}", "tcp:127.0.0.1:{port}", "tcp:[::1]:{port}", "tcp:localhost:{port}"]
+)
 def test_changes_are_in_force_when_ovs_vsctl_returns(
     room: Room, tmp_path: Path, port: int, remote: str
 ) -> None:

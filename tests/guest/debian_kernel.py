@@ -16,6 +16,7 @@ MODULES = (
     *("virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio", "virtio_pci"),
     *("9pnet", "netfs", "fscache", "9p", "9pnet_virtio"),
     *("veth", "sch_ingress", "cls_bpf"),
+    *("llc", "stp", "bridge", "garp", "mrp", "8021q"),
 )
 """What is needed to see the host's files, and to forward; those that others need come first."""
 

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from hotswitch.kernel import netns
 from hotswitch.kernel.hooks import clsact
 from hotswitch.kernel.links import get_link
 from hotswitch.kernel.probe import FEATURES, TCX
+from hotswitch.model.port import Hook
 from tests.engines.agreement import assert_same
+from tests.engines.facade import HOST, Facade
 from tests.engines.harness import ReferenceHarness, observe
 from tests.engines.kernel_harness import kernel_harness
 from tests.guest import scene
@@ -43,7 +46,11 @@ def main() -> None:
     assert not TCX
     assert ENGINES["kernel"].why_unusable() is None
     importlib.import_module("hotswitch.datapath.engines.kernel")  # once, not in each daemon
-    for step in (_daemon_forwards, _engine_does_what_the_reference_does):
+    for step in (
+        _daemon_forwards,
+        _engine_does_what_the_reference_does,
+        _host_sends_and_receives_through_a_facade,
+    ):
         began = time.monotonic()
         step()
         print(f"{step.__name__.strip('_').replace('_', ' ')}: {time.monotonic() - began:.0f} s")
@@ -54,6 +61,17 @@ def _engine_does_what_the_reference_does() -> None:
     expected = observe(ReferenceHarness(registry), scene.setup(registry), scene.FRAMES)
     with kernel_harness(registry) as harness:
         assert_same(expected, observe(harness, scene.setup(registry), scene.FRAMES))
+
+
+def _host_sends_and_receives_through_a_facade() -> None:
+    with ExitStack() as cleanup:
+        facade = Facade(cleanup, Hook.AUTO)
+        facade.add_vlan(5)
+        for net in (0, 5):
+            for source, target in ((HOST, 1), (1, HOST), (1, 2)):
+                facade.ping(source, target, net)
+        assert clsact.find(facade.bridge, egress=True)
+        facade.check_bridge()
 
 
 def _daemon_forwards() -> None:

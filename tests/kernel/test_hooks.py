@@ -227,6 +227,42 @@ class TestClsactLeavesOthersAlone:
         assert "u32" in shown
         assert "hotswitch" not in shown
 
+    def test_both_ways_out_are_apart(self, pair: Pair, program: Program) -> None:
+        inwards = clsact.attach(program, pair.near)
+        outwards = clsact.attach(program, pair.near, egress=True)
+        assert "hotswitch" in tc("filter", "show", "dev", "near", "egress")
+        outwards.detach()
+        assert clsact.find(pair.near, egress=True) is None
+        assert inwards.ifindex == pair.near
+        assert clsact.find(pair.near) is not None
+        inwards.detach()
+        assert "clsact" not in tc("qdisc", "show", "dev", "near")
+
+    def test_egress_sees_what_is_sent(self, pair: Pair, counts: Map) -> None:
+        quiet(pair)
+        with load(LINKED[DROP], {"counts": counts}, ProgramType.SCHED_CLS) as program:
+            attached = clsact.attach(program, pair.near, egress=True)
+            before = counted(counts)
+            send(pair.far, 2)  # comes in
+            assert counted(counts) == before
+            with PacketSocket(pair.near) as sender, pytest.raises(KernelError, match="send"):
+                sender.send(FRAME)  # the program drops it, and the sender is told
+            assert counted(counts) == before + 1
+            attached.detach()
+
+    def test_anothers_filter_is_left_alone(self, pair: Pair, program: Program) -> None:
+        """As when the device has gone, and its index is that of another hotswitch's device."""
+        mine = clsact.attach(program, pair.near)
+        tc("qdisc", "del", "dev", "near", "clsact")
+        with Program.load(ProgramType.SCHED_CLS, returning(NEXT)) as other:
+            theirs = clsact.attach(other, pair.near)
+            assert mine.ifindex == 0
+            mine.detach()
+            with pytest.raises(KernelError, match="replace the filter"):
+                mine.replace(program)
+            assert theirs.ifindex == pair.near
+            theirs.detach()
+
     def test_found_again_by_the_next_life(self, pair: Pair, program: Program) -> None:
         assert clsact.find(pair.near) is None
         clsact.attach(program, pair.near).close()

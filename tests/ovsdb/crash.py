@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import struct
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -47,14 +48,18 @@ def run_and_kill(path: Path, seed: int) -> int:
     that changes the file, of which there are many, since the kernel takes few bytes at a time.
     """
     readable, writable = os.pipe()
+    said, saying = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(readable)
             _write_until_killed(path, writable, seed)
+        except BaseException:
+            os.write(saying, traceback.format_exc().encode())
         finally:
             os._exit(70)
     os.close(writable)
+    os.close(saying)
     promised = b""
     try:
         if seed % 2:
@@ -67,7 +72,9 @@ def run_and_kill(path: Path, seed: int) -> int:
     finally:
         os.close(readable)
         _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "the writer died by itself"
+        with os.fdopen(said) as stream:
+            last_words = stream.read()
+    assert os.WIFSIGNALED(status), f"the writer died by itself:\n{last_words}"
     if not promised:
         return 0
     (number,) = _ACKNOWLEDGEMENT.unpack(promised[-_ACKNOWLEDGEMENT.size :])

@@ -9,8 +9,8 @@ from hotswitch.datapath.contract import Datapath, PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference.engine import ReferenceEngine
 from hotswitch.headers.registry import Registry
-from hotswitch.switch.binding import port_numbers
 from hotswitch.switch.desired import DesiredBridge
+from hotswitch.switch.numbers import port_numbers
 from hotswitch.switch.pipeline import all_ports, entries, meters
 
 BROADCAST = 0xFFFFFFFFFFFF

@@ -21,6 +21,7 @@ from hotswitch.switch.apply import carry_out, observe
 from hotswitch.switch.binding import lives_of
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.following import follow_devices
+from hotswitch.switch.layout import NOTHING, lay_out
 from hotswitch.switch.plan import plan
 from hotswitch.switch.switch import Switch
 from tests.switch.fakes import Died, FakeWorld
@@ -213,7 +214,8 @@ def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> No
             for each in happened:
                 each(world)
         seen = observe(broken)
-        left = follow_devices(wanted, seen, 0, Memory()).desired
+        first = lay_out(wanted, seen)
+        left = follow_devices(wanted, first, NOTHING, seen, 0, Memory()).desired
         for step in plan(left, seen)[:done]:
             carry_out(step, broken)
         for world in (smooth, broken):

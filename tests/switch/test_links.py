@@ -267,7 +267,7 @@ def test_an_index_that_is_used_again_is_another_device(world: World, switch: Swi
     subprocess.run(line, check=True)
     assert link("tap0").index == first.index
     assert switch.links_changed() == []
-    assert switch.take_expired() == [("br0", "tap0")]
+    assert switch.take_departed() == [("br0", "tap0")]
     assert 1 not in world.datapaths["br0"].ports()
 
 

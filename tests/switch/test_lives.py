@@ -63,8 +63,8 @@ def test_an_ephemeral_port_goes_in_the_same_event(lab: Lab) -> None:
     lab.links.delete(tap.index)
     lab.follow()
     assert lab.ports == {"tap1": 0}
-    assert lab.switch.take_expired() == [TAP0]
-    assert lab.switch.take_expired() == []
+    assert lab.switch.take_departed() == [TAP0]
+    assert lab.switch.take_departed() == []
 
 
 def test_the_bridge_says_what_the_port_does_not(lab: Lab) -> None:
@@ -84,7 +84,7 @@ def test_a_name_or_an_index_that_is_used_again_is_not_the_port_s(lab: Lab, name:
     lab.links.change(new.index, name=name)
     lab.follow()
     assert lab.ports == {}
-    assert lab.switch.take_expired() == [TAP0]
+    assert lab.switch.take_departed() == [TAP0]
 
 
 def test_a_static_port_takes_the_new_device_of_its_name(lab: Lab) -> None:
@@ -133,7 +133,7 @@ def test_at_the_start_ephemeral_ports_without_a_device_go(lab: Lab) -> None:
     lab.links.add("tap1")
     lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL), DesiredPort("tap1", lifecycle=EPHEMERAL))
     assert lab.ports.keys() == {"tap1"}
-    assert lab.switch.take_expired() == [TAP0]
+    assert lab.switch.take_departed() == [TAP0]
 
 
 def test_a_daemon_that_comes_later_knows_whose_device_it_was(lab: Lab) -> None:
@@ -164,7 +164,7 @@ def test_what_a_person_wants_again_meanwhile_is_another_port(lab: Lab) -> None:
     lab.links.delete(tap.index)
     lab.follow()
     lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))
-    assert lab.switch.take_expired() == []
+    assert lab.switch.take_departed() == []
     assert lab.ports == {"tap0": 0}
 
 
@@ -286,7 +286,7 @@ def test_the_order_of_events_never_matters() -> None:
     for order in itertools.permutations(("tap1.0", "vif1.0", "eth0")):
         lab = Lab()
         lab.want(VIF, DesiredPort("eth0"))
-        assert lab.switch.take_expired() == [("br0", "guest1")]  # it is the start
+        assert lab.switch.take_departed() == [("br0", "guest1")]  # it is the start
         lab.want(VIF, DesiredPort("eth0"))
         for name in order:
             link = lab.links.add(name)

@@ -12,8 +12,8 @@ from hotswitch.datapath.check import checked
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model.action import OutputList
-from hotswitch.switch.binding import port_numbers
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, VlanMode
+from hotswitch.switch.numbers import port_numbers
 from hotswitch.switch.pipeline import EGRESS, INGRESS, TABLES, entries, meters
 from tests.switch.wishes import bridge
 

@@ -14,9 +14,10 @@ from hotswitch.app.paths import RunDirectory
 from hotswitch.app.service import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
 from hotswitch.config.edit import Operation, edit
+from hotswitch.config.follow import News
 from hotswitch.config.operations import Update
 from hotswitch.config.reconcile import Reconciler
-from hotswitch.config.rows import Tables, embedded_tables, the_root
+from hotswitch.config.rows import Tables, Uuid, embedded_tables, the_root
 from hotswitch.ovsdb import server_commands
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.coverage import Source
@@ -64,6 +65,7 @@ class ConfigDatabase:
             self._databases, run_directory=files.path, tls=tls or _TLS, group=group
         )
         self._view = self._storage.database, embedded_tables(self._storage.database)
+        self._news: dict[str, set[Uuid]] | None = None
         self._is_writing = False
         self._running: asyncio.Task[None] | None = None
         identity = own_identity(self._storage.database.schema.version)
@@ -75,8 +77,8 @@ class ConfigDatabase:
         Raises HotswitchError if the socket can't be had.
         """
         self._make_root()
-        await self.reconciler.start()
         self._databases.observers.append(self._committed)
+        await self.reconciler.start()
         try:
             await self._server.start(
                 {f"punix:{self._files.database}": Options(), _MANAGERS: Options()}
@@ -122,6 +124,11 @@ class ConfigDatabase:
             tables = embedded_tables(database)
             self._view = database, tables
         return tables
+
+    def news(self) -> News | None:
+        """The rows that have changed since the last call; None: any may have."""
+        news, self._news = self._news, {}
+        return news
 
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes. Raises StoreError.
@@ -172,7 +179,14 @@ class ConfigDatabase:
                 raise StoreError(f"the database refuses it: {what}")
 
     def _committed(self, storage: Storage, changes: Changes | None) -> None:
-        if storage is not self._storage or self._is_writing:
+        if storage is not self._storage:
+            return
+        if changes is None:
+            self._news = None
+        elif self._news is not None:
+            for table, rows in changes.tables.items():
+                self._news.setdefault(table, set()).update(rows)
+        if self._is_writing:
             return
         if changes is None or changes.tables.keys() - _OF_THE_SERVER:
             self.reconciler.changed()

@@ -65,8 +65,8 @@ class ExternalConfig:
 
     async def save(self, desired: Desired) -> None:
         """See `Store`. What others have written since stays."""
-        tables = self._database.tables()
-        operations = edit(tables, self.reconciler.reading, desired)
+        await self._database.whole()
+        operations = edit(self._database.tables(), self.reconciler.reading, desired)
         if operations:
             await self._database.change(operations)
             self.reconciler.reread()

@@ -74,6 +74,9 @@ class ExternalDatabase:
         """The replica's tables as they are now."""
         return self._replica.view if self._replica else {}
 
+    def news(self) -> None:
+        """Any row may have changed: the library does not say which."""
+
     @property
     def is_current(self) -> bool:
         """Whether the tables are the database's, and nobody else acts on it."""
@@ -83,9 +86,11 @@ class ExternalDatabase:
     def problem(self) -> str:
         """Why the database is not followed; empty if it is."""
         replica = self._replica
-        if self.is_current:
+        if self.is_current or (self._was_current and replica is not None and replica.is_amid):
             return ""
         if self._caller.connected and replica is not None:
+            if replica.is_amid:
+                return "it is being read"
             if replica.is_lock_contended:
                 return "another daemon acts on it"
             if replica.is_current:
@@ -95,7 +100,7 @@ class ExternalDatabase:
 
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes, as far as the server's schema takes them. Raises StoreError."""
-        replica = self._ready()
+        replica = await self.whole()
         made, left_out = transaction(replica, updates)
         for each in sorted(set(left_out) - self._left_out):
             _log.info("%s is not written: the database's schema does not take it", each)
@@ -116,12 +121,15 @@ class ExternalDatabase:
     async def apply(self, operations: Iterable[Any]) -> None:
         """Carry out operations, all of them or none. Raises StoreError."""
         found = list(operations)
-        made = Transaction(self._ready())
+        made = Transaction(await self.whole())
         for each in found:
             made.add_op(each)
         await self._commit(made)
 
-    def _ready(self) -> Replica:
+    async def whole(self) -> Replica:
+        """Return when no change is taken in only partly. Raises StoreError."""
+        while self._replica is not None and self._replica.is_amid:
+            await asyncio.sleep(0)  # a piece is read in each turn of the loop
         replica = self._followed()
         if replica is None or replica.txn is not None:
             raise StoreError(f"the database {self.name} can't be had: {self.problem or 'busy'}")
@@ -145,7 +153,7 @@ class ExternalDatabase:
             raise StoreError("another daemon acts on the database now")
         if status == Transaction.ERROR:
             raise StoreError(f"the database refuses it: {_details(made.get_error())}")
-        if self._caller.connected and self._followed() is not None:
+        if status == Transaction.TRY_AGAIN and self._followed() is not None:
             raise StoreError("what is to be changed has been changed meanwhile")
         raise StoreError("the database was lost before it answered; what it holds will be followed")
 
@@ -159,23 +167,22 @@ class ExternalDatabase:
 
     def _news(self) -> None:
         """Something has come, or the connection has come or gone."""
+        writing = bool(self._waiting)  # even if the answer is among it
         try:
             self._read()
         except Exception:
             _log.exception("a bug in following the database; it is read anew")
             self._caller.hang_up("it was not understood")
-        self._tell()
+        self._tell(writing)
 
     def _read(self) -> None:
         caller = self._caller
         if not caller.connected:
-            self._schema_known = False
-            self._settle(lost=True)
+            self._lose()
             return
         if caller.generation != self._generation:
             self._generation = caller.generation
-            self._schema_known = False
-            self._settle(lost=True)
+            self._lose()
             # It may have been converted to another, or this may be another server.
             caller.send(Request("get_schema", [NAME], _SCHEMA))
             return
@@ -185,8 +192,14 @@ class ExternalDatabase:
         assert replica is not None
         replica.run()
         self._settle(lost=False)
-        if caller.has_received:
+        if caller.has_received or replica.is_amid:
             asyncio.get_running_loop().call_soon(self._news)
+
+    def _lose(self) -> None:
+        self._schema_known = False
+        self._settle(lost=True)
+        if self._replica is not None and self._replica.is_amid:
+            self._replica = None  # what is missing of it will not come
 
     def _take_schema(self) -> bool:
         caller = self._caller
@@ -222,9 +235,11 @@ class ExternalDatabase:
                 del self._waiting[done]
                 done.set_result(made)
 
-    def _tell(self) -> None:
+    def _tell(self, writing: bool) -> None:
+        if self._replica is not None and self._replica.is_amid:
+            return  # soon
         current = self.is_current
-        news = self._replica is not None and self._replica.take_news(writing=bool(self._waiting))
+        news = self._replica is not None and self._replica.take_news(writing=writing)
         if current:
             self._caller.served()
         if current != self._was_current:

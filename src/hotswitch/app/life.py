@@ -43,8 +43,6 @@ from hotswitch.switch.switch import Switch
 
 _AGEING_PERIOD = 1.0
 _TICK_PERIOD = 1.0
-_SETTLING_TIME = 0.01
-"""Seconds to wait for more link events, which mostly come in flocks."""
 
 _METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
 """What begins like this is no file: an external database, or a mistake."""
@@ -249,27 +247,18 @@ async def _listen(server: ControlServer) -> None:
 
 @contextmanager
 def _watching(monitor: LinkMonitor, follow: Callable[[], None]) -> Iterator[None]:
-    """Follow the kernel's links; a flock of events is one change."""
+    """Follow the kernel's links at once; what has come until then is one change."""
     loop = asyncio.get_running_loop()
-    waiting: asyncio.TimerHandle | None = None
-
-    def settled() -> None:
-        nonlocal waiting
-        waiting = None
-        follow()
 
     def ready() -> None:
-        nonlocal waiting
-        if monitor.read() and waiting is None:
-            waiting = loop.call_later(_SETTLING_TIME, settled)
+        if monitor.read():
+            follow()
 
     loop.add_reader(monitor.fileno(), ready)
     try:
         yield
     finally:
         loop.remove_reader(monitor.fileno())
-        if waiting is not None:
-            waiting.cancel()
 
 
 @contextmanager

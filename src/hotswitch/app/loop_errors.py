@@ -18,7 +18,7 @@ class LoopErrors:
     """A handler for `set_exception_handler`: want of descriptors is no bug, and is said."""
 
     def __init__(self) -> None:
-        self._limit = LogLimit()
+        self._limit = LogLimit(1)
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -14,7 +14,7 @@ from hotswitch.config.rows import Uuid
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.switch.desired import DesiredBridge
 
-_MOST_PORTS = MAXIMUM_PORT - 2
+MOST_PORTS = MAXIMUM_PORT - 2
 """Numbers that there are beside the local port's."""
 
 
@@ -64,10 +64,10 @@ class Assembly:
                 self._refuse(port, f"bridge {reading.name} is not in force")
             return
         granted = [port for port in found if port.port and self._take(reading.name, port)]
-        for port in granted[_MOST_PORTS:]:
+        for port in granted[MOST_PORTS:]:
             self._refuse(port, f"bridge {reading.name} has no number left")
         wanted = with_numbers(
-            reading.name, granted[:_MOST_PORTS], self._hints, self._has_lost_its_number
+            reading.name, granted[:MOST_PORTS], self._hints, self._has_lost_its_number
         )
         self.desired[reading.name] = replace(reading.bridge, ports=MappingProxyType(wanted))
 
@@ -81,8 +81,7 @@ class Assembly:
             return False
         self.notes += port.notes
         for interface, name in port.interfaces:
-            of_port = port.port.name if port.port else name
-            self.interfaces.setdefault(interface, Place(bridge, of_port, name))
+            self.interfaces.setdefault(interface, Place(bridge, port.place(name), name))
         return True
 
     def _take(self, bridge: str, port: PortReading) -> bool:

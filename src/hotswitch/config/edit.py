@@ -10,7 +10,7 @@ from typing import Any
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.operations import Update, datum
-from hotswitch.config.read import Reading
+from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Tables, Uuid, Value, members, the_root
 from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook

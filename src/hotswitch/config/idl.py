@@ -7,22 +7,24 @@ one character at a time.
 
 from __future__ import annotations
 
-import errno
 import uuid as uuids
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ovs.db.error
 from ovs.db.data import Datum
 from ovs.db.idl import ROW_UPDATE, Idl, SchemaHelper, Transaction
-from ovs.jsonrpc import Message as LibraryMessage
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.columns import WRITTEN
+from hotswitch.config.idl_rows import ReplicaTable
+from hotswitch.config.idl_session import LibrarySession
 from hotswitch.config.operations import Update, datum
-from hotswitch.config.rows import Row, Tables, Uuid, Value
+from hotswitch.config.rows import Tables, Value
 from hotswitch.ovsdb.caller import Caller
-from hotswitch.ovsdb.jsonrpc import Message, Notification, Reply, Request
+from hotswitch.ovsdb.errors import OvsdbError
+from hotswitch.ovsdb.schemas import load
+from hotswitch.ovsdb.types import type_from_json
 
 _OF_THE_SERVER = frozenset({"Manager", "SSL"})
 """Tables that concern the server, and that it writes to itself."""
@@ -47,9 +49,10 @@ class Replica(Idl):  # type: ignore[misc]
             super().__init__("unix:", helper)
         except (ovs.db.error.Error, AttributeError, KeyError, TypeError, ValueError) as error:
             raise SchemaError(f"its schema can't be understood: {error}") from error
-        self._session: Any = _Session(caller, self._why_unfit)
+        self._session: Any = LibrarySession(caller, self._why_unfit)
         self.lock_name = lock  # it is asked for whenever a connection begins
-        self._view = {name: _ReplicaTable(table) for name, table in self.tables.items()}
+        self._view = {name: ReplicaTable(table) for name, table in self.tables.items()}
+        self._usual: set[tuple[str, str]] = set()
         self._written_by_others = False
         self._anything = False
 
@@ -61,7 +64,14 @@ class Replica(Idl):  # type: ignore[misc]
     @property
     def is_current(self) -> bool:
         """Whether it follows the database now, and may write to it."""
-        return bool(self.state == self.IDL_S_MONITORING and self.has_lock)
+        return bool(
+            self.state == self.IDL_S_MONITORING and self.has_lock and not self._session.is_amid
+        )
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether it has taken in a change only partly yet: its tables mean nothing just now."""
+        return bool(self._session.is_amid)
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         """The library has changed a row."""
@@ -93,8 +103,14 @@ class Replica(Idl):  # type: ignore[misc]
         """Whether the server's schema has this column, and takes this value."""
         if not self.has_column(table, column):
             return False
+        if (table, column) in self._usual:
+            return True
+        kind = self.tables[table].columns[column].type
+        if _is_usual(table, column, kind):
+            self._usual.add((table, column))
+            return True
         try:
-            Datum.from_json(self.tables[table].columns[column].type, datum(value))
+            Datum.from_json(kind, datum(value))
         except ovs.db.error.Error:
             return False
         return True
@@ -109,58 +125,6 @@ class Replica(Idl):  # type: ignore[misc]
                     return "has no contact with its cluster"
                 return "is not the cluster's leader" if not row.leader else "has stale data"
         return f"has no database {self._db.name}"
-
-
-class _Session:
-    """What the library asks of a connection (`ovs.jsonrpc.Session`), over one that is there."""
-
-    def __init__(self, caller: Caller, why_unfit: Callable[[], str]) -> None:
-        self._caller = caller
-        self._why_unfit = why_unfit
-
-    def run(self) -> None:
-        """The caller runs by itself."""
-
-    def is_connected(self) -> bool:
-        return self._caller.connected
-
-    def get_seqno(self) -> int:
-        return self._caller.generation
-
-    def get_name(self) -> str:
-        return self._caller.name
-
-    def recv(self) -> Any:
-        message = self._caller.receive()
-        if isinstance(message, Notification) and message.method == "monitor_canceled":
-            self._caller.served()
-            self._caller.hang_up("has been converted, or removed")
-            return None
-        return None if message is None else _to_library(message)
-
-    def send(self, message: Any) -> int:
-        request = Request(message.method, message.params, message.id)
-        return 0 if self._caller.send(request) else errno.ENOTCONN
-
-    def force_reconnect(self) -> None:
-        self._caller.hang_up(self._why_unfit())
-
-    def reset_backoff(self) -> None:
-        self._caller.served()
-
-    def close(self) -> None:
-        """Whoever has made the caller closes it."""
-
-
-def _to_library(message: Message) -> Any:
-    if isinstance(message, Reply):
-        if message.error is not None:
-            return LibraryMessage.create_error(message.error, message.id)
-        return LibraryMessage.create_reply(message.result, message.id)
-    if isinstance(message, Notification):
-        return LibraryMessage.create_notify(message.method, message.params)
-    kind = LibraryMessage.T_REQUEST
-    return LibraryMessage(kind, message.method, message.params, None, None, message.id)
 
 
 def transaction(replica: Replica, updates: Sequence[Update]) -> tuple[Transaction, list[str]]:
@@ -184,56 +148,11 @@ def transaction(replica: Replica, updates: Sequence[Update]) -> tuple[Transactio
     return made, left_out
 
 
-class _ReplicaTable(Mapping[Uuid, Row]):
-    """Gives the same object for as long as a row is the same."""
-
-    def __init__(self, table: Any) -> None:
-        self._table = table
-        self._rows: dict[Uuid, tuple[Any, Row]] = {}
-
-    def __getitem__(self, uuid: Uuid) -> Row:
-        try:
-            found = self._table.rows[uuids.UUID(uuid)]
-        except (KeyError, ValueError):
-            raise KeyError(uuid) from None
-        known = self._rows.get(uuid)
-        if known is None or known[0] is not found:
-            known = self._rows[uuid] = found, self._row(found)
-        return known[1]
-
-    def __iter__(self) -> Iterator[Uuid]:
-        return map(str, list(self._table.rows))
-
-    def __len__(self) -> int:
-        return len(self._table.rows)
-
-    def forget(self, uuid: Uuid) -> None:
-        """The library has changed the row, perhaps in place."""
-        self._rows.pop(uuid, None)
-
-    def trim(self) -> None:
-        """Forget rows of before, which are no longer there."""
-        if len(self._rows) > len(self._table.rows):
-            self._rows = {uuid: self._rows[uuid] for uuid in self if uuid in self._rows}
-
-    def _row(self, row: Any) -> Row:
-        # The library holds nothing for what is not set.
-        data = dict(dict.items(row._data))
-        return {
-            name: _plain(data[name] if name in data else Datum.default(column.type))
-            for name, column in self._table.columns.items()
-        }
-
-
-def _plain(datum: Datum) -> Value:
-    column_type = datum.type
-    if column_type.is_map():
-        return {_atom(key): _atom(value) for key, value in datum.values.items()}
-    members = tuple(sorted(map(_atom, datum.values)))
-    if column_type.n_max == 1:
-        return members[0] if members else None
-    return members
-
-
-def _atom(atom: Any) -> Any:
-    return str(atom.value) if isinstance(atom.value, uuids.UUID) else atom.value
+def _is_usual(table: str, column: str, kind: Any) -> bool:
+    """Whether the column is as in hotswitch's own schema: what is written was made for that."""
+    found = load("Open_vSwitch").tables.get(table)
+    own = found.by_name.get(column) if found else None
+    try:
+        return own is not None and own.type == type_from_json(kind.to_json())
+    except OvsdbError:
+        return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from hotswitch.switch.status import BridgeStatus, PortState
+from hotswitch.config.resets import PortKey
+from hotswitch.switch.status import PortState, PortStatus
 
 _log = logging.getLogger(__name__)
 
@@ -14,24 +15,21 @@ class Journal:
     """Remembers what it has said, and says only what is new."""
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str], tuple[PortState, str]] = {}
+        self._said: dict[PortKey, tuple[PortState, str]] = {}
 
-    def note(self, status: Mapping[str, BridgeStatus]) -> None:
-        """Say what has changed since the last time."""
-        now = {
-            (bridge.name, port.name): (port.state, port.error)
-            for bridge in status.values()
-            for port in bridge.ports.values()
-        }
-        for key in sorted(self._said.keys() - now.keys()):
-            _say(key, "removed")
+    def note(self, changed: Iterable[tuple[PortKey, PortStatus | None]]) -> None:
+        """Say what has become of ports that have changed, or gone (None)."""
+        now = {key: (port.state, port.error) if port else None for key, port in changed}
+        for key in sorted(key for key, what in now.items() if what is None):
+            if self._said.pop(key, None) is not None:
+                _say(key, "removed")
         for key, what in now.items():
-            if self._said.get(key) != what:
+            if what is not None and self._said.get(key) != what:
                 _say(key, *what)
-        self._said = now
+                self._said[key] = what
 
 
-def _say(key: tuple[str, str], state: str, error: str = "") -> None:
+def _say(key: PortKey, state: str, error: str = "") -> None:
     bridge, port = key
     why = {"error": error} if error else {}
     _log.info("port %s", state, extra={"bridge": bridge, "port": port, **why})

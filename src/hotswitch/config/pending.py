@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hotswitch.config.read import Reading
+from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Uuid
 from hotswitch.switch.desired import Desired
-from hotswitch.switch.following import Place, without
+from hotswitch.switch.following import without
+from hotswitch.switch.layout import PortKey
 
 
 class Pending:
@@ -19,23 +20,22 @@ class Pending:
 
     def __init__(self) -> None:
         self._gone: set[Uuid] = set()
-        self._unread: set[Place] = set()
+        self._unread: set[PortKey] = set()
 
-    def note(self, expired: Iterable[Place], reading: Reading) -> None:
+    def note(self, departed: Iterable[PortKey], reading: Reading) -> None:
         """These ports are gone; `reading` is what the database said when it was last read.
 
         A port that it did not have yet is known by its name at the next reading.
         """
-        places = set(expired) | self._unread
-        if places:
-            rows = {row: (at.bridge, at.name) for row, at in reading.interfaces.items()}
-            self._gone |= {row for row, place in rows.items() if place in places}
-            self._unread = places - set(rows.values())
+        for key in {*departed, *self._unread}:
+            rows = reading.rows.get(key, ())
+            self._gone.update(rows)
+            (self._unread.discard if rows else self._unread.add)(key)
 
     def wanted(self, reading: Reading) -> Desired:
         """What is wanted by the rows that still mean something."""
         self.note((), reading)
         self._unread.clear()
-        self._gone &= reading.interfaces.keys()
+        self._gone = {row for row in self._gone if row in reading.interfaces}
         places = {(at.bridge, at.name) for row in self._gone if (at := reading.interfaces[row])}
-        return without(reading.desired, tuple(places))
+        return without(reading.desired, places)

@@ -1,46 +1,25 @@
-"""From the tables to what is wanted. Pure; what is wrong with one row never stops the others."""
+"""From the tables to what is wanted. What is wrong with one row never stops the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from hotswitch.config.assembly import Assembly, Place
+from hotswitch.base.shared import SharedMap
+from hotswitch.config.assembly import MOST_PORTS, Assembly
+from hotswitch.config.claims import Claims
+from hotswitch.config.follow import News, follow
 from hotswitch.config.notes import Note
 from hotswitch.config.read_bridge import BridgeReading, read_bridge
 from hotswitch.config.read_port import PortReading, read_port
+from hotswitch.config.reading import STATISTICS_PERIOD, Reading
 from hotswitch.config.rows import Row, Tables, Uuid, members, number, pairs, the_root
 from hotswitch.config.settings import Remarker, boolean, whole_number
-from hotswitch.switch.desired import Desired
+from hotswitch.switch.desired import Desired, DesiredBridge
 
 _MILLISECOND = 1_000_000
-_STATISTICS_PERIOD = 5000
-"""Milliseconds; less is not had."""
-
 _EMPTY: Mapping[Uuid, Row] = {}
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the tables say.
-
-    desired: what the switch is to be; it passes `switch.check`.
-    notes: what of the tables is not in it.
-    next_cfg: the configuration's number, for when it is in force.
-    statistics_period: nanoseconds between two writings of statistics.
-    counts_host: whether the host's statistics are wanted, too.
-    bridges, ports, interfaces: the rows that a bridge in use refers to, in force or not.
-    """
-
-    desired: Desired = field(default_factory=Desired)
-    notes: tuple[Note, ...] = ()
-    next_cfg: int = 0
-    statistics_period: int = _STATISTICS_PERIOD * _MILLISECOND
-    counts_host: bool = False
-    bridges: Mapping[Uuid, BridgeReading] = field(default_factory=dict)
-    ports: frozenset[Uuid] = frozenset()
-    interfaces: Mapping[Uuid, Place] = field(default_factory=dict)
 
 
 class Reader:
@@ -49,34 +28,67 @@ class Reader:
     def __init__(self) -> None:
         self._bridges: dict[Uuid, tuple[Row, BridgeReading]] = {}
         self._ports: dict[tuple[Uuid, Uuid], _RememberedPort] = {}
+        self._members: tuple[Uuid, ...] = ()
+        self._claims: Claims | None = None
+        self._last = Reading()
 
-    def read(self, tables: Tables, hints: Mapping[str, int] = MappingProxyType({})) -> Reading:
-        """What the tables say; `hints` are numbers that ports had once, by name."""
+    def read(
+        self,
+        tables: Tables,
+        hints: Mapping[str, int] = MappingProxyType({}),
+        news: News | None = None,
+    ) -> Reading:
+        """What the tables say.
+
+        hints: numbers that ports had once, by name. news: the rows that have changed since the
+        last time; None: not known. The outcome is the same without them.
+        """
         root = the_root(tables)
         if root is None:
+            self._claims = None
             return Reading()
-        root_uuid, root_row = root
-        remarks = Remarker("Open_vSwitch", root_uuid, "")
-        remarks.look_through(root_row)
-        period = _statistics_period(root_row, remarks)
-        settings = pairs(root_row, "other_config")
-        counts_host = remarks.setting(settings, "enable-statistics", boolean, False)
-        rows = tables.get("Bridge", _EMPTY)
-        bridges = self._read_bridges(rows, root_row)
+        found = None
+        if news is not None and not hints and members(root[1], "bridges") == self._members:
+            found = follow(self._last, self._claims, tables, news) if self._claims else None
+        if found is None:
+            found = self._read_all(tables, root[1], hints)
+        self._last = _with_root(found, tables, *root)
+        return self._last
+
+    def _read_all(self, tables: Tables, root: Row, hints: Mapping[str, int]) -> Reading:
+        self._members = members(root, "bridges")
+        bridges = self._read_bridges(tables.get("Bridge", _EMPTY), root)
         ports = {uuid: self._read_ports(tables, uuid, each) for uuid, each in bridges.items()}
         self._forget(bridges, ports)
         assembly = Assembly(bridges, hints)
         for uuid, of_bridge in ports.items():
             assembly.add(uuid, of_bridge)
+        self._claims = None if hints else _claims(tables, bridges, ports)
+        rows: dict[tuple[str, str], tuple[Uuid, ...]] = {}
+        for uuid, place in assembly.interfaces.items():
+            key = place.bridge, place.name
+            rows[key] = (*rows.get(key, ()), uuid)
+        apart = self._claims is not None
+        last = self._last.desired.bridges
         return Reading(
-            Desired(MappingProxyType(assembly.desired)),
-            (*remarks.notes, *assembly.notes, *_beside(tables, root_row, bridges)),
-            number(root_row, "next_cfg") or 0,
-            period * _MILLISECOND,
-            counts_host,
-            bridges,
-            frozenset(uuid for of_bridge in ports.values() for uuid in of_bridge),
-            assembly.interfaces,
+            Desired(
+                MappingProxyType(
+                    {name: _shared(each, last) for name, each in assembly.desired.items()}
+                )
+            ),
+            bridge_notes=tuple(note for each in bridges.values() for note in each.notes)
+            if apart
+            else tuple(assembly.notes),
+            port_notes={
+                uuid: each.notes
+                for of_bridge in ports.values()
+                for uuid, each in of_bridge.items()
+                if each.notes and apart
+            },
+            bridges=bridges,
+            ports=SharedMap({u: each for of in ports.values() for u, each in of.items()}),
+            interfaces=SharedMap(assembly.interfaces),
+            rows=SharedMap(rows),
         )
 
     def _read_bridges(self, rows: Mapping[Uuid, Row], root: Row) -> dict[Uuid, BridgeReading]:
@@ -138,20 +150,55 @@ class _RememberedPort:
         )
 
 
-def _statistics_period(root: Row, remarks: Remarker) -> int:
+def _with_root(found: Reading, tables: Tables, uuid: Uuid, root: Row) -> Reading:
+    """The reading with what the row of Open_vSwitch says, and what is beside all bridges."""
+    remarks = Remarker("Open_vSwitch", uuid, "")
+    remarks.look_through(root)
     settings = pairs(root, "other_config")
-    asked = remarks.setting(
-        settings, "stats-update-interval", whole_number(0, 1 << 40), _STATISTICS_PERIOD
+    period = remarks.setting(
+        settings,
+        "stats-update-interval",
+        whole_number(0, 1 << 40),
+        STATISTICS_PERIOD // _MILLISECOND,
     )
-    return max(asked, _STATISTICS_PERIOD)
+    counts_host = remarks.setting(settings, "enable-statistics", boolean, False)
+    return replace(
+        found,
+        next_cfg=number(root, "next_cfg") or 0,
+        statistics_period=max(period * _MILLISECOND, STATISTICS_PERIOD),
+        counts_host=counts_host,
+        root_notes=(*remarks.notes, *_beside(tables, found.bridges)),
+    )
 
 
-def _beside(tables: Tables, root: Row, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
+def _claims(
+    tables: Tables,
+    bridges: Mapping[Uuid, BridgeReading],
+    ports: Mapping[Uuid, Mapping[Uuid, PortReading]],
+) -> Claims | None:
+    """What each port has for itself, or None if several want the same or something is missing."""
+    claims = Claims(bridges)
+    if not claims.are_distinct:
+        return None
+    for bridge, of_bridge in ports.items():
+        claims.members[bridge] = frozenset(members(tables["Bridge"][bridge], "ports"))
+        if len(of_bridge) > MOST_PORTS or claims.members[bridge] != of_bridge.keys():
+            return None
+        for uuid, reading in of_bridge.items():
+            if not claims.add(bridge, tables["Port"][uuid], reading):
+                return None
+    return claims
+
+
+def _shared(bridge: DesiredBridge, last: Mapping[str, DesiredBridge]) -> DesiredBridge:
+    """The same; the same object as the last time if nothing differs."""
+    bridge = replace(bridge, ports=SharedMap(bridge.ports))
+    then = last.get(bridge.name)
+    return then if then == bridge else bridge
+
+
+def _beside(tables: Tables, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
     """Notes about rows that are in no bridge, and have no status themselves."""
-    for uuid in members(root, "ssl"):
-        remarks = Remarker("SSL", uuid, "")
-        remarks.look_through(tables.get("SSL", _EMPTY).get(uuid, {}))
-        yield from remarks.notes
     for row in tables.get("Flow_Sample_Collector_Set", _EMPTY).values():
         for uuid in members(row, "bridge"):
             if uuid in bridges:

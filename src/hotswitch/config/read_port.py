@@ -44,6 +44,18 @@ class PortReading:
     notes: tuple[Note, ...]
     had: int = 0
 
+    def place(self, interface: str) -> str:
+        """The name of the switch's port that the interface of this name is of."""
+        return self.port.name if self.port else interface
+
+    def keys(self, bridge: str) -> list[tuple[str, str]]:
+        """The bridge's name with those of the switch's ports that its interfaces are of."""
+        return sorted({(bridge, self.place(name)) for _, name in self.interfaces})
+
+    def rows(self, name: str) -> tuple[Uuid, ...]:
+        """The interfaces of the switch's port of this name."""
+        return tuple(uuid for uuid, interface in self.interfaces if self.place(interface) == name)
+
 
 def read_port(bridge: str, address: int, uuid: Uuid, row: Row, interfaces: Table) -> PortReading:
     """Read one row of Port of a bridge. `address`: that of the bridge's local port, or 0."""

@@ -16,16 +16,20 @@ from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.devices import Devices
 from hotswitch.config.edit import Operation, edit
+from hotswitch.config.follow import News
 from hotswitch.config.journal import Journal
 from hotswitch.config.operations import Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.pending import Pending
-from hotswitch.config.read import Reader, Reading
+from hotswitch.config.read import Reader
+from hotswitch.config.reading import Reading
 from hotswitch.config.resets import Resets
-from hotswitch.config.rows import Tables, number, text
+from hotswitch.config.rows import Tables, Uuid, number, text
 from hotswitch.config.write import Picture, Writer, host_updates, statistics_updates
 from hotswitch.model.port import PortStatistics
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.status import BridgeStatus
+from hotswitch.switch.statuses import differing
 from hotswitch.switch.switch import Switch
 
 RETRY_PERIOD = 5_000_000_000
@@ -46,6 +50,9 @@ class Database(Protocol):
 
     def tables(self) -> Tables:
         """The tables as they are now; a row that has not changed is the same object."""
+
+    def news(self) -> News | None:
+        """The rows that have changed since the last call; None: any may have."""
 
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes, all of them or none. Raises HotswitchError.
@@ -79,7 +86,9 @@ class Reconciler:
         self._pending = Pending()
         self._woken = asyncio.Event()
         self._turns = asyncio.Lock()
-        self._reading = Reading()
+        self._reading = self._noted = Reading()
+        self._news: dict[str, set[Uuid]] | None = None
+        self._status: Mapping[str, BridgeStatus] = MappingProxyType({})
         self._has_begun = False
         self._hints: Mapping[str, int] = MappingProxyType({})
         self._remarks: frozenset[str] = frozenset()
@@ -109,7 +118,16 @@ class Reconciler:
 
     def reread(self) -> None:
         """Take note of what is in force and in the database already."""
-        self._reading = self._reader.read(self._database.tables(), self._hints)
+        self._reading = self._read()
+
+    def _read(self) -> Reading:
+        news = self._database.news()
+        if news is None or self._news is None:
+            self._news = None
+        else:
+            for table, rows in news.items():
+                self._news.setdefault(table, set()).update(rows)
+        return self._reader.read(self._database.tables(), self._hints, news)
 
     def changed(self) -> None:
         """The database has changed."""
@@ -123,7 +141,7 @@ class Reconciler:
             self._note_failures(self._switch.links_changed())
         except HotswitchError as error:
             self._note_failures([error])
-        self._pending.note(self._switch.take_expired(), self._reading)
+        self._pending.note(self._switch.take_departed(), self._reading)
         self._woken.set()
 
     def tick(self) -> None:
@@ -159,17 +177,18 @@ class Reconciler:
                 await self.turn()
             except Exception:
                 _log.exception("a bug in following the database; the next change is tried again")
+                self._reader, self._news = Reader(), None  # what is remembered may be half a truth
 
     async def turn(self) -> None:
         """Bring the switch and the database together once."""
         async with self._turns:
             self._woken.clear()
-            self._pending.note(self._switch.take_expired(), self._reading)
+            self._pending.note(self._switch.take_departed(), self._reading)
             if not self._database.is_current:
                 if self._has_begun:
                     await self._make_so(self._reading)
                 return
-            reading = self._reader.read(self._database.tables(), self._hints)
+            reading = self._read()
             if reading.counts_host and not self._reading.counts_host:
                 self._statistics_at = 0  # who asks for them now wants to see them now
             self._reading = reading
@@ -178,7 +197,7 @@ class Reconciler:
 
     def _wanted(self, reading: Reading) -> Desired:
         """What the database wants, but for ports that went with their devices."""
-        self._pending.note(self._switch.take_expired(), reading)
+        self._pending.note(self._switch.take_departed(), reading)
         return self._pending.wanted(reading)
 
     async def _follow_devices(self, reading: Reading) -> Reading:
@@ -186,7 +205,7 @@ class Reconciler:
         operations = edit(self._database.tables(), reading, self._wanted(reading))
         if operations:
             await self._database.change(operations)
-            reading = self._reading = self._reader.read(self._database.tables(), self._hints)
+            reading = self._reading = self._read()
         return reading
 
     async def _make_so(self, reading: Reading) -> bool:
@@ -199,9 +218,10 @@ class Reconciler:
                 while compilation := self._switch.prepare(desired):
                     await asyncio.wait([asyncio.wrap_future(compilation)])
                     desired = self._wanted(reading)
-                self._note_failures(self._switch.set_desired(desired))
+                failures = self._switch.set_desired(desired)
+                self._note_failures(failures)
                 self._retry_at = now + RETRY_PERIOD
-                self._forget_hints(desired)
+                self._forget_hints(desired, kept=bool(failures))
             elif self._failures and self._is_late(now):
                 self._retry_at = now + RETRY_PERIOD
                 self._note_failures(self._switch.reconcile())
@@ -217,10 +237,15 @@ class Reconciler:
         try:
             reading = await self._follow_devices(reading)
             in_force = reading.next_cfg if is_in_force else None
-            status = self._switch.status()
-            self._journal.note(status)
-            picture = Picture(status, self._devices.device, self._resets.count(status))
-            updates = self._writer.updates(self._database.tables(), reading, picture, in_force)
+            status = self._switch.statuses()
+            changed = list(differing(self._status, status))
+            self._status = status
+            self._journal.note(changed)
+            self._resets.note(changed)
+            picture = Picture(status, self._devices.device, self._resets.counts)
+            tables = self._database.tables()
+            updates = self._writer.updates(tables, reading, picture, in_force, self._news)
+            self._news = {}
             if updates:
                 await self._database.transact(updates)
             if self._clock.now() >= self._statistics_at:
@@ -228,6 +253,7 @@ class Reconciler:
                 await self._write_statistics(reading, picture)
             self._unwritten = False
         except HotswitchError as error:
+            self._writer.forget()
             if not self._unwritten:
                 _log.error("the status can't be written: %s", error)
             self._unwritten = True
@@ -254,13 +280,18 @@ class Reconciler:
     def _is_late(self, now: int) -> bool:
         return now >= self._retry_at
 
-    def _forget_hints(self, desired: Desired) -> None:
-        """A port that is gone has no claim to the number that it had."""
+    def _forget_hints(self, desired: Desired, *, kept: bool) -> None:
+        """A port that is gone has no claim to the number that it had; others have it by now."""
+        if not kept:
+            self._hints = MappingProxyType({})
         if self._hints:
             names = {name for bridge in desired.bridges.values() for name in bridge.ports}
             self._hints = {name: each for name, each in self._hints.items() if name in names}
 
     def _note_remarks(self, reading: Reading) -> None:
+        if reading.says_the_same(self._noted):
+            return
+        self._noted = reading
         remarks = frozenset(map(str, reading.notes))
         for each in sorted(remarks - self._remarks):
             _log.warning("%s", each)

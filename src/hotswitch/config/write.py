@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from hotswitch.config.devices import Device
+from hotswitch.base.shared import SharedMap
+from hotswitch.config.assembly import Place
+from hotswitch.config.devices import UNKNOWN, Device
+from hotswitch.config.follow import News
 from hotswitch.config.interface_columns import InterfaceFacts, interface_columns, statistics
-from hotswitch.config.notes import NONE, by_row
+from hotswitch.config.notes import Remarks
 from hotswitch.config.operations import Update, update
 from hotswitch.config.other_columns import (
     Identity,
@@ -18,14 +20,13 @@ from hotswitch.config.other_columns import (
     port_columns,
     root_columns,
 )
-from hotswitch.config.read import Reading
-from hotswitch.config.rows import Row, Tables, Uuid, Value, the_root
+from hotswitch.config.reading import Reading
+from hotswitch.config.rows import Tables, Uuid, Value, the_root
 from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import PortStatistics
 from hotswitch.switch.status import BridgeStatus, PortStatus
 
-_Facts = TypeVar("_Facts")
 _NOTHING = PortStatistics()
 
 
@@ -48,82 +49,135 @@ class Picture:
 
 
 class Writer:
-    """Finds what to write; of rows that were right and have not changed it does so quickly."""
+    """Finds what to write; rows that were right, and that nothing has happened to, it leaves."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._right: dict[Uuid, tuple[Row, object]] = {}
+        self._reading = Reading()
+        self._picture = Picture({}, lambda _: UNKNOWN, {})
+        self._wrong: Mapping[str, set[Uuid]] = {}
+        self._is_new = True
+
+    def forget(self) -> None:
+        """What was found has not been written: look at everything the next time."""
+        self._is_new = True
 
     def updates(
-        self, tables: Tables, reading: Reading, picture: Picture, in_force: int | None
+        self,
+        tables: Tables,
+        reading: Reading,
+        picture: Picture,
+        in_force: int | None,
+        news: News | None = None,
     ) -> list[Update]:
         """What brings all columns but `Interface.statistics` to what is.
 
-        in_force: the number of the configuration that is, or None to leave it.
+        in_force: the number of the configuration that is, or None to leave it. news: the rows
+        that have changed since the last time; None: not known.
         """
-        found = _Found(tables, self._right)
-        remarks = by_row(reading.notes)
-        for uuid, bridge in reading.bridges.items():
-            status = picture.status.get(bridge.name)
-            facts = bridge_facts(bridge, self._identity.version, status, remarks.get(uuid, NONE))
-            found.bring("Bridge", uuid, facts, bridge_columns)
-        for uuid in reading.ports:
-            found.bring("Port", uuid, remarks.get(uuid, NONE), port_columns)
-        for uuid, place in reading.interfaces.items():
-            status = picture.status.get(place.bridge)
-            port = picture.port(place.bridge, place.name)
-            interface = InterfaceFacts(
-                port,
-                status.error if status else "",
-                remarks.get(uuid, NONE),
-                resets=picture.resets.get(place.link, 0),
-                name=place.link,
-            )
-            if link := interface.link:
-                interface = replace(interface, device=picture.device(link))
-            found.bring("Interface", uuid, interface, interface_columns)
-        for uuid in tables.get("Controller", {}):
-            found.bring("Controller", uuid, None, controller_columns)
+        updates = []
+        found = _Found(tables, reading, picture, self._identity.version)
+        if news is None or self._is_new:
+            looked_at = _all(tables, reading)
+        else:
+            looked_at = _differing(self._reading, reading, self._picture, picture)
+            for table, rows in looked_at.items():
+                rows.update(self._wrong[table], news.get(table, ()))
+        self._reading, self._picture, self._is_new = reading, picture, False
+        self._wrong = {}
+        for table, rows in looked_at.items():
+            made = [each for uuid in rows if (each := found.update(table, uuid))]
+            self._wrong[table] = {each.row for each in made}
+            updates += made
         root = the_root(tables)
         if root:
             columns = root_columns(root[1], self._identity, in_force, reading.counts_host)
-            made = update("Open_vSwitch", *root, columns)
-            found.updates += [made] if made else []
-        self._right = found.right
-        return found.updates
+            of_root = update("Open_vSwitch", *root, columns)
+            updates += [of_root] if of_root else []
+        return updates
+
+
+def _all(tables: Tables, reading: Reading) -> dict[str, set[Uuid]]:
+    return {
+        "Bridge": set(reading.bridges),
+        "Port": set(reading.ports),
+        "Interface": set(reading.interfaces),
+        "Controller": set(tables.get("Controller", {})),
+    }
+
+
+def _differing(
+    before: Reading, now: Reading, was: Picture, picture: Picture
+) -> dict[str, set[Uuid]]:
+    """The rows of which something else is to be said, so far as that does not lie in the rows."""
+    interfaces = now.interfaces.differing(before.interfaces)
+    ports = now.ports.differing(before.ports)
+    remarked: set[Uuid] = set()
+    if not now.says_the_same(before):
+        then = before.remarks
+        remarked = {
+            row for row in {*now.remarks, *then} if now.remarks_of(row) != before.remarks_of(row)
+        }
+    for name, status in picture.status.items():
+        old = was.status.get(name)
+        if old is not None and old.error == status.error:
+            changed: Iterable[str] = SharedMap(status.ports).differing(SharedMap(old.ports))
+        else:
+            changed = {*status.ports, *(old.ports if old else ())}
+        for port in changed:
+            interfaces.update(now.rows.get((name, port), ()))
+    for name in was.status.keys() - picture.status.keys():
+        for port in was.status[name].ports:
+            interfaces.update(now.rows.get((name, port), ()))
+    return {
+        "Bridge": set(now.bridges),
+        "Port": ports | (remarked & now.ports.keys()),
+        "Interface": interfaces | (remarked & now.interfaces.keys()),
+        "Controller": set(),
+    }
 
 
 class _Found:
-    """What has been found to write.
+    """What is so, and what of it a row does not say."""
 
-    before: rows that were right the last time, and for which facts. right: those that are now.
-    """
-
-    def __init__(self, tables: Tables, before: Mapping[Uuid, tuple[Row, object]]) -> None:
-        self.updates: list[Update] = []
-        self.right: dict[Uuid, tuple[Row, object]] = {}
+    def __init__(self, tables: Tables, reading: Reading, picture: Picture, version: str) -> None:
         self._tables = tables
-        self._before = before
+        self._reading = reading
+        self._picture = picture
+        self._version = version
 
-    def bring(
-        self,
-        table: str,
-        uuid: Uuid,
-        facts: _Facts,
-        columns: Callable[[_Facts], Mapping[str, Value]],
-    ) -> None:
-        """Have a row say what the facts are."""
-        row = self._tables[table].get(uuid)
-        if row is None:
-            return
-        before = self._before.get(uuid)
-        if not (before and before[0] is row and before[1] == facts):
-            made = update(table, uuid, row, columns(facts))
-            if made:
-                self.updates.append(made)
-                return
-            before = row, facts
-        self.right[uuid] = before
+    def update(self, table: str, uuid: Uuid) -> Update | None:
+        """What makes a row say what is so; None if it does, or is not in use."""
+        row = self._tables.get(table, {}).get(uuid)
+        wanted = None if row is None else self._columns(table, uuid)
+        return None if row is None or wanted is None else update(table, uuid, row, wanted)
+
+    def _columns(self, table: str, uuid: Uuid) -> Mapping[str, Value] | None:
+        reading = self._reading
+        remarks = reading.remarks_of(uuid)
+        if table == "Controller":
+            return controller_columns(None)
+        if table == "Port" and uuid in reading.ports:
+            return port_columns(remarks)
+        if table == "Bridge" and uuid in reading.bridges:
+            bridge = reading.bridges[uuid]
+            status = self._picture.status.get(bridge.name)
+            return bridge_columns(bridge_facts(bridge, self._version, status, remarks))
+        if table == "Interface" and uuid in reading.interfaces:
+            return interface_columns(self._facts(reading.interfaces[uuid], remarks))
+        return None
+
+    def _facts(self, place: Place, remarks: Remarks) -> InterfaceFacts:
+        status = self._picture.status.get(place.bridge)
+        port = self._picture.port(place.bridge, place.name)
+        facts = InterfaceFacts(
+            port,
+            status.error if status else "",
+            remarks,
+            resets=self._picture.resets.get(place.link, 0),
+            name=place.link,
+        )
+        return replace(facts, device=self._picture.device(facts.link)) if facts.link else facts
 
 
 def statistics_updates(

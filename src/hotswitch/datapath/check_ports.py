@@ -22,6 +22,10 @@ def check_port(port: Port, limits: Limits) -> None:
             f"port {name}: number {port.number} cannot be", remedy=f"it is 1 to {MAXIMUM_PORT}"
         )
     _check_links(port)
+    if len(port.standby) > limits.standby:
+        raise DatapathError(
+            f"port {name}: {len(port.standby)} standby links", remedy=f"at most {limits.standby}"
+        )
 
 
 def _check_links(port: Port) -> None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.links import RTM_DELLINK, RTM_NEWLINK, Link, information, parse
+from hotswitch.kernel.links import (
+    IFLA_NEW_IFINDEX,
+    IFLA_NEW_NETNSID,
+    RTM_DELLINK,
+    RTM_NEWLINK,
+    Link,
+    information,
+    parse,
+)
 from hotswitch.kernel.netlink import NetlinkSocket
 
 _GROUP_LINK = 1
 _RECEIVE_BUFFER = 4 << 20
+_WHERE = frozenset((IFLA_NEW_NETNSID, IFLA_NEW_IFINDEX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +35,24 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """A link's way to another network namespace: that one's id, and the link's index there.
+
+    peer: the index of the device here that it stays tied to, or 0.
+    """
+
+    namespace: int
+    index: int
+    peer: int
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
-    """The link has gone, from the machine or to another network namespace."""
+    """The link has gone, from the machine or to another network namespace (`departure`)."""
 
     index: int
     name: str
+    departure: Departure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +79,10 @@ class LinkMonitor:
     def read(self, limit: int = 1024) -> list[LinkEvent]:
         """The events that are there, of at most about `limit` messages; never waits.
 
-        First what was removed, then what changed. Of all that was told about a link only the last
-        is told here: if it was removed and there is one of its index again, both. `Overflow` comes
-        alone, and then nothing older than it comes any more. Raises KernelError.
+        First all that was removed, then what is there and has changed, each as it was told last.
+        `Overflow` comes alone, and then nothing older than it comes any more. Raises KernelError.
         """
-        removed: dict[int, bytes] = {}
+        removed: list[bytes] = []
         changed: dict[int, bytes] = {}
         try:
             for _ in range(limit):
@@ -74,8 +96,11 @@ class LinkMonitor:
                 raise
             self._drain()
             return [Overflow()]
-        gone = (Removed(link.index, link.name) for link in map(parse, removed.values()) if link)
-        return [*gone, *(Changed(link) for link in map(parse, changed.values()) if link)]
+        gone = map(_removed, removed)
+        return [
+            *(each for each in gone if each),
+            *(Changed(link) for link in map(parse, changed.values()) if link),
+        ]
 
     def _drain(self) -> None:
         """Throw away what is there, until nothing is.
@@ -108,11 +133,30 @@ class LinkMonitor:
         self.close()
 
 
-def _note(message: netlink.Message, removed: dict[int, bytes], changed: dict[int, bytes]) -> None:
+def _note(message: netlink.Message, removed: list[bytes], changed: dict[int, bytes]) -> None:
     if message.type not in (RTM_NEWLINK, RTM_DELLINK) or len(message.body) < information.size:
         return
     family, _, index, _, _ = information.unpack_from(message.body)
     if family != socket.AF_UNSPEC:
         return
     changed.pop(index, None)  # so that they come in the order of the last message
-    (changed if message.type == RTM_NEWLINK else removed)[index] = message.body
+    if message.type == RTM_NEWLINK:
+        changed[index] = message.body
+    else:
+        removed.append(message.body)
+
+
+def _removed(body: bytes) -> Removed | None:
+    link = parse(body)
+    if link is None:
+        return None
+    found = netlink.chosen_attributes(body, information.size, _WHERE)
+    if not found.keys() >= _WHERE:
+        return Removed(link.index, link.name)
+    where, index = (_signed(found[each]) for each in (IFLA_NEW_NETNSID, IFLA_NEW_IFINDEX))
+    peer = link.peer if link.peer_namespace == -1 else 0
+    return Removed(link.index, link.name, Departure(where, index, peer))
+
+
+def _signed(value: bytes) -> int:
+    return int.from_bytes(value, sys.byteorder, signed=True)

@@ -30,6 +30,10 @@ from hotswitch.ovsdb.unixctl_server import ControlServer
 _log = logging.getLogger("hotswitch.ovsdb")
 
 
+class FileError(HotswitchError):
+    """A database's file can't be had."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM, SIGINT or `exit`; return the exit status."""
     options = _parser().parse_args(arguments)
@@ -83,7 +87,11 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def _open(path: Path) -> Storage:
-    storage = Storage.open(path) if path.exists() else Storage.create(path, load("Open_vSwitch"))
+    try:
+        there = path.exists()
+        storage = Storage.open(path) if there else Storage.create(path, load("Open_vSwitch"))
+    except OSError as error:
+        raise FileError(f"can't open {path}: {error.strerror or error}") from error
     if storage.torn is not None:
         _log.warning(
             "%s: cut off an incomplete record of %d bytes at offset %d, left by a crash",

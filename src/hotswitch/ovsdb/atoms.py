@@ -245,7 +245,7 @@ class UuidType(BaseType):
     weak: bool = False
 
     def read(self, json: Json, symbols: Symbols | None) -> Atom:
-        return super().read(json, symbols) if self.enum else self.parse(json, symbols)
+        return self.parse(json, symbols) if self.enum is None else super().read(json, symbols)
 
     def parse(self, json: Json, symbols: Symbols | None) -> Atom:
         if type(json) is list and len(json) == 2 and type(json[1]) is str:

@@ -144,11 +144,13 @@ class Caller:
                 await asyncio.sleep(self._pauses.next())
                 try:
                     self.problems[name] = await self._talk(name)
-                except (OSError, RemoteError) as error:
-                    if isinstance(error, RemoteError):
-                        self.problems[name] = error.message
-                    else:
-                        self.problems[name] = explain(error)
+                except RemoteError as error:
+                    self.problems[name] = error.message
+                except OSError as error:
+                    self.problems[name] = explain(error)
+                except Exception as error:
+                    _log.exception("a bug in calling %s; it is called again", name)
+                    self.problems[name] = str(error)
                 self._event()
 
     async def _talk(self, name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hotswitch.ovsdb.schema import Column, DatabaseSchema, TableSchema
+from hotswitch.ovsdb.schema import DatabaseSchema, TableSchema
 from hotswitch.ovsdb.values import UUID_INDEX, Json, Row, Uuid
 
 
@@ -52,7 +52,7 @@ class Changes(msgspec.Struct, frozen=True, eq=False):
             table_json = {
                 uuid: row
                 for uuid, change in rows.items()
-                if (row := _row_to_json(table, change)) != {} or change.old is None
+                if (row := _row_to_json(table, change)) or row is None or change.old is None
             }
             if table_json:
                 result[name] = table_json
@@ -92,26 +92,16 @@ def _row_to_json(table: TableSchema, change: Change) -> Json:
     old, new = change
     if new is None:
         return None
-    if old is None:
-        return {
-            column.name: column.type.write(new[column.index])
-            for column in changed_columns(table.columns, table.default, new)
-            if not column.ephemeral and column.index != UUID_INDEX
-        }
-    return {
-        column.name: column.type.write(column.type.difference(old[column.index], new[column.index]))
-        for column in changed_columns(table.columns, old, new)
-        if not column.ephemeral
-    }
-
-
-def changed_columns(columns: tuple[Column, ...], old: Row, new: Row) -> list[Column]:
-    """Return which of all columns of a table differ between two rows.
-
-    Most data are not only equal but the same, which takes no look at each column to see.
-    """
-    return [
-        column
-        for column in compress(columns, map(is_not, old, new))
-        if old[column.index] != new[column.index]
-    ]
+    inserted = old is None
+    before = table.default if old is None else old
+    json: dict[str, Json] = {}
+    # Most data are not only equal but the same, which takes no look at each column to see.
+    for column in compress(table.columns, map(is_not, before, new)):
+        index, type_ = column.index, column.type
+        datum = new[index]
+        if datum == before[index] or column.ephemeral or index == UUID_INDEX:
+            continue
+        json[column.name] = type_.write(
+            datum if inserted else type_.difference(before[index], datum)
+        )
+    return json

@@ -24,9 +24,10 @@ STALLED = 30.0
 _PROBE = encode(Request("echo", [], "echo"))
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A client's connection, accepted or made.
 
+    buffer: what comes is received into it, and not kept there: connections may share one.
     probe: seconds of silence after which to ask for a sign of life; 0 for never.
     opened: called once when it is there.
     written: called when it has something to send, for it to be sent (`flush`) soon.
@@ -39,6 +40,7 @@ class Connection(asyncio.Protocol):
         databases: Databases,
         options: Options,
         probe: float,
+        buffer: bytearray,
         opened: Callable[[Connection], None],
         written: Callable[[Connection], None],
         closed: Callable[[Connection, str], None],
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._databases = databases
         self._options = options
         self._probe_interval = probe
+        self._buffer = memoryview(buffer)
         self._opened = opened
         self._written = written
         self._closed = closed
@@ -78,10 +81,14 @@ class Connection(asyncio.Protocol):
         if self._probe_interval:
             self._timer = self._loop.call_later(self._probe_interval, self._probe)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # A new one for each message would be a mapping of memory, and page faults, each time.
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         self._heard = self._loop.time()
         self._probed = False
-        self._unread.append(data)
+        self._unread.append(bytes(self._buffer[:nbytes]))
         if not self._full:
             self._process()
 

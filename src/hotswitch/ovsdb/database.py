@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NoReturn
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -90,12 +91,13 @@ class Database:
         transaction = Transaction(self._tables)
         execution = Execution(transaction, elapsed, owns_lock)
         results: list[Json] = []
+        reserved = self.schema.name.startswith("_")
         try:
             for number, operation in enumerate(operations, 1):
                 name = f"ovsdb operation {number} of {len(operations)}"
                 result, op, reads = execute(execution, operation, name)
-                if not reads:
-                    self._check_writable(op, read_only)
+                if not reads and (read_only or reserved):
+                    self._refuse(op, read_only)
                 results.append(result)
         except UnsatisfiedWaitError:
             return Outcome([], waiting=Waiting(execution.timeout))
@@ -110,17 +112,12 @@ class Database:
         comment = "\n".join(transaction.comments)
         return Outcome(results, changes, transaction.durable, comment)
 
-    def _check_writable(self, op: str, read_only: bool) -> None:
+    def _refuse(self, op: str, read_only: bool) -> NoReturn:
         if read_only:
-            raise OvsdbError(
-                "not allowed",
-                f"{op} operation not allowed when database server is in read only mode",
-            )
-        if self.schema.name.startswith("_"):
-            raise OvsdbError(
-                "not allowed",
-                f"{op} operation not allowed on table in reserved database {self.schema.name}",
-            )
+            what = "when database server is in read only mode"
+        else:
+            what = f"on table in reserved database {self.schema.name}"
+        raise OvsdbError("not allowed", f"{op} operation not allowed {what}")
 
     def _commit(self, settled: Settled) -> Changes | None:
         if not any(settled.tables.values()):

@@ -19,6 +19,7 @@ from hotswitch.ovsdb.tls import Tls, explain, take_authority
 MAXIMUM_CONNECTIONS = 2000
 """Clients of one listener."""
 
+_RECEIVED_AT_ONCE = 256 << 10
 _DEFAULT_PROBE = 5.0
 _HANDSHAKE = 10.0
 _log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class _Connections:
         self._databases = databases
         self._options = options
         self._limit = LogLimit(logger=__name__)
+        self._buffer = bytearray(_RECEIVED_AT_ONCE)
         self._to_flush: list[Connection] = []
         self._empty = asyncio.Event()
         self._empty.set()
@@ -69,6 +71,7 @@ class _Connections:
             self._databases,
             self._options,
             interval,
+            self._buffer,
             self._opened,
             self._written,
             self._over,
@@ -193,7 +196,7 @@ class Listener(_Connections):
             status["bound_port"] = str(self.port)
         return status
 
-    def _accept(self) -> asyncio.Protocol:
+    def _accept(self) -> asyncio.BaseProtocol:
         if len(self.connections) >= MAXIMUM_CONNECTIONS:
             self._warn(f"refused a client: {len(self.connections)} are connected")
             return _Refusal()

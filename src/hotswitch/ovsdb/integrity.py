@@ -58,10 +58,14 @@ def settle(transaction: Transaction) -> Settled:
 
 
 def _drop_unchanged(transaction: Transaction) -> None:
+    unchanged = []
     for view in transaction.views.values():
         rows = view.table.rows
-        for uuid in [u for u, row in view.changed.items() if row and rows.get(u) == row]:
-            del view.changed[uuid]
+        for uuid, row in view.changed.items():
+            if row is not None and row == rows.get(uuid):
+                unchanged.append((view, uuid))
+    for view, uuid in unchanged:
+        del view.changed[uuid]
 
 
 class _Counts:
@@ -71,26 +75,26 @@ class _Counts:
         self._transaction = transaction
         self.of: dict[str, dict[Uuid, int]] = {}
 
-    def _add(self, table: str, uuid: Uuid, delta: int) -> int:
-        counts = self.of.setdefault(table, {})
+    def _add(self, view: TableView, uuid: Uuid, delta: int) -> int:
+        counts = self.of.setdefault(view.schema.name, {})
         count = counts.get(uuid)
         if count is None:
-            count = self._transaction.of(table).table.strong.get(uuid, 0)
+            count = view.table.strong.get(uuid, 0)
         counts[uuid] = count + delta
         return count + delta
 
     def count(self) -> None:
         """Count the references gained and lost; one to no row at all is an error."""
-        views = self._transaction.views
-        for view in list(views.values()):
+        for view in list(self._transaction.views.values()):
             strong, rows = view.schema.strong, view.table.rows
             if not strong:
                 continue
             for uuid, new in view.changed.items():
                 for reference, target, delta in reference_changes(strong, rows.get(uuid), new):
-                    if delta > 0 and not self._transaction.of(reference.table).known(target):
+                    there = self._transaction.of(reference.table)
+                    if delta > 0 and not there.known(target):
                         raise _nonexistent(view, reference.column, uuid, target, reference.table)
-                    self._add(reference.table, target, delta)
+                    self._add(there, target, delta)
 
     def check(self) -> None:
         """Refuse to delete what is still referred to."""
@@ -111,13 +115,18 @@ class _Counts:
 
     def garbage(self) -> list[tuple[str, Uuid]]:
         """Return the rows that this transaction left without references."""
-        return [
-            (name, uuid)
-            for name, view in self._transaction.views.items()
-            if not view.schema.is_root
-            for uuid in [*view.changed, *self.of.get(name, ())]
-            if self._number(name, uuid) == 0
-        ]
+        garbage = []
+        for name, view in self._transaction.views.items():
+            if view.schema.is_root:
+                continue
+            counts, strong = self.of.get(name, {}), view.table.strong
+            for uuid in view.changed:
+                if uuid not in counts and uuid not in strong:
+                    garbage.append((name, uuid))
+            for uuid, count in counts.items():
+                if not count:
+                    garbage.append((name, uuid))
+        return garbage
 
     def collect(self, garbage: list[tuple[str, Uuid]]) -> None:
         """Delete rows, and those that this leaves without references."""
@@ -134,8 +143,9 @@ class _Counts:
         """Count what a row no longer refers to; return what that leaves as garbage."""
         garbage = []
         for reference, target, delta in reference_changes(view.schema.strong, old, new):
-            left = self._add(reference.table, target, delta)
-            if left == 0 and not self._transaction.of(reference.table).schema.is_root:
+            there = self._transaction.of(reference.table)
+            left = self._add(there, target, delta)
+            if left == 0 and not there.schema.is_root:
                 garbage.append((reference.table, target))
         return garbage
 
@@ -236,7 +246,9 @@ def _finish(view: TableView) -> dict[Uuid, Change]:
     for uuid, new in view.changed.items():
         old = rows.get(uuid)
         if new is not None and old is not None:
-            new = (*new[:VERSION_INDEX], (new_uuid(),), *new[VERSION_INDEX + 1 :])
+            versioned = list(new)
+            versioned[VERSION_INDEX] = (new_uuid(),)
+            new = tuple(versioned)
         changes[uuid] = Change(old, new)
     return changes
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from enum import Enum
 
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
-from hotswitch.ovsdb.values import Json, as_integer, is_identifier
+from hotswitch.ovsdb.values import Json, as_integer
 
 
 def _is_identifier(value: Json) -> bool:
-    return type(value) is str and is_identifier(value)
+    return type(value) is str and value.isascii() and value.isidentifier()
 
 
 class Kind(Enum):

@@ -158,6 +158,14 @@ def _address(text: str, address: str) -> str:
     return plain
 
 
+def _can_be_looked_up(host: str) -> bool:
+    try:
+        host.encode("idna")  # as asyncio does
+    except UnicodeError:
+        return False
+    return not any(each.isspace() for each in host)
+
+
 def _split_host(text: str, rest: str) -> tuple[str, str]:
     if rest.startswith("["):
         address, bracket, port = rest[1:].partition("]")
@@ -166,6 +174,6 @@ def _split_host(text: str, rest: str) -> tuple[str, str]:
         host, port = _address(text, address), port[1:]
     else:
         host, _, port = rest.partition(":")
-    if not host:
+    if not host or not _can_be_looked_up(host):
         raise RemoteError(f"{text!r} names no host")
     return host, port

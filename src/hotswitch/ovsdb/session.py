@@ -158,11 +158,16 @@ class Session:
 
     def _transact(self, request: Request) -> None:
         storage = self._storage(request)
-        key = canonical(request.id)
-        if key in self._waiting:
+        if self._waiting and canonical(request.id) in self._waiting:
             raise _bad(request, "duplicate request ID")
         started = self._databases.clock.now()
         operations = request.params[1:]
+        timeout = self._try(storage, operations, started, request.id)
+        if timeout is not None and timeout < 0:
+            return
+        if len(self._waiting) >= MAXIMUM_WAITING:
+            raise OvsdbError("resources exhausted", f"more than {MAXIMUM_WAITING} wait already")
+        key = canonical(request.id)
 
         def retry() -> int | None:
             timeout = self._try(storage, operations, started, request.id)
@@ -174,11 +179,6 @@ class Session:
             self._waiting.pop(key, None)
             self._reply(Reply(None, "canceled", request.id))
 
-        timeout = self._try(storage, operations, started, request.id)
-        if timeout is not None and timeout < 0:
-            return
-        if len(self._waiting) >= MAXIMUM_WAITING:
-            raise OvsdbError("resources exhausted", f"more than {MAXIMUM_WAITING} wait already")
         waiter = Waiter(storage, retry, cancel, started, timeout)
         self._waiting[key] = waiter
         self._databases.waiters.add(waiter)

@@ -71,6 +71,8 @@ def subtract_keys(datum: Datum, keys: Iterable[Atom]) -> Datum:
 
 def removed_added(old: Datum, new: Datum) -> tuple[Sequence[Atom], Sequence[Atom]]:
     """Return the members (atoms, or pairs of a map) that only `old` has, and only `new`."""
+    if not old or not new:
+        return old, new
     if len(old) <= _SMALL and len(new) <= _SMALL:
         return [m for m in old if m not in new], [m for m in new if m not in old]
     return _latest.removed_added(old, new)

@@ -105,10 +105,11 @@ def reference_changes(
             continue
         row = old if new is None else new
         itself = None if row is None else row[UUID_INDEX][0]
+        part = reference.part
         removed, added = removed_added(before, after)
         for members, delta in ((removed, -1), (added, 1)):
             for member in members:
-                target = reference.target(member)
+                target = member if part is None else member[part]
                 if target != itself:
                     changes.append((reference, target, delta))
     return changes

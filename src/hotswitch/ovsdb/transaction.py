@@ -82,9 +82,10 @@ class TableView:
     @property
     def count(self) -> int:
         """The number of rows."""
-        deleted = sum(row is None for row in self.changed.values())
-        inserted = sum(uuid not in self.table.rows for uuid in self.changed)
-        return len(self.table.rows) + inserted - deleted
+        number = len(self.table.rows)
+        for uuid, row in self.changed.items():
+            number += (row is not None) - (uuid in self.table.rows)
+        return number
 
 
 class Transaction:

@@ -22,14 +22,24 @@ _UNREADABLE = "\ufffd"
 """In the name of a link that is not UTF-8: no file is found by it."""
 
 
+def known_as(known: Link, link: Link) -> Link:
+    """`link`, which is the same link at another moment, with what messages do not tell."""
+    return replace(link, incarnation=known.incarnation, driver=known.driver, bus=known.bus)
+
+
 class Incarnations(Protocol):
     """Tells one life of a device from the next."""
 
     def identify(self, link: Link, before: Link | None) -> Link | None:
-        """The link with its incarnation and driver; None: it has this name no more, or has gone.
+        """The link with its incarnation, and driver and bus of hardware.
+
+        None: it has this name no more, or has gone.
 
         before: what had its index at the last look, if nothing tells that it has gone since.
         """
+
+    def is_still(self, link: Link) -> bool:
+        """Whether an identified link is still there, by its name."""
 
     def close(self) -> None:
         """Let go of what is needed for it."""
@@ -47,8 +57,12 @@ class OwnIncarnations:
     def identify(self, link: Link, before: Link | None) -> Link:
         """The link with its incarnation; it never lacks one."""
         if before and before.kind == link.kind and before.incarnation:
-            return replace(link, incarnation=before.incarnation)
+            return known_as(before, link)
         return replace(link, incarnation=next(self._numbers) % (1 << 64))
+
+    def is_still(self, link: Link) -> bool:
+        """Yes: nothing tells otherwise."""
+        return True
 
     def close(self) -> None:
         """Do nothing."""
@@ -62,14 +76,24 @@ class KernelIncarnations:
         self._own = OwnIncarnations()
 
     def identify(self, link: Link, before: Link | None) -> Link | None:
-        """The link with its incarnation and driver; None if it is not found by its name."""
+        """The link with its incarnation, driver and bus; None if it is not found by its name."""
         incarnation = self._devices.incarnation(link.name, link.index)
         if before and incarnation == before.incarnation:
-            return replace(link, incarnation=incarnation, driver=before.driver)
-        if incarnation:
-            driver = "" if link.kind else self._devices.driver(link.name)
-            return replace(link, incarnation=incarnation, driver=driver)
-        return self._own.identify(link, before) if _UNREADABLE in link.name else None
+            return known_as(before, link)
+        if not incarnation:
+            return self._own.identify(link, before) if _UNREADABLE in link.name else None
+        if link.kind:
+            return replace(link, incarnation=incarnation)
+        return replace(
+            link,
+            incarnation=incarnation,
+            driver=self._devices.driver(link.name),
+            bus=self._devices.bus(link.name) or link.bus,
+        )
+
+    def is_still(self, link: Link) -> bool:
+        """Whether an identified link is still there, by its name."""
+        return self._devices.has(link.name, link.incarnation)
 
     def close(self) -> None:
         """Let go of sysfs."""

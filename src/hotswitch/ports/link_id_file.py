@@ -6,6 +6,7 @@ undo is brought to the disk: a reservation of ids, and hardware. Software links 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterable
@@ -74,7 +75,15 @@ class KeptLinkIds:
         return self._ids.record_of(link_id)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Give back the ids that are reserved, so that they stay small, and let go of the file."""
+        self._ids.release()
+        try:
+            self._write_all()
+        except OSError as error:
+            self._fail(error)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -99,23 +108,21 @@ class KeptLinkIds:
 
     def _append(self, edits: tuple[Edit, ...]) -> None:
         text = link_id_records.encode(edits)
-        if os.write(self._file, text) != len(text):
-            raise OSError(28, "the disk is full")
+        _write(self._file, text)
         if any(isinstance(each, Reserved) or _is_hardware(each) for each in edits):
             os.fdatasync(self._file)
         self._lines += len(edits)
         self._ids.kept()
 
     def _write_all(self) -> None:
-        self.close()
+        self._let_go()
         everything = self._ids.everything()
         temporary = self._path.with_name(self._path.name + ".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         file = os.open(temporary, flags, 0o644)
         try:
-            text = link_id_records.encode((link_id_records.head(self._boot), *everything))
-            if os.write(file, text) != len(text):
-                raise OSError(28, "the disk is full")
+            head = link_id_records.head(self._boot)
+            _write(file, link_id_records.encode((head, *everything)))
             os.fsync(file)
             temporary.replace(self._path)
             _synchronise(self._path.parent)
@@ -128,11 +135,16 @@ class KeptLinkIds:
 
     def _fail(self, error: OSError) -> None:
         """What was written of a line must not be added to: all is written anew next time."""
-        self.close()
+        self._let_go()
         complaint = f"can't write {self._path}: {error.strerror}"
         if complaint != self._complaint:
             _log.warning("%s: new links have no ids that last", complaint)
         self._complaint = complaint
+
+
+def _write(file: int, text: bytes) -> None:
+    if os.write(file, text) != len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _is_hardware(edit: Edit) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from hotswitch.kernel.links import Link
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, LinkChange, Renamed
@@ -25,7 +26,7 @@ from hotswitch.ports.link_id_records import LARGEST, Edit, Forgotten, Kept, Reco
 
 _LOOPBACK = 772
 """ARPHRD_LOOPBACK: there is one in each namespace, so it is no hardware to be known by."""
-_RESERVED_AT_ONCE = 1024
+_RESERVED_AT_ONCE = 512
 _ABSENT_LIMIT = 1024
 
 
@@ -39,7 +40,10 @@ class LinkIds:
         self._ids = {each.incarnation: each.id for each in kept.records.values()}
         self._ids.pop(0, None)
         self._links: dict[int, Link] = {}
-        self._absent: dict[int, None] = dict.fromkeys(self._records)
+        self._absent_hardware: dict[int, None] = {}
+        self._absent_software: dict[int, None] = {}
+        for each in self._records.values():
+            self._miss(each)
         self._pending: dict[int, Edit] = {}
         self._reserve()
 
@@ -99,10 +103,15 @@ class LinkIds:
         self._pending.clear()
         self._durable = self._reserved
 
+    def release(self) -> None:
+        """Give back what is reserved: no more ids are given after this."""
+        self._reserved = self._next
+        self._pending[0] = Reserved(self._reserved)
+
     def _give(self, links: list[Link]) -> None:
         """Addresses first: a card that was moved takes its id along, not that of its place."""
         links.sort(key=lambda link: link.index)
-        if self._absent:
+        if self._absent_hardware:
             for known_by in (_address, _place):
                 links = self._give_again(links, known_by)
         for link in links:
@@ -115,7 +124,7 @@ class LinkIds:
         """Give their ids to those that are known; the others."""
         coming = Counter(filter(None, map(known_by, links)))
         absent: dict[str, list[int]] = {key: [] for key in coming}
-        for each in self._absent if coming else ():
+        for each in self._absent_hardware if coming else ():
             for key in self._records[each].hardware:
                 if key in absent:
                     absent[key].append(each)
@@ -129,7 +138,8 @@ class LinkIds:
         return left
 
     def _have(self, link_id: int, link: Link) -> None:
-        self._absent.pop(link_id, None)
+        self._absent_hardware.pop(link_id, None)
+        self._absent_software.pop(link_id, None)
         if link_id in self._records:
             self._ids.pop(self._records[link_id].incarnation, None)
         self._links[link_id] = link
@@ -146,7 +156,11 @@ class LinkIds:
         link_id = self._ids.get(link.incarnation, 0)
         if link_id in self._links:
             del self._links[link_id]
-            self._absent[link_id] = None
+            self._miss(self._records[link_id])
+
+    def _miss(self, record: Record) -> None:
+        absent = self._absent_hardware if record.hardware else self._absent_software
+        absent[record.id] = None
 
     def _record(self, link_id: int, link: Link) -> None:
         hardware = tuple(filter(None, (_address(link), _place(link))))
@@ -156,12 +170,9 @@ class LinkIds:
             self._pending[link_id] = record
 
     def _forget(self) -> None:
-        excess = len(self._absent) - _ABSENT_LIMIT
-        if excess <= 0:
-            return
-        software = [each for each in self._absent if not self._records[each].hardware]
-        for each in software[: max(0, len(software) - _ABSENT_LIMIT)]:
-            del self._absent[each]
+        excess = len(self._absent_software) - _ABSENT_LIMIT
+        for each in list(islice(self._absent_software, max(0, excess))):
+            del self._absent_software[each]
             self._ids.pop(self._records.pop(each).incarnation, None)
             self._pending[each] = Forgotten(each)
 

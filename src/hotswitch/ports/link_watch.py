@@ -13,7 +13,7 @@ from typing import Self
 
 from hotswitch.kernel import netlink, netns
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Removed
-from hotswitch.kernel.links import dump_links, get_link
+from hotswitch.kernel.links import LinkLister, get_link
 from hotswitch.kernel.netlink import NetlinkSocket
 from hotswitch.ports.incarnation import incarnations
 from hotswitch.ports.link_changes import LinkChange
@@ -21,11 +21,16 @@ from hotswitch.ports.observed import LinkBook, LinkSnapshot
 
 _RECEIVE_BUFFER = 4 << 20
 
+_ROUNDS = 64
+"""So often the messages are read before listing, while there are more."""
+
 _log = logging.getLogger(__name__)
 
 
 class LinkWatch:
-    """The links of the network namespace of the thread that makes this; any thread may use it.
+    """The links of the network namespace of the thread that makes this.
+
+    Afterwards it does not matter in which namespace a thread is that uses it; one at a time may.
 
     namespace: which one, as `netns.identity` tells it.
     """
@@ -39,6 +44,7 @@ class LinkWatch:
         except BaseException:
             self._monitor.close()
             raise
+        self._lister = LinkLister(self._asker)
         self._incarnations = incarnations()
         self._book = LinkBook(self._incarnations)
 
@@ -52,9 +58,9 @@ class LinkWatch:
         return self._monitor.fileno()
 
     def read(self, limit: int = 1024) -> list[LinkChange]:
-        """Take in what the kernel has told since, at most about `limit` messages; never waits.
-
-        Lists the links where messages were lost. Raises KernelError; the next call makes up for it.
+        """Take in what the kernel has told since, at most about `limit` messages, and list the
+        links where some were lost. It does not wait for more. Raises KernelError; the next call
+        makes up for it.
         """
         was_stale = self._book.stale
         self._book.apply(self._monitor.read(limit))
@@ -66,23 +72,36 @@ class LinkWatch:
         return self._book.take_changes()
 
     def relist(self) -> list[LinkChange]:
-        """Look at all links again, in case something was not told. Raises KernelError."""
+        """Look at all links again, for what the kernel does not tell (`observed`, rules 5 and 6).
+
+        Also makes up for a `read` that failed. Raises KernelError.
+        """
         self._book.stale = True
         return self.read()
 
+    def look(self, *indexes: int) -> list[LinkChange]:
+        """Look at these links again, after something was done to them that the kernel does not
+        tell, such as an alternative name for a link that is not up. Raises KernelError.
+        """
+        self._book.apply(self._monitor.read())
+        self._ask(indexes)
+        return self.read()
+
     def _list(self) -> None:
-        links, complete = dump_links(self._asker)
+        """What was told before must not be applied after it."""
+        for _ in range(_ROUNDS):
+            events = self._monitor.read()
+            if not events:
+                break
+            self._book.apply(events)
+        links, complete = self._lister.list()
         self._book.listed(links, complete=complete)
 
     def _ask_doubtful(self) -> None:
         while doubtful := self._book.take_doubtful():
-            self.ask(doubtful)
+            self._ask(doubtful)
 
-    def ask(self, indexes: Iterable[int]) -> None:
-        """Look at these links: not everything is told. The next `read` has the changes.
-
-        Raises KernelError.
-        """
+    def _ask(self, indexes: Iterable[int]) -> None:
         events: list[LinkEvent] = []
         for index in indexes:
             link = get_link(index, self._asker)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.shared import SharedMap
 from hotswitch.datapath.limits import STANDARD
 from hotswitch.headers.text import MAC
 from hotswitch.model.action import MAXIMUM_PORT
@@ -26,33 +27,67 @@ MAXIMUM_MTU = 65535
 """ETH_MAX_MTU (linux/if_ether.h); many links take less."""
 
 _GROUP_ADDRESS = 1 << 40
+_NOTHING = Desired()
 
 
 class SwitchError(HotswitchError):
     """Something that a switch cannot be or do."""
 
 
-def check(desired: Desired) -> None:
-    """Refuse what cannot be. Raises SwitchError, which says what and how to mend it."""
+def check(desired: Desired, before: Desired = _NOTHING) -> None:
+    """Refuse what cannot be. Raises SwitchError, which says what and how to mend it.
+
+    before: what has been found possible already; only what is different is looked at.
+    """
     owners: dict[str, str] = {}
     for key, bridge in desired.bridges.items():
         _require(key == bridge.name, f"bridge {bridge.name} is given as {key}")
+        then = before.bridges.get(key)
+        if then is bridge:
+            continue
         check_name("bridge", bridge.name)
-        _check_bridge(bridge)
-        for key, port in bridge.ports.items():
+        changed = _changed(bridge, then)
+        _check_bridge(bridge, changed)
+        for key, port in changed.items():
             _require(key == port.name, f"port {port.name} is given as {key}")
             check_port(bridge.name, port)
+            owners[port.name] = _owner(port.name, bridge.name, owners, desired, before)
+    for name in desired.bridges.keys() - before.bridges.keys():
+        for bridge in desired.bridges.values():
             _require(
-                port.name == bridge.name or port.name not in desired.bridges,
-                f"port {port.name} of bridge {bridge.name}: {port.name} is itself a bridge",
+                name == bridge.name or name not in bridge.ports,
+                f"port {name} of bridge {bridge.name}: {name} is itself a bridge",
                 "a bridge is no port of another one",
             )
-            owner = owners.setdefault(port.name, bridge.name)
-            _require(
-                owner == bridge.name,
-                f"port {port.name} is in bridge {owner} and in bridge {bridge.name}",
-                "delete it from one of them",
-            )
+
+
+def _changed(bridge: DesiredBridge, then: DesiredBridge | None) -> Mapping[str, DesiredPort]:
+    ports = bridge.ports
+    if then is None or not (isinstance(ports, SharedMap) and isinstance(then.ports, SharedMap)):
+        return ports
+    return {name: ports[name] for name in ports.differing(then.ports) if name in ports}
+
+
+def _owner(
+    port: str, bridge: str, owners: Mapping[str, str], desired: Desired, before: Desired
+) -> str:
+    """The bridge, unless another one has the port or is called so. Raises SwitchError."""
+    _require(
+        port == bridge or port not in desired.bridges,
+        f"port {port} of bridge {bridge}: {port} is itself a bridge",
+        "a bridge is no port of another one",
+    )
+    # New bridges have told of all their ports; of the others, the ports that did not change count.
+    others = (name for name in before.bridges if name in desired.bridges and name != bridge)
+    owner = owners.get(port, bridge)
+    if owner == bridge:
+        owner = next((name for name in others if port in desired.bridges[name].ports), bridge)
+    _require(
+        owner == bridge,
+        f"port {port} is in bridge {owner} and in bridge {bridge}",
+        "delete it from one of them",
+    )
+    return bridge
 
 
 def check_name(what: str, name: str) -> None:
@@ -71,7 +106,7 @@ def check_name(what: str, name: str) -> None:
     _require(name != "lo", f"the loopback device lo cannot be a {what}", "choose another device")
 
 
-def _check_bridge(bridge: DesiredBridge) -> None:
+def _check_bridge(bridge: DesiredBridge, changed: Mapping[str, DesiredPort]) -> None:
     where = f"bridge {bridge.name}"
     _within(f"{where}: ageing time", bridge.ageing_time, 0, MAXIMUM_AGEING_TIME)
     _within(f"{where}: address limit", bridge.address_limit, 1, MAXIMUM_ADDRESSES)
@@ -80,6 +115,8 @@ def _check_bridge(bridge: DesiredBridge) -> None:
         f"{where} has {len(bridge.ports)} ports",
         f"at most {MAXIMUM_PORT - 1}",
     )
+    if not any(port.number for port in changed.values()):
+        return
     numbers: dict[int, str] = {}
     for port in bridge.ports.values():
         if port.number:

@@ -1,104 +1,114 @@
-"""What devices that come and go make of what is wanted: ports expire with them. Pure."""
+"""What devices that come and go make of what is wanted: ports go with them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeAlias
 
-from hotswitch.kernel.links import Link
+from hotswitch.base.shared import SharedMap
 from hotswitch.model.port import Port
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
-from hotswitch.ports.members import Member, lives
-from hotswitch.ports.selector import Finder
+from hotswitch.ports.members import lives
 from hotswitch.switch.binding import lives_of
-from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
-from hotswitch.switch.observed import Observed
+from hotswitch.switch.bridge_layout import BridgeLayout
+from hotswitch.switch.desired import Desired, DesiredPort
+from hotswitch.switch.layout import Layout, PortKey, finder
+from hotswitch.switch.making import is_own
+from hotswitch.switch.observed import Observed, ObservedDatapath
 
-Place: TypeAlias = tuple[str, str]
-"""A bridge's name and a port's."""
+_NOTHING_THERE = ObservedDatapath()
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
     """What has become of what was wanted.
 
-    expired: ports that went with their devices. deadline: when to look again, if at all.
+    departed: ports that went with their devices. deadline: when to look again, if at all.
     """
 
     desired: Desired
-    expired: tuple[Place, ...]
+    departed: tuple[PortKey, ...]
     deadline: int | None
-    memory: Memory[Place]
+    memory: Memory[PortKey]
 
 
 def follow_devices(
-    desired: Desired, observed: Observed, now: int, memory: Memory[Place]
+    desired: Desired,
+    layout: Layout,
+    before: Layout,
+    observed: Observed,
+    now: int,
+    memory: Memory[PortKey],
 ) -> Following:
-    """What is wanted without the ports that expire at the time `now`, in nanoseconds."""
-    missing: dict[Place, Missing] = {}
-    seen: set[Place] = set()
-    finder = Finder(observed.links.by_index.values())
-    for bridge in desired.bridges.values():
-        datapath = observed.datapaths.get(bridge.name)
-        there = {port.name: port for port in datapath.ports.values()} if datapath else {}
-        for wanted, lifecycle in _expirable(bridge):
-            place = bridge.name, wanted.name
-            port = there.get(wanted.name)
-            link = _own_link(wanted, port, observed) if port else None
-            if link:
-                if link.master:  # it will be unbound, but it has had it
-                    seen.add(place)
+    """What is wanted without the ports that go with their devices.
+
+    layout: for what is wanted so far, made from `before`. now: nanoseconds, as in `memory`.
+    """
+    missing: dict[PortKey, Missing] = {}
+    seen: set[PortKey] = set()
+    remembered = {*memory.absent, *memory.seen}
+    for name, bridge in layout.bridges.items():
+        then = before.bridges.get(name)
+        present = finder(then, observed.datapaths.get(name, _NOTHING_THERE).ports)
+        names = _names(bridge, then) | {port for of, port in remembered if of == name}
+        for wanted, lifecycle in _expirable(bridge, names):
+            key = name, wanted.name
+            port = present(wanted.name)
+            bound = bridge.bound[wanted.name]
+            if port and _lives_on(wanted, port, layout, observed.owner):
+                if not bound.link:  # it will be unbound, but it has had it
+                    seen.add(key)
                 continue
-            was_bound = port is not None and port.ifindex > 0 and port.ifindex not in observed.own
+            was_bound = port is not None and _was_bound(port, layout, observed.owner)
             goes_now = was_bound and lifecycle.policy is Policy.EPHEMERAL
-            if not goes_now and _finds(wanted.members, finder, observed):
-                seen.add(place)
+            if not goes_now and (bound.link or bound.error):
+                seen.add(key)
             else:
-                missing[place] = Missing(lifecycle, had_one=was_bound)
+                missing[key] = Missing(lifecycle, had_one=was_bound)
     outcome = follow(missing, frozenset(seen), now, memory)
-    return Following(
-        without(desired, outcome.expired), outcome.expired, outcome.deadline, outcome.memory
-    )
+    after = without(desired, outcome.expired)
+    return Following(after, outcome.expired, outcome.deadline, outcome.memory)
 
 
-def without(desired: Desired, places: tuple[Place, ...]) -> Desired:
+def without(desired: Desired, ports: Iterable[PortKey]) -> Desired:
     """What is wanted without these ports, of which some may not be there."""
     bridges = dict(desired.bridges)
-    for bridge, port in places:
+    for bridge, port in ports:
         if bridge in bridges and port in bridges[bridge].ports:
-            rest = {name: each for name, each in bridges[bridge].ports.items() if name != port}
-            bridges[bridge] = replace(bridges[bridge], ports=MappingProxyType(rest))
-    return Desired(MappingProxyType(bridges)) if places else desired
+            rest = SharedMap(bridges[bridge].ports).having({}, [port])
+            bridges[bridge] = replace(bridges[bridge], ports=rest)
+    same = all(bridges[name] is each for name, each in desired.bridges.items())
+    return desired if same else Desired(MappingProxyType(bridges))
 
 
-def _expirable(bridge: DesiredBridge) -> Iterator[tuple[DesiredPort, Lifecycle]]:
-    for port in bridge.ports.values():
-        lifecycle = bridge.lifecycle_of(port)
-        if lifecycle and lifecycle.policy is not Policy.STATIC and port.name != bridge.name:
+def _names(bridge: BridgeLayout, then: BridgeLayout | None) -> set[str]:
+    """The ports to look at."""
+    if then is None or then.bridge.lifecycle != bridge.bridge.lifecycle:
+        return set(bridge.ports)
+    return bridge.differing(then)
+
+
+def _expirable(bridge: BridgeLayout, names: set[str]) -> Iterator[tuple[DesiredPort, Lifecycle]]:
+    for name in sorted(names):
+        port = bridge.ports.get(name)
+        lifecycle = bridge.bridge.lifecycle_of(port) if port else None
+        if port and lifecycle and lifecycle.policy is not Policy.STATIC:
             yield port, lifecycle
 
 
-def _own_link(wanted: DesiredPort, port: Port, observed: Observed) -> Link | None:
-    """A link that the port is bound to, that lives on, and that may be its."""
+def _lives_on(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bool:
+    """Whether a link that the port is bound to lives on, and may be its."""
     for life in lives_of(port):
-        link = observed.links.by_index.get(life.ifindex)
-        if link and lives(life, link) and link.index not in observed.own:
+        link = layout.links.by_index.get(life.ifindex)
+        if link and lives(life, link) and not is_own(owner, layout.links, link):
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
-                    return link
-    return None
-
-
-def _finds(members: tuple[Member, ...], finder: Finder, observed: Observed) -> bool:
-    """Whether there is a device for one of them; one that was made for a port is none."""
-    for member in members:
-        if member.has_usual_name:
-            link = observed.links.by_name.get(member.name)
-            found = [link] if link else []
-        else:
-            found = finder.find(member.finds_by)
-        if any(link.index not in observed.own for link in found):
-            return True
+                    return True
     return False
+
+
+def _was_bound(port: Port, layout: Layout, owner: str) -> bool:
+    """Whether it had a device that was not made for it."""
+    link = layout.links.by_index.get(port.ifindex)
+    return port.ifindex > 0 and not (link and is_own(owner, layout.links, link))

@@ -57,22 +57,18 @@ class KernelLinks:
         """All links, with everything that has been done to them until now."""
         if self._watch is None:
             self._watch = LinkWatch()
-        self._follow(self._watch)
-        if self._silent:
-            self._watch.ask(self._silent)
-            self._silent.clear()
-            self._follow(self._watch)
-        return self._table
-
-    def _follow(self, watch: LinkWatch) -> None:
+        silent, self._silent = self._silent, set()
+        changes = self._watch.look(*silent) if silent else []
+        changes += self._watch.read(_MANY)
         news: dict[int, Link | None] = {}
-        for change in watch.read(_MANY):
+        for change in changes:
             if isinstance(change, Disappeared):
                 news[change.link.index] = None
             else:
                 link = change.link if isinstance(change, Appeared) else change.new
                 news[link.index] = link
         self._table = self._table.having(news)
+        return self._table
 
     def close(self) -> None:
         """Hear no more; the next look lists."""

@@ -2,50 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
+from hotswitch.base.shared import SharedMap
 from hotswitch.kernel.links import Link
 from hotswitch.ports.selector import Finder, Selector
-from hotswitch.switch.desired import Desired, DesiredPort, PortKind
-from hotswitch.switch.observed import Observed
-from hotswitch.switch.pipeline import all_ports
+from hotswitch.switch.desired import DesiredPort, PortKind
+from hotswitch.switch.link_table import LinkTable
+from hotswitch.switch.marks import is_pair_of, ports_marked
+
+Made = SharedMap[tuple[PortKind, str], Link]
+"""The links that this daemon has made, by the port that each was made for.
+
+For an internal port that is the inner end of a veth pair, whose outer end has the port's name and
+is the host's. A cable has an end for each of two patch ports.
+"""
 
 
 @dataclass(frozen=True)
 class Making:
     """What is to become of the links that hotswitch has made.
 
-    wanted: all ports of all bridges. kept: by port, the link that was made for it and stays.
-    doomed: links to delete, one of a pair, each with the name of what it was made for.
+    wanted: all ports of all bridges. doomed: links to delete, one of a pair, each with the name of
+    what it was made for; the others stay.
     """
 
-    observed: Observed
+    owner: str
+    links: LinkTable
     wanted: Mapping[str, DesiredPort]
-    kept: Mapping[str, Link]
+    made: Made
     doomed: tuple[tuple[str, Link], ...]
 
     @cached_property
     def gone(self) -> frozenset[int]:
         """The indexes of links that will have gone, both ends of a pair."""
-        return frozenset(
-            end.index for _, link in self.doomed for end in self.observed.links.ends(link)
-        )
+        return frozenset(end.index for _, link in self.doomed for end in self.links.ends(link))
 
-    @cached_property
-    def owners(self) -> Mapping[int, str]:
-        """By index, the ports that the links which stay were made for, both ends of a pair."""
-        both = {
-            end.index: port
-            for port, link in self.kept.items()
-            for end in self.observed.links.ends(link)
-        }
-        return both | {link.index: port for port, link in self.kept.items()}
+    def kept(self, port: DesiredPort) -> Link | None:
+        """The link that was made for the port and stays."""
+        link = self.made.get((port.kind, port.name))
+        return None if link is None or link.index in self.gone else link
+
+    def made_for(self, link: Link) -> str:
+        """The port that a link which stays was made for, either end of a pair, or nothing."""
+        for end in self.links.ends(link):
+            for mark in ports_marked(self.owner, end):
+                if (found := self.made.get(mark)) and found.index not in self.gone:
+                    return mark[1]
+        return ""
 
     def by_name(self, name: str) -> Link | None:
         """The link that has this name and stays."""
-        found = self.observed.links.by_name.get(name)
+        found = self.links.by_name.get(name)
         return None if found is None or found.index in self.gone else found
 
     def find(self, selector: Selector) -> list[Link]:
@@ -54,22 +64,67 @@ class Making:
 
     @cached_property
     def _finder(self) -> Finder:
-        return Finder(self.observed.links.by_index.values())
+        return Finder(self.links.by_index.values())
 
 
-def sort_out(desired: Desired, observed: Observed) -> Making:
-    """Compare what was made with what is wanted."""
-    wanted = {port.name: port for bridge in desired.bridges.values() for port in all_ports(bridge)}
-    kept: dict[str, Link] = {}
+def marked(owner: str, before: Made, old: LinkTable, new: LinkTable, changed: Set[int]) -> Made:
+    """The successor of `before`, since links of these indexes have changed."""
+    gone = {
+        mark
+        for index in changed
+        if (link := old.by_index.get(index))
+        for mark in ports_marked(owner, link)
+        if before[mark].index == index
+    }
+    come = {
+        mark: link
+        for index in changed
+        if (link := new.by_index.get(index))
+        for mark in ports_marked(owner, link)
+    }
+    return before.having(come, gone - come.keys())
+
+
+def sort_out(
+    owner: str,
+    links: LinkTable,
+    wanted: Mapping[str, DesiredPort],
+    made: Made,
+    affected: Set[str],
+    changed: Set[int],
+) -> Making:
+    """Compare what was made with what is wanted, as far as ports and links are affected."""
     doomed: dict[int, tuple[str, Link]] = {}
-    for (kind, name), link in observed.made.items():
+    for mark in [(kind, name) for name in sorted(affected) for kind in PortKind]:
+        link = made.get(mark)
+        if link is None or any(end.index in doomed for end in links.ends(link)):
+            continue
+        kind, name = mark
         port = wanted.get(name)
-        if port and port.kind is kind and _is_whole(port, link, wanted, observed):
-            kept[name] = link
-        elif not any(end.index in doomed for end in observed.links.ends(link)):
+        if not (port and port.kind is kind and _is_whole(port, link, wanted, made, links)):
             doomed[link.index] = (name, link)
-    unfinished = ((outer.name, inside) for outer, inside in observed.unfinished)
-    return Making(observed, wanted, kept, (*doomed.values(), *unfinished))
+    unfinished = _unfinished(owner, links, made, changed)
+    return Making(owner, links, wanted, made, (*doomed.values(), *unfinished))
+
+
+def _unfinished(
+    owner: str, links: LinkTable, made: Made, changed: Set[int]
+) -> list[tuple[str, Link]]:
+    """The pairs that this daemon has made without coming to mark them: outer and inner end."""
+    return [
+        (outer.name, inside)
+        for index in sorted(changed)
+        if (link := links.by_index.get(index)) and link.kind == "veth"
+        if (other := links.other_end(link))
+        for outer, inside in ((other, link), (link, other))
+        if is_pair_of(owner, inside, outer) and (inside is link or inside.index not in changed)
+        if not any(ports_marked(owner, end) for end in (outer, inside))
+    ]
+
+
+def is_own(owner: str, links: LinkTable, link: Link) -> bool:
+    """Whether this daemon has made the link."""
+    return any(ports_marked(owner, end) for end in links.ends(link))
 
 
 def peer_missing(port: DesiredPort, wanted: Mapping[str, DesiredPort]) -> str:
@@ -91,12 +146,16 @@ def peer_wrong(port: DesiredPort, wanted: Mapping[str, DesiredPort]) -> str:
 
 
 def _is_whole(
-    port: DesiredPort, link: Link, wanted: Mapping[str, DesiredPort], observed: Observed
+    port: DesiredPort,
+    link: Link,
+    wanted: Mapping[str, DesiredPort],
+    made: Made,
+    links: LinkTable,
 ) -> bool:
     """Whether a cable leads where it should; other links always are whole."""
     if port.kind is not PortKind.PATCH:
         return True
     if peer_missing(port, wanted) or peer_wrong(port, wanted):
         return False
-    far = observed.made.get((PortKind.PATCH, port.peer))
-    return far is not None and far == observed.links.other_end(link)
+    far = made.get((PortKind.PATCH, port.peer))
+    return far is not None and far == links.other_end(link)

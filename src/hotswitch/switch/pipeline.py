@@ -15,7 +15,7 @@ on the way to flooding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -39,6 +39,7 @@ from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.match import Match
 from hotswitch.model.port import Meter
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind
+from hotswitch.switch.floods import Floods
 from hotswitch.switch.reserved import RESERVED
 from hotswitch.switch.vlans import PortVlans, port_vlans
 
@@ -71,45 +72,63 @@ def entries(bridge: DesiredBridge, numbers: Mapping[str, int]) -> dict[EntryKey,
     A port without a number is left out. The local port, named like the bridge, is a trunk
     of all VLANs unless the bridge says otherwise.
     """
-    result: dict[EntryKey, Entry] = {}
     ports = {numbers[port.name]: port for port in all_ports(bridge) if port.name in numbers}
+    result: dict[EntryKey, Entry] = {}
     for number, port in ports.items():
-        result.update(_port_entries(number, port))
+        result.update(port_entries(number, port))
+    floods = Floods().having({}, {number: port_vlans(port) for number, port in ports.items()})
     limited = any(port.storm_limit for port in ports.values())
-    shared = [
-        *_priority_tag(),
-        *_unknown(bridge.forward_reserved, STORM if limited else FLOOD),
-        *_flood({number: port_vlans(port) for number, port in ports.items()}),
-    ]
-    if limited:
-        shared.append(_entry(STORM, 0, {}, GotoTable(FLOOD)))
-    result.update((each.key, each) for each in shared)
+    result.update(common_entries(bridge.forward_reserved, limited))
+    result.update(flood_entries(floods, floods.vlans))
+    result.update(trunk_entries(floods))
     return result
 
 
+def common_entries(forward_reserved: bool, limited: bool) -> dict[EntryKey, Entry]:
+    """What is there whatever the ports are. limited: some port has a storm limit."""
+    found = [*_priority_tag(), *_unknown(forward_reserved, STORM if limited else FLOOD)]
+    if limited:
+        found.append(_entry(STORM, 0, {}, GotoTable(FLOOD)))
+    return {each.key: each for each in found}
+
+
 def meters(bridge: DesiredBridge, numbers: Mapping[str, int]) -> dict[int, Meter]:
-    """A meter for each port with a storm limit, under the port's number.
+    """A meter for each port with a storm limit, under the port's number."""
+    found = (meter_of(numbers[port.name], port) for port in all_ports(bridge))
+    return {meter.number: meter for meter in found if meter}
+
+
+def meter_of(number: int, port: DesiredPort) -> Meter | None:
+    """The meter of a port with a storm limit.
 
     After a pause a tenth of a second's worth may come at once.
     """
-    return {
-        numbers[port.name]: Meter(
-            numbers[port.name], port.storm_limit, burst=max(1, port.storm_limit // 10)
-        )
-        for port in all_ports(bridge)
-        if port.storm_limit and port.name in numbers
-    }
+    if not port.storm_limit:
+        return None
+    return Meter(number, port.storm_limit, burst=max(1, port.storm_limit // 10))
 
 
 def all_ports(bridge: DesiredBridge) -> tuple[DesiredPort, ...]:
     """The bridge's ports sorted by name, the local one first: its first internal port."""
-    local = bridge.ports.get(bridge.name, DesiredPort(bridge.name))
-    local = replace(local, kind=PortKind.INTERNAL)
-    return (local, *(port for name, port in sorted(bridge.ports.items()) if name != bridge.name))
+    return (
+        local_port(bridge),
+        *(port for name, port in sorted(bridge.ports.items()) if name != bridge.name),
+    )
+
+
+def local_port(bridge: DesiredBridge) -> DesiredPort:
+    """The bridge's local port, which is there whether it is told of or not."""
+    given = bridge.ports.get(bridge.name) or DesiredPort(bridge.name)
+    return given if given.kind is PortKind.INTERNAL else replace(given, kind=PortKind.INTERNAL)
+
+
+def port_of(bridge: DesiredBridge, name: str) -> DesiredPort | None:
+    """The bridge's port of this name, the local one too."""
+    return local_port(bridge) if name == bridge.name else bridge.ports.get(name)
 
 
 @lru_cache(maxsize=65536)
-def _port_entries(number: int, port: DesiredPort) -> dict[EntryKey, Entry]:
+def port_entries(number: int, port: DesiredPort) -> Mapping[EntryKey, Entry]:
     """What is there for one port alone, whatever the others are."""
     vlans = port_vlans(port)
     found = [*_ingress(number, vlans), *_egress(number, vlans)]
@@ -179,33 +198,36 @@ def _unknown(forward_reserved: bool, following: int) -> Iterator[Entry]:
     yield _entry(UNKNOWN, 0, {}, _LEARN, GotoTable(following))
 
 
-def _flood(ports: Mapping[int, PortVlans]) -> Iterator[Entry]:
-    """To all ports of the VLAN. VLANs that no port names are carried by trunks of all."""
-    everywhere = tuple(sorted(number for number, each in ports.items() if each.tagged is None))
-    yield _entry(FLOOD, 0, {FORM: TAGGED}, *_to(everywhere))
+def trunk_entries(floods: Floods) -> dict[EntryKey, Entry]:
+    """To all ports of a VLAN that no port names: trunks of all carry it."""
+    entry = _entry(FLOOD, 0, {FORM: TAGGED}, *_to(floods.everywhere))
+    return {entry.key: entry}
 
-    by_tag: dict[int, list[int]] = {0: []}
-    bare: dict[int, list[int]] = {0: []}
-    for number, each in sorted(ports.items()):
-        for vlan in each.tagged or ():
-            by_tag.setdefault(vlan, []).append(number)
-        if each.bare is not None:
-            bare.setdefault(each.bare, []).append(number)
-    natives = {each.native for each in ports.values() if each.native}
-    by_tag[0] = [number for number, each in ports.items() if each.floods(0)]
 
-    for vlan in sorted({*by_tag, *bare, *natives}):
-        plain = set(bare.get(vlan, ()))
-        if vlan == 0:
-            plain &= set(by_tag[0])
-            yield _entry(FLOOD, 1, {VLAN: 0, FORM: PLAIN}, *_to(tuple(sorted(by_tag[0]))))
-        carrying = {*by_tag.get(vlan, ()), *(everywhere if vlan else ())} - plain
-        without, with_tag = _to(tuple(sorted(plain))), _to(tuple(sorted(carrying)))
-        popped: Actions = (PopVlan(), *without) if plain else ()
-        yield _entry(FLOOD, 1, {VLAN: vlan, FORM: TAGGED}, *with_tag, *popped)
-        if vlan in natives:
-            pushed: Actions = (*_PUSH, *with_tag) if carrying else ()
-            yield _entry(FLOOD, 1, {VLAN: vlan, FORM: BARE}, *without, *pushed)
+def flood_entries(floods: Floods, vlans: Iterable[int]) -> dict[EntryKey, Entry]:
+    """To all ports of these VLANs; of those that need no entries there are none."""
+    return {each.key: each for vlan in vlans for each in _flood(floods, vlan)}
+
+
+def _flood(floods: Floods, vlan: int) -> Iterator[Entry]:
+    bare, tagged = floods.bare.get(vlan, ()), floods.tagged.get(vlan, ())
+    has_native = vlan in floods.native
+    if vlan == 0:
+        zero = set(floods.zero)
+        plain = zero.intersection(bare)
+        carrying = zero - plain
+        yield _entry(FLOOD, 1, {VLAN: 0, FORM: PLAIN}, *_to(floods.zero))
+    elif bare or tagged or has_native:
+        plain = set(bare)
+        carrying = {*tagged, *floods.everywhere} - plain
+    else:
+        return
+    without, with_tag = _to(tuple(sorted(plain))), _to(tuple(sorted(carrying)))
+    popped: Actions = (PopVlan(), *without) if plain else ()
+    yield _entry(FLOOD, 1, {VLAN: vlan, FORM: TAGGED}, *with_tag, *popped)
+    if has_native:
+        pushed: Actions = (*_PUSH, *with_tag) if carrying else ()
+        yield _entry(FLOOD, 1, {VLAN: vlan, FORM: BARE}, *without, *pushed)
 
 
 def _to(ports: tuple[int, ...]) -> Actions:

@@ -9,19 +9,21 @@ carried out from any point, planning again leads on to the goal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 
-from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
-from hotswitch.model.entry import Entry, EntryKey
+from hotswitch.datapath.contract import Change, DeleteEntry
 from hotswitch.model.port import Port
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import Binding, bindings, lives_of
-from hotswitch.switch.desired import Desired, DesiredBridge, PortKind
-from hotswitch.switch.making import Making, sort_out
+from hotswitch.switch.binding import lives_of
+from hotswitch.switch.bridge_layout import BridgeLayout
+from hotswitch.switch.desired import Desired, DesiredPort, PortKind
+from hotswitch.switch.entry_changes import entry_changes
+from hotswitch.switch.layout import NOTHING, Layout, finder, lay_out
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.marks import cable_names, former_mark, former_names, inside_name, mark
 from hotswitch.switch.observed import Observed, ObservedDatapath
-from hotswitch.switch.pipeline import INGRESS, all_ports, entries, meters
+from hotswitch.switch.pipeline import INGRESS, meter_of
 from hotswitch.switch.steps import (
     AddPort,
     BindPort,
@@ -54,75 +56,101 @@ _CABLE_MTU = 65535
 
 def plan(desired: Desired, observed: Observed) -> list[Step]:
     """The steps from `observed` to `desired`; none if nothing differs."""
-    making = sort_out(desired, observed)
-    bound = bindings(desired, making)
-    takers = {
-        link.index: (bridge, port)
-        for bridge, ports in bound.items()
-        for port, binding in ports.items()
-        for link in binding.links
-    }
-    kept = takers.keys() | making.gone
+    return work(lay_out(desired, observed), observed)
+
+
+def work(layout: Layout, observed: Observed, before: Layout = NOTHING) -> list[Step]:
+    """The steps to a layout from what is there, which is as `before`, from which it was made."""
+    focus = [
+        _Focus.on(bridge, before, observed.datapaths.get(name, _NOTHING_THERE))
+        for name, bridge in layout.bridges.items()
+    ]
     return [
-        *_delete_bridges(desired, observed, kept),
-        *(
-            step
-            for name in desired.bridges
-            for step in _release(name, bound[name], observed, kept, takers)
-        ),
-        *_take_names(observed, bound, takers),
-        *_delete_links(desired, making),
-        *(
-            step
-            for bridge in desired.bridges.values()
-            for step in _build(bridge, bound[bridge.name], observed)
-        ),
+        *_delete_bridges(layout, observed),
+        *(step for each in focus for step in _release(each, layout)),
+        *_take_names(layout, before, observed.owner),
+        *_delete_links(layout, before, observed),
+        *(step for each in focus for step in _build(each, observed)),
     ]
 
 
-def _delete_bridges(desired: Desired, observed: Observed, kept: Set[int]) -> Iterator[Step]:
-    for name in sorted({*observed.datapaths} - {*desired.bridges}):
+@dataclass(frozen=True)
+class _Focus:
+    """What to look at of a bridge.
+
+    then: what it was, if it was there. names: the ports to look at, gone ones too. ports: those
+    that are wanted, the local one first, the others by name.
+    """
+
+    bridge: BridgeLayout
+    then: BridgeLayout | None
+    there: ObservedDatapath
+    names: Set[str]
+    ports: Sequence[DesiredPort]
+    present: Callable[[str], Port | None]
+
+    @staticmethod
+    def on(bridge: BridgeLayout, before: Layout, there: ObservedDatapath) -> _Focus:
+        name = bridge.bridge.name
+        then = before.bridges.get(name)
+        if then is None:
+            names = {*bridge.ports, *(port.name for port in there.ports.values())}
+        else:
+            names = bridge.differing(then)
+            names |= {each for each in before.unsettled if each in bridge.ports}
+            if bridge.mtu != then.mtu:
+                names |= {each.name for each in bridge.ports.values() if _is_internal(each)}
+        ports = [bridge.ports[each] for each in names if each in bridge.ports]
+        ports.sort(key=lambda port: (port.name != name, port.name))
+        return _Focus(bridge, then, there, names, ports, finder(then, there.ports))
+
+    @property
+    def name(self) -> str:
+        return self.bridge.bridge.name
+
+
+def _is_internal(port: DesiredPort) -> bool:
+    return port.kind is PortKind.INTERNAL
+
+
+def _delete_bridges(layout: Layout, observed: Observed) -> Iterator[Step]:
+    for name in sorted({*observed.datapaths} - {*layout.bridges}):
         for port in observed.datapaths[name].ports.values():
-            yield from _let_go(name, port, observed, kept)
+            yield from _let_go(name, port, layout)
         yield DeleteDatapath(name)
 
 
-def _delete_links(desired: Desired, making: Making) -> Iterator[Step]:
+def _delete_links(layout: Layout, before: Layout, observed: Observed) -> Iterator[Step]:
     """Delete what was made and is wanted no longer. Its bridge is where its port is or was."""
+    if not layout.doomed:
+        return
     there = {
         port.name: name
-        for name, datapath in making.observed.datapaths.items()
+        for name, datapath in observed.datapaths.items()
+        if name not in before.bridges
         for port in datapath.ports.values()
     }
-    wanted = {
-        port.name: name for name, bridge in desired.bridges.items() for port in all_ports(bridge)
-    }
-    homes = there | wanted
-    for port, link in making.doomed:
-        yield DeleteLink(homes.get(port, port), port, link.index)
+    for port, link in layout.doomed:
+        home = layout.homes.get(port) or before.homes.get(port) or there.get(port, port)
+        yield DeleteLink(home, port, link.index)
 
 
-def _release(
-    name: str,
-    bound: Mapping[str, Binding],
-    observed: Observed,
-    kept: Set[int],
-    takers: Mapping[int, tuple[str, str]],
-) -> Iterator[Step]:
+def _release(focus: _Focus, layout: Layout) -> Iterator[Step]:
     """Delete ports, and unbind links that are wanted here no longer.
 
     Where a port only changes links that no other port waits for, binding it is one step, later.
     """
-    for number, port in sorted(observed.datapaths.get(name, _NOTHING_THERE).ports.items()):
-        binding = bound.get(port.name)
-        if binding is None or binding.number != number:
-            yield from _let_go(name, port, observed, kept)
-            yield DeletePort(name, port.name, number)
+    name = focus.name
+    found = [port for each in focus.names if (port := focus.present(each))]
+    for port in sorted(found, key=lambda port: port.number):
+        binding = focus.bridge.bound.get(port.name)
+        yield from _let_go(name, port, layout)
+        if binding is None or binding.number != port.number:
+            yield DeletePort(name, port.name, port.number)
             continue
-        yield from _let_go(name, port, observed, kept)
         here = name, port.name
         indexes = (life.ifindex for life in lives_of(port))
-        contested = {each for each in indexes if takers.get(each, here) != here}
+        contested = {each for each in indexes if layout.takers.get(each, here) != here}
         if port.ifindex and (port.ifindex in contested or not binding.link):
             yield BindPort(name, replace(port, ifindex=0, incarnation=0, standby=()))
         elif contested:
@@ -130,119 +158,119 @@ def _release(
             yield BindPort(name, replace(port, standby=rest))
 
 
-def _let_go(name: str, port: Port, observed: Observed, kept: Set[int]) -> Iterator[Step]:
+def _let_go(name: str, port: Port, layout: Layout) -> Iterator[Step]:
     """Leave links as they were found, unless they only change ports or go themselves."""
     for life in lives_of(port):
-        link = observed.links.by_index.get(life.ifindex)
-        if link and lives(life, link) and link.promiscuous and link.index not in kept:
+        link = layout.links.by_index.get(life.ifindex)
+        is_kept = life.ifindex in layout.takers or life.ifindex in layout.gone
+        if link and lives(life, link) and link.promiscuous and not is_kept:
             yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
 
 
-def _take_names(
-    observed: Observed,
-    bound: Mapping[str, Mapping[str, Binding]],
-    takers: Mapping[int, tuple[str, str]],
-) -> Iterator[Step]:
+def _take_names(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
     """Take old names back from links that are not their ports' any more, or are called so again."""
-    for link in observed.links.by_index.values():
-        for name in former_names(observed.owner, link) if link.alternative_names else ():
-            bridge, port = takers.get(link.index, ("", ""))
-            members = bound[bridge][port].members if bridge else {}
+    changed = layout.links.by_index.differing(before.links.by_index)
+    for bridge, then in before.bridges.items():
+        now = layout.bridges.get(bridge)
+        for name in now.differing(then) if now else then.bound:
+            if binding := then.bound.get(name):
+                changed.update(link.index for link in binding.links)
+    for index in sorted(changed):
+        link = layout.links.by_index.get(index)
+        if link is None or index in layout.gone:
+            continue
+        for name in former_names(owner, link) if link.alternative_names else ():
+            bridge, port = layout.takers.get(index, ("", ""))
+            members = layout.bridges[bridge].bound[port].members if bridge else {}
             if members.get(name) != link or link.name == name:
-                given = (name, former_mark(observed.owner, name))
+                given = (name, former_mark(owner, name))
                 there = tuple(each for each in given if each in link.alternative_names)
-                yield TakeNames(bridge, port or name, link.index, there)
+                yield TakeNames(bridge, port or name, index, there)
 
 
-def _keep_names(
-    bridge: DesiredBridge, bound: Mapping[str, Binding], observed: Observed
-) -> Iterator[Step]:
+def _keep_names(focus: _Focus, links: LinkTable, owner: str) -> Iterator[Step]:
     """A link that was renamed stays known by its configured name, where that is free.
 
     The mark outlasts the name, so that a person can take it away.
     """
-    for port in bridge.ports.values():
-        links = bound[port.name].members
-        for member in port.members if links else ():
-            link = links.get(member.name)
+    for port in focus.ports:
+        bound = focus.bridge.bound[port.name].members
+        for member in port.members if bound else ():
+            link = bound.get(member.name)
             if link is None or link.name == member.name or not member.has_usual_name:
                 continue
-            mark = former_mark(observed.owner, member.name)
-            if member.name not in observed.links.by_name and mark not in link.alternative_names:
-                yield KeepName(bridge.name, port.name, link.index, member.name, mark)
+            mark = former_mark(owner, member.name)
+            if member.name not in links.by_name and mark not in link.alternative_names:
+                yield KeepName(focus.name, port.name, link.index, member.name, mark)
 
 
-def _build(
-    bridge: DesiredBridge, bound: Mapping[str, Binding], observed: Observed
-) -> Iterator[Step]:
+def _build(focus: _Focus, observed: Observed) -> Iterator[Step]:
     """Everything of one bridge that is wanted and not there."""
-    there = observed.datapaths.get(bridge.name, _NOTHING_THERE)
-    numbers = {name: binding.number for name, binding in bound.items()}
-    if bridge.name not in observed.datapaths:
-        yield CreateDatapath(bridge.name, bridge.address_limit)
-    elif there.address_limit != bridge.address_limit:
-        yield SetAddressLimit(bridge.name, bridge.address_limit)
-    ports = {port.name: port for port in there.ports.values()}
-    for port in all_ports(bridge):
-        number = numbers[port.name]
-        if port.name not in ports or ports[port.name].number != number:
-            yield AddPort(bridge.name, port.name, number, port.hook)
+    bridge, there = focus.bridge, focus.there
+    name, limit = focus.name, bridge.bridge.address_limit
+    if name not in observed.datapaths:
+        yield CreateDatapath(name, limit)
+    elif there.address_limit != limit:
+        yield SetAddressLimit(name, limit)
+    numbers = bridge.numbers.by_name
+    for port in focus.ports:
+        present = focus.present(port.name)
+        if present is None or present.number != numbers[port.name]:
+            yield AddPort(name, port.name, numbers[port.name], port.hook)
 
-    wanted_meters = meters(bridge, numbers)
-    names = {number: name for name, number in numbers.items()}
-    for number, meter in wanted_meters.items():
-        if there.meters.get(number) != meter:
-            yield PutMeter(bridge.name, names[number], meter)
-    changes = _changes(entries(bridge, numbers), there.entries)
+    for port in focus.ports:
+        meter = meter_of(numbers[port.name], port)
+        if meter and there.meters.get(meter.number) != meter:
+            yield PutMeter(name, port.name, meter)
+    changes = tuple(entry_changes(bridge, focus.then, there.entries))
     if changes:
-        yield ChangeEntries(bridge.name, changes)
-    for number in there.meters.keys() - wanted_meters.keys():
-        yield DeleteMeter(bridge.name, number)
-    yield from _forget(bridge, numbers, there, changes)
-    yield from _create_links(bridge, bound, observed.owner)
-    yield from _bind(bridge, bound, ports)
-    yield from _keep_names(bridge, bound, observed)
-    yield from _address(bridge, bound)
-    yield from _set_mtu(bridge, bound, observed)
+        yield ChangeEntries(name, changes)
+    for number in _unlimited(focus):
+        yield DeleteMeter(name, number)
+    yield from _forget(focus, changes)
+    yield from _create_links(focus, observed.owner)
+    yield from _bind(focus)
+    yield from _keep_names(focus, observed.links, observed.owner)
+    yield from _address(focus)
+    yield from _set_mtu(focus, observed.links)
 
 
-def _create_links(
-    bridge: DesiredBridge, bound: Mapping[str, Binding], owner: str
-) -> Iterator[Step]:
+def _unlimited(focus: _Focus) -> list[int]:
+    """The meters that are there and no longer wanted."""
+    numbers = focus.bridge.numbers
+    if focus.then is None:
+        looked_at: Iterable[int] = list(focus.there.meters)
+    else:
+        then = focus.then.numbers.by_name
+        looked_at = [then[each] for each in focus.names if each in then]
+    return [
+        number
+        for number in sorted(looked_at)
+        if number in focus.there.meters
+        if (name := numbers.by_number.get(number)) is None
+        or not focus.bridge.ports[name].storm_limit
+    ]
+
+
+def _create_links(focus: _Focus, owner: str) -> Iterator[Step]:
     """Make the links that hotswitch makes; a cable by that of its ports whose name sorts first."""
-    for port in all_ports(bridge):
-        name, kind = port.name, port.kind
-        if bound[name].link or bound[name].error:
+    bridge = focus.name
+    for port in focus.ports:
+        name, kind, binding = port.name, port.kind, focus.bridge.bound[port.name]
+        if binding.link or binding.error:
             continue
         if kind is PortKind.INTERNAL:
             inside = inside_name(owner, name)
-            yield CreateInternalLink(bridge.name, name, inside, mark(owner, kind, name))
+            yield CreateInternalLink(bridge, name, inside, mark(owner, kind, name))
         elif kind is PortKind.TAP:
-            yield CreateTap(bridge.name, name, mark(owner, kind, name))
+            yield CreateTap(bridge, name, mark(owner, kind, name))
         elif kind is PortKind.PATCH and name < port.peer:
             names = cable_names(owner, name)
             marks = (mark(owner, kind, name), mark(owner, kind, port.peer))
-            yield CreateCable(bridge.name, name, port.peer, names, marks, _CABLE_MTU)
+            yield CreateCable(bridge, name, port.peer, names, marks, _CABLE_MTU)
 
 
-def _changes(
-    wanted: Mapping[EntryKey, Entry], there: Mapping[EntryKey, Entry]
-) -> tuple[Change, ...]:
-    deletes = (DeleteEntry(key) for key in there if key not in wanted)
-    puts = (
-        PutEntry(entry)
-        for key, entry in wanted.items()
-        if (now := there.get(key)) is not entry and now != entry
-    )
-    return (*deletes, *puts)
-
-
-def _forget(
-    bridge: DesiredBridge,
-    numbers: Mapping[str, int],
-    there: ObservedDatapath,
-    changes: tuple[Change, ...],
-) -> Iterator[Step]:
+def _forget(focus: _Focus, changes: tuple[Change, ...]) -> Iterator[Step]:
     """For ports that were there before and take frames differently now."""
     changed = {
         term.value
@@ -252,48 +280,46 @@ def _forget(
         for term in key.match
         if term.field == "in_port"
     }
-    for port in all_ports(bridge):
-        number = numbers[port.name]
-        if number in changed and number in there.ports:
-            yield ForgetAddresses(bridge.name, port.name, number, port_vlans(port))
+    for port in focus.ports:
+        number = focus.bridge.numbers.by_name[port.name]
+        if number in changed and number in focus.there.ports:
+            yield ForgetAddresses(focus.name, port.name, number, port_vlans(port))
 
 
-def _bind(
-    bridge: DesiredBridge, bound: Mapping[str, Binding], ports: Mapping[str, Port]
-) -> Iterator[Step]:
+def _bind(focus: _Focus) -> Iterator[Step]:
     """Bind ports to links. A link is set up once, when it is bound: people may set it down."""
-    for port in all_ports(bridge):
-        binding = bound[port.name]
-        there = ports.get(port.name)
+    bridge = focus.name
+    for port in focus.ports:
+        binding = focus.bridge.bound[port.name]
+        there = focus.present(port.name)
         if there is None or there.number != binding.number:
             there = Port(binding.number, port.name, hook=port.hook)
         has = lives_of(there)
         for link in binding.links:
             if not link.promiscuous:
-                yield SetPromiscuous(bridge.name, port.name, link.index, promiscuous=True)
+                yield SetPromiscuous(bridge, port.name, link.index, promiscuous=True)
             if not link.up and not any(lives(life, link) for life in has):
-                yield SetLinkUp(bridge.name, port.name, link.index)
+                yield SetLinkUp(bridge, port.name, link.index)
         wanted = binding.port(port, there)
         if wanted != there:
-            yield BindPort(bridge.name, wanted)
+            yield BindPort(bridge, wanted)
 
 
-def _address(bridge: DesiredBridge, bound: Mapping[str, Binding]) -> Iterator[Step]:
-    for port in all_ports(bridge):
-        device = bound[port.name].device
+def _address(focus: _Focus) -> Iterator[Step]:
+    for port in focus.ports:
+        device = focus.bridge.bound[port.name].device
         if device and port.mac and device.address != port.mac:
-            yield SetAddress(bridge.name, port.name, device.index, port.mac)
+            yield SetAddress(focus.name, port.name, device.index, port.mac)
 
 
-def _set_mtu(
-    bridge: DesiredBridge, bound: Mapping[str, Binding], observed: Observed
-) -> Iterator[Step]:
+def _set_mtu(focus: _Focus, links: LinkTable) -> Iterator[Step]:
     """Internal ports follow the smallest of the links to elsewhere, as on other bridges."""
-    ports = [(port, link) for port in all_ports(bridge) for link in bound[port.name].links]
-    outward = [link.mtu for port, link in ports if port.kind in (PortKind.SYSTEM, PortKind.TAP)]
-    usual = {PortKind.INTERNAL: min(outward, default=0), PortKind.PATCH: _CABLE_MTU}
-    for port, link in ports:
+    usual = {PortKind.INTERNAL: focus.bridge.mtu, PortKind.PATCH: _CABLE_MTU}
+    for port in focus.ports:
         wanted = port.mtu or usual.get(port.kind, 0)
-        for end in observed.links.ends(link) if port.kind is PortKind.INTERNAL else (link,):
-            if wanted and end.mtu != wanted:
-                yield SetMtu(bridge.name, port.name, end.index, wanted)
+        if not wanted:
+            continue
+        for link in focus.bridge.bound[port.name].links:
+            for end in links.ends(link) if _is_internal(port) else (link,):
+                if end.mtu != wanted:
+                    yield SetMtu(focus.name, port.name, end.index, wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
@@ -13,16 +14,17 @@ from hotswitch.model.port import PortStatistics
 from hotswitch.ports.lifecycle import Memory
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, World, apply, observe
-from hotswitch.switch.binding import bindings
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
-from hotswitch.switch.following import Place, follow_devices
+from hotswitch.switch.following import follow_devices
+from hotswitch.switch.layout import NOTHING, Layout, PortKey, lay_out
 from hotswitch.switch.link_table import LinkTable
-from hotswitch.switch.making import sort_out
 from hotswitch.switch.observed import Observed
-from hotswitch.switch.pipeline import all_ports
-from hotswitch.switch.plan import plan
-from hotswitch.switch.status import AddressStatus, BridgeStatus, port_status
+from hotswitch.switch.pipeline import port_of
+from hotswitch.switch.plan import work
+from hotswitch.switch.settled import settled
+from hotswitch.switch.status import AddressStatus, BridgeStatus
+from hotswitch.switch.statuses import Statuses, in_order
 from hotswitch.switch.steps import ChangeEntries, CreateCable, CreateInternalLink, CreateTap, SetMtu
 from hotswitch.switch.vlans import port_vlans
 
@@ -44,33 +46,36 @@ class Switch:
         self._world = world
         self._clock = clock
         self._desired = Desired()
+        self._checked = Desired()
+        self._settled = NOTHING
+        self._shown = Statuses()
         self._failures: list[Failure] = []
         self.expired: Counter[str] = Counter()
+        self._memory: Memory[PortKey] = Memory()
+        self._departed: set[PortKey] = set()
+        self._deadline: int | None = None
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
-        self._memory: Memory[Place] = Memory()
-        self._expired: set[Place] = set()
-        self._deadline: int | None = None
+
+    @property
+    def desired(self) -> Desired:
+        """What is wanted."""
+        return self._desired
 
     @property
     def deadline(self) -> int | None:
         """When, by the clock, a port will have been without its device for long enough, if any."""
         return self._deadline
 
-    def take_expired(self) -> list[Place]:
+    def take_departed(self) -> list[PortKey]:
         """The ports that went with their devices since the last time, and are wanted no longer."""
-        expired, self._expired = self._expired, set()
+        departed, self._departed = self._departed, set()
         bridges = self._desired.bridges
         return sorted(
             (bridge, port)
-            for bridge, port in expired
+            for bridge, port in departed
             if not (bridge in bridges and port in bridges[bridge].ports)
         )
-
-    @property
-    def desired(self) -> Desired:
-        """What is wanted."""
-        return self._desired
 
     @property
     def forwarding(self) -> list[str]:
@@ -83,8 +88,10 @@ class Switch:
         A bridge that is not there yet can't be prepared. Raises SwitchError if this cannot be
         wanted, HotswitchError if it cannot even look.
         """
-        check(desired)
-        for step in plan(desired, observe(self._world)):
+        self._check(desired)
+        observed = observe(self._world)
+        layout = lay_out(desired, observed, self._settled)
+        for step in work(layout, observed, self._settled):
             if isinstance(step, ChangeEntries) and step.bridge in self._world.datapaths:
                 compilation = self._world.datapaths[step.bridge].prepare(step.changes)
                 if compilation is not None:
@@ -96,9 +103,13 @@ class Switch:
 
         Raises SwitchError, with nothing changed, if it cannot be.
         """
-        check(desired)
+        self._check(desired)
         self._desired = desired
         return self.reconcile()
+
+    def _check(self, desired: Desired) -> None:
+        check(desired, self._checked)
+        self._checked = desired
 
     def links_changed(self) -> list[Failure]:
         """Something happened to the kernel's links: look again."""
@@ -133,21 +144,28 @@ class Switch:
         """
         for _ in range(_ROUNDS):
             observed = observe(self._world)
-            self._follow_devices(observed)
-            steps = plan(self._desired, observed)
+            layout = self._lay_out(observed)
+            steps = work(layout, observed, self._settled)
+            self._settled = NOTHING  # until all that can be done is done
             self._failures = apply(steps, self._world)
+            self._settled = settled(layout, self._failures)
             failed = [failure.step for failure in self._failures]
             if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
                 break
         return self._failures
 
-    def _follow_devices(self, observed: Observed) -> None:
-        """Let ports go that go with their devices: they are wanted no longer."""
-        following = follow_devices(self._desired, observed, self._clock.now(), self._memory)
-        self._desired = following.desired
-        self._memory = following.memory
-        self._deadline = following.deadline
-        self._expired.update(following.expired)
+    def _lay_out(self, observed: Observed) -> Layout:
+        """The layout without the ports that go with their devices: they are wanted no longer."""
+        layout = lay_out(self._desired, observed, self._settled)
+        following = follow_devices(
+            self._desired, layout, self._settled, observed, self._clock.now(), self._memory
+        )
+        self._memory, self._deadline = following.memory, following.deadline
+        if following.departed:
+            self._departed.update(following.departed)
+            self._desired = following.desired
+            layout = lay_out(self._desired, observed, self._settled)
+        return layout
 
     def age(self, now: int) -> list[HotswitchError]:
         """Forget addresses not seen for the ageing time; errors, which stop no other bridge.
@@ -159,11 +177,15 @@ class Switch:
             datapath = self._world.datapaths.get(name)
             if datapath is None:
                 continue
-            wanted = {port.name: port_vlans(port) for port in all_ports(bridge)}
+            ports = datapath.ports()
             try:
-                ports = datapath.ports()
-                vlans = {n: wanted[port.name] for n, port in ports.items() if port.name in wanted}
                 rows = datapath.addresses()
+                there = {row.port: ports[row.port].name for row in rows if row.port in ports}
+                vlans = {
+                    number: port_vlans(port)
+                    for number, of in there.items()
+                    if (port := port_of(bridge, of))
+                }
                 if old := aged(rows, now=now, ageing_time=bridge.ageing_time):
                     self.expired[name] += datapath.delete_addresses(old)
                 if lost := astray(rows, vlans):
@@ -174,24 +196,16 @@ class Switch:
 
     def status(self) -> dict[str, BridgeStatus]:
         """All bridges and their ports. Raises HotswitchError if the links can't be listed."""
-        errors = {(each.step.bridge, each.step.port): str(each) for each in self._failures}
-        bound = bindings(self._desired, sort_out(self._desired, observe(self._world)))
         return {
-            name: BridgeStatus(
-                name,
-                {
-                    port.name: port_status(
-                        port,
-                        bound[name][port.name],
-                        errors.get((name, port.name), ""),
-                        bridge.lifecycle_of(port),
-                    )
-                    for port in all_ports(bridge)
-                },
-                errors.get((name, ""), ""),
-            )
-            for name, bridge in self._desired.bridges.items()
+            name: replace(each, ports=in_order(name, each.ports))
+            for name, each in self.statuses().items()
         }
+
+    def statuses(self) -> Mapping[str, BridgeStatus]:
+        """The same, with ports in no order; what is as it was the last time is shared."""
+        layout = lay_out(self._desired, observe(self._world), self._settled)
+        self._shown = self._shown.after(layout, self._failures)
+        return self._shown.bridges
 
     def datapath(self, bridge: str) -> Datapath:
         """The bridge's datapath. Raises SwitchError if there is no such bridge, or not yet."""

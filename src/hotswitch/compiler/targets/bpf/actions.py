@@ -120,7 +120,7 @@ class Actions:
                 self.code.go(self.verdict["finish"])
             case ToHost():
                 self.commit.build()
-                self.code.go(self.verdict["pass_on"])
+                self.outputs.to_host()
             case SetField(name):
                 self._set(name, action.mask, operands)
             case CopyField():

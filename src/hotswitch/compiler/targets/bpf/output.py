@@ -14,6 +14,7 @@ from hotswitch.compiler.targets.bpf.counting import TX_BYTES, TX_DROPPED, TX_PAC
 from hotswitch.compiler.targets.bpf.hook import Packet
 from hotswitch.compiler.targets.bpf.state import State
 
+_INGRESS = 1
 _FLOOD = "send_to_one"
 # What the function that sends to one port of a list is given: all 8 bytes wide.
 _CONTEXT, _START, _IN_PORT, _LENGTH, _SENT = range(0, 40, 8)
@@ -32,6 +33,13 @@ class Link:
     def has(self, flag: int) -> Value:
         """Whether it has a flag (`layout.LINK_*`)."""
         return self._code.is_set(self._code.b.and_(self._flags, self._code.number(flag)))
+
+    def way(self) -> Value:
+        """The flags for a redirect: to be transmitted, or received by the host
+        (BPF_F_INGRESS)."""
+        number = self._code.number
+        shifted = self._code.b.lshr(self._flags, number(memory.LINK_HOST.bit_length() - 1))
+        return self._code.b.and_(shifted, number(_INGRESS))
 
 
 class Outputs:
@@ -80,7 +88,7 @@ class Outputs:
             self._redirect(link)
         else:
             self.state.set_cell(cells.ACTED, 1)
-            code.call(c.CLONE_REDIRECT, self.packet.pointer, b.trunc(ifindex, I32), code.number(0))
+            code.call(c.CLONE_REDIRECT, self.packet.pointer, b.trunc(ifindex, I32), link.way())
             code.go(on)
         code.enter(missing)
         code.increment(counters, TX_DROPPED)
@@ -91,13 +99,44 @@ class Outputs:
     def _redirect(self, link: Link) -> None:
         code, b = self.code, self.code.b
         narrow = b.trunc(link.ifindex, I32)
+        if self.packet.context.whole_data:
+            b.ret(b.trunc(code.call(c.REDIRECT, narrow, code.number(0)), I32))
+            return
+        peer, plain = code.block("to_peer"), code.block("to_link")
+        b.cbranch(link.has(memory.LINK_PEER), peer, plain)
+        code.enter(peer)
+        # The kernel hands nothing over from egress.
+        code.jump_if(self.from_host(plain), plain)
+        b.ret(b.trunc(code.call(c.REDIRECT_PEER, narrow, code.number(0)), I32))
+        code.enter(plain)
+        b.ret(b.trunc(code.call(c.REDIRECT, narrow, link.way()), I32))
+
+    def from_host(self, otherwise: ir.Block) -> Value:
+        """Whether the packet is one that the host sends, so that this is egress."""
+        own = Link(self.code, self.code.element(memory.LINKS, self.in_port, otherwise))
+        return own.has(memory.LINK_HOST)
+
+    def finish(self) -> None:
+        """The packet goes no further.
+
+        At egress it is redirected to nowhere, for the sender of one that is dropped is told so,
+        and copies of it may have been sent.
+        """
+        code, b = self.code, self.code.b
         if not self.packet.context.whole_data:
-            peer, plain = code.block("to_peer"), code.block("to_link")
-            b.cbranch(link.has(memory.LINK_PEER), peer, plain)
-            code.enter(peer)
-            b.ret(b.trunc(code.call(c.REDIRECT_PEER, narrow, code.number(0)), I32))
-            code.enter(plain)
-        b.ret(b.trunc(code.call(c.REDIRECT, narrow, code.number(0)), I32))
+            drop = code.block("drop")
+            code.jump_if(b.not_(self.from_host(drop)), drop)
+            nowhere = code.call(c.REDIRECT, code.number(0, I32), code.number(0))
+            b.ret(b.trunc(nowhere, I32))
+            code.enter(drop)
+        b.ret(code.number(self.packet.context.drop, I32))
+
+    def to_host(self) -> None:
+        """The host's stack has the packet; one that comes from there goes no further."""
+        code = self.code
+        if not self.packet.context.whole_data:
+            code.jump_if(self.from_host(self.verdict["finish"]), self.verdict["finish"])
+        code.go(self.verdict["pass_on"])
 
     def all(self, run: Value) -> None:
         """To each port of a list (start in the low, count in the high 32 bits), as copies."""
@@ -138,7 +177,7 @@ def flood_function(module: ir.Module) -> Value:
     code.increment(counters, TX_BYTES, code.load(given, _LENGTH))
     code.store(given, _SENT, code.number(1))
     context = b.load(code.at(given, _CONTEXT), typ=POINTER, align=8)
-    code.call(c.CLONE_REDIRECT, context, b.trunc(ifindex, I32), code.number(0))
+    code.call(c.CLONE_REDIRECT, context, b.trunc(ifindex, I32), link.way())
     code.go(done)
     code.enter(missing)
     code.increment(counters, TX_DROPPED)

@@ -178,7 +178,7 @@ class _Build:
         code.go(self.verdict["finish"])
         code.enter(self.verdict["finish"])
         self.counting.finish()
-        code.b.ret(ir.Constant(I32, self.context.drop))
+        self.actions.outputs.finish()
         code.enter(self.verdict["pass_on"])
         code.b.ret(ir.Constant(I32, self.context.pass_on))
 

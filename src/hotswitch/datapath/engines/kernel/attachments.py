@@ -25,6 +25,7 @@ from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.hooks import clsact, tcx, xdp
 from hotswitch.kernel.hooks.hook import Attachment
 from hotswitch.kernel.probe import TCX
+from hotswitch.kernel.programs import Program
 
 _log = logging.getLogger(__name__)
 _QUIET = 1.0
@@ -138,9 +139,10 @@ class Attachments:
         self._at.setdefault(number, {})[spot] = attachment
         if TCX and isinstance(attachment, clsact.ClsactAttachment):
             self._quiet_from = time.monotonic() + _QUIET
-            self._worker.submit(self._promote, number, spot, attachment)
+            program = self._programs.get(SKB)
+            self._worker.submit(self._promote, number, spot, attachment, program)
 
-    def _promote(self, number: int, spot: Spot, attachment: Attachment) -> None:
+    def _promote(self, number: int, spot: Spot, attachment: Attachment, program: Program) -> None:
         """Put a tcx link in the place of a port's filter."""
         while (left := self._quiet_from - time.monotonic()) > 0:
             if self._closing.wait(left):
@@ -149,7 +151,6 @@ class Attachments:
             at = self._at.get(number, {})
             if at.get(spot) is not attachment:
                 return
-            program = self._programs.get(SKB)
             try:
                 link = tcx.attach(program, spot.ifindex, egress=spot.place is Place.EGRESS)
                 if not attachment.ifindex:  # the index is another device's by now

@@ -21,6 +21,7 @@ from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import XDP
 from hotswitch.datapath.contract import Counters, DatapathError, ProgramReport
+from hotswitch.datapath.engines.kernel import port_records
 from hotswitch.datapath.engines.kernel import restore as restoring
 from hotswitch.datapath.engines.kernel.attachments import Attachments
 from hotswitch.datapath.engines.kernel.book import Book
@@ -29,6 +30,7 @@ from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.installation import install
 from hotswitch.datapath.engines.kernel.journal import Journal
 from hotswitch.datapath.engines.kernel.manifest import Manifest
+from hotswitch.datapath.engines.kernel.port_records import PortRecords
 from hotswitch.datapath.engines.kernel.ports import Ports
 from hotswitch.datapath.engines.kernel.programs import Compiler
 from hotswitch.datapath.engines.kernel.record import Record
@@ -93,9 +95,8 @@ class KernelEngine:
         self.copies = Copies(store.get(memory.COPIES))
         self.port_counters = PortCounters(store)
         self.book = Book(store, shaper, EntryCounters(store))
-        self._journal = Journal(
-            store, digest, shaper.templates, self.ports.known, self.meters.known
-        )
+        self._port_records = PortRecords(store.get(port_records.NAME))
+        self._journal = Journal(store, digest, shaper.templates, self.meters.known)
         self.running = Running(self.flow, store, self._journal, self.ports.hooks, self._compiler)
         self._room = Room(
             store, self._journal, self.running, self.book, self.ports, self.port_counters
@@ -111,7 +112,7 @@ class KernelEngine:
         running.number = running.running_number()
         self._journal.programs = manifest.programs
         self._journal.retiring = manifest.retiring
-        ports = self.ports.restore(manifest.ports)
+        ports = self._restore_ports()
         self.meters.restore(manifest.meters)
         homes = {number: Homes(self.flow, shape) for number, shape in manifest.programs}
         found = homes.get(running.number)
@@ -133,6 +134,14 @@ class KernelEngine:
         self.port_counters.clear_others(self.ports.known)
         entries = tuple(record.entry for record in self.book.records.values())
         return Restored(ports, entries, manifest.meters)
+
+    def _restore_ports(self) -> tuple[Port, ...]:
+        noted = self._port_records.all()
+        ports = self.ports.restore(noted)
+        for before, port in zip(noted, ports, strict=True):
+            if port != before:
+                self._port_records.put(port)
+        return ports
 
     def close(self) -> None:
         """Let go; the forwarding goes on."""
@@ -160,8 +169,9 @@ class KernelEngine:
             if self.ports.wants_xdp(port) and XDP.name not in self.ports.hooks:
                 self.ports.hooks.add(XDP.name)
                 self.running.reload()
+            self._journal.begin()
             self.ports.put(port)
-            self._journal.write()
+            self._port_records.put(port)
             self.ports.tidy(port.number)
 
     def delete_port(self, number: int) -> PortStatistics:
@@ -170,7 +180,7 @@ class KernelEngine:
             self.ports.delete(number)
             wait_for_programs()
             last = self.port_counters.take(number)
-            self._journal.write()
+            self._port_records.delete(number)
         return last
 
     def port_statistics(self) -> Mapping[int, PortStatistics]:

@@ -8,7 +8,7 @@ from hotswitch.compiler.shape import Shape
 from hotswitch.compiler.template import Template
 from hotswitch.datapath.engines.kernel.manifest import Manifest, encode
 from hotswitch.datapath.engines.kernel.store import MapStore
-from hotswitch.model.port import Meter, Port
+from hotswitch.model.port import Meter
 
 MANIFEST = "manifest"
 
@@ -24,16 +24,23 @@ class Journal:
         store: MapStore,
         digest: str,
         templates: Mapping[Template, int],
-        ports: Mapping[int, Port],
         meters: Mapping[int, Meter],
     ) -> None:
         self._store = store
         self._digest = digest
         self._templates = templates
-        self._ports = ports
         self._meters = meters
         self.programs: tuple[tuple[int, Shape], ...] = ()
         self.retiring: dict[str, int] = {}
+        self._written = False
+
+    def begin(self) -> None:
+        """Write it if nothing was written yet: what is noted elsewhere is found by it.
+
+        Raises KernelError.
+        """
+        if not self._written:
+            self.write()
 
     def write(self) -> None:
         """Write all of it, at once. Raises KernelError."""
@@ -45,9 +52,9 @@ class Journal:
             dict(self.retiring),
             self.programs,
             {number: each for each, number in self._templates.items()},
-            tuple(self._ports.values()),
             tuple(self._meters.values()),
         )
+        self._written = True
         data = encode(manifest)
         map_ = self._store.get(MANIFEST)
         if len(data) <= map_.value_size:

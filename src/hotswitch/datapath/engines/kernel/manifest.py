@@ -14,7 +14,7 @@ from hotswitch.compiler.shape import Shape, Subtable, Table
 from hotswitch.compiler.template import Template
 from hotswitch.model import action as actions
 from hotswitch.model.action import Action
-from hotswitch.model.port import Hook, LinkLife, Meter, Port, Side
+from hotswitch.model.port import Meter
 
 _LENGTH = struct.Struct("<I")
 
@@ -32,7 +32,6 @@ class Manifest:
     retiring: dict[str, int]
     programs: tuple[tuple[int, Shape], ...]
     templates: dict[int, Template]
-    ports: tuple[Port, ...]
     meters: tuple[Meter, ...]
 
 
@@ -47,7 +46,6 @@ def encode(manifest: Manifest) -> bytes:
             str(number): [_action(each) for each in template]
             for number, template in manifest.templates.items()
         },
-        "ports": [_port(each) for each in manifest.ports],
         "meters": [[each.number, each.rate, each.burst] for each in manifest.meters],
     }
     text = json.dumps(document, separators=(",", ":")).encode()
@@ -70,23 +68,8 @@ def decode(data: bytes) -> Manifest | None:
         document["retiring"],
         tuple((number, _read_shape(each, templates)) for number, each in document["programs"]),
         templates,
-        tuple(_read_port(each) for each in document["ports"]),
         tuple(Meter(*each) for each in document["meters"]),
     )
-
-
-def _port(port: Port) -> list[Any]:
-    standby = [[each.ifindex, each.incarnation] for each in port.standby]
-    return [
-        port.number, port.name, port.ifindex, port.hook, port.incarnation, standby, port.side,
-    ]  # fmt: skip
-
-
-def _read_port(document: list[Any]) -> Port:
-    # What an older version wrote must be readable too: that it is older is found out later.
-    number, name, ifindex, hook, incarnation, standby, side = [*document, 0, [], Side.WIRE][:7]
-    lives = tuple(LinkLife(*each) for each in standby)
-    return Port(number, name, ifindex, Hook(hook), incarnation, lives, Side(side))
 
 
 def _shape(shape: Shape) -> list[Any]:

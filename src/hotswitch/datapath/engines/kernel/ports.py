@@ -152,17 +152,19 @@ class Ports:
         """Look again at what the links, or those of these indexes, can do."""
         if which is not None and len(which) <= _FEW:
             for index in which:
-                if (port := self._port_at(index)) and (link := get_link(index)):
+                if (port := self._port_behind(index)) and (link := get_link(index)):
                     self._refresh(port, link, xdp_features(index))
             return
         features = all_xdp_features()
         for link in list_links():
-            if (which is None or link.index in which) and (port := self._port_at(link.index)):
+            if (which is None or link.index in which) and (port := self._port_behind(link.index)):
                 self._refresh(port, link, features.get(link.index))
 
-    def _port_at(self, ifindex: int) -> Port | None:
+    def _port_behind(self, ifindex: int) -> Port | None:
+        """The port whose frames leave by this link."""
         value = self._store.get(memory.PORTS).lookup(ifindex.to_bytes(4, "little"))
-        return self.known.get(int.from_bytes(value, "little")) if value else None
+        port = self.known.get(int.from_bytes(value, "little")) if value else None
+        return port if port and port.ifindex == ifindex else None
 
     def _refresh(self, port: Port, link: Link, features: XdpFeature | None) -> None:
         self._write(port.number, port.ifindex, _abilities(port, link, features))

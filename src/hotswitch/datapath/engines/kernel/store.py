@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotswitch.compiler.targets.bpf import layout as memory
+from hotswitch.datapath.engines.kernel import port_records
 from hotswitch.kernel import pins
 from hotswitch.kernel.map_types import MapFlag, MapType
 from hotswitch.kernel.maps import Map
@@ -45,6 +46,7 @@ _SPECS = {
     memory.TOTALS: Spec(MapType.PERCPU_ARRAY, 4, memory.TOTAL.size, 1),
     memory.METERS: Spec(MapType.HASH, 4, memory.METER.size, 256, MapFlag.NO_PREALLOC),
     memory.SCRATCH: Spec(MapType.PERCPU_ARRAY, 4, memory.SCRATCH_SIZE, 1),
+    port_records.NAME: Spec(MapType.HASH, 4, port_records.SIZE, 65536, MapFlag.NO_PREALLOC),
     "manifest": Spec(MapType.ARRAY, 4, 1 << 16, 1),
 }
 _MATCH_ENTRIES = 1 << 14

@@ -98,6 +98,9 @@ class _Run:
             case act.Drop():
                 return End.DROP
             case act.ToHost():
+                if self.state.ports.is_host(packet.in_port):
+                    self.recorder.not_sent(packet.in_port, "the host sent it")
+                    return End.DONE
                 self.outcome.host = self._frame()
                 return End.HOST
             case act.SetField(name, value, mask):

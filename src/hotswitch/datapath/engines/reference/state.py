@@ -9,7 +9,7 @@ from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.engines.reference.packet import Packet
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.match import Match
-from hotswitch.model.port import Address, Meter, Port, PortStatistics, worth_keeping
+from hotswitch.model.port import Address, Meter, Port, PortStatistics, Side, worth_keeping
 
 _GROUP_BIT = 1 << 40
 _SECOND = 1_000_000_000
@@ -180,6 +180,10 @@ class Ports:
     def has_link(self, number: int) -> bool:
         """There is such a port, and a link behind it."""
         return number in self._ports and self._ports[number].ifindex != 0
+
+    def is_host(self, number: int) -> bool:
+        """What comes in by this port, the host sent."""
+        return self._ports[number].side is Side.HOST
 
     def by_link(self, ifindex: int) -> int:
         """The port that has this link, standby or not, or 0."""

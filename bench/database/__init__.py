@@ -1,0 +1,1 @@
+"""The database server, beside the real one."""

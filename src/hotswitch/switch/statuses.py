@@ -1,0 +1,86 @@
+"""The statuses of all bridges, from which the next ones are made. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from hotswitch.base.shared import SharedMap
+from hotswitch.switch.apply import Failure
+from hotswitch.switch.bridge_layout import BridgeLayout
+from hotswitch.switch.layout import NOTHING, Layout
+from hotswitch.switch.status import BridgeStatus, PortStatus, port_status
+
+_NO_PORTS: SharedMap[str, PortStatus] = SharedMap()
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """bridges: by name, their ports in no order. layout, errors: what they were made of."""
+
+    bridges: Mapping[str, BridgeStatus] = field(default_factory=lambda: MappingProxyType({}))
+    layout: Layout = NOTHING
+    errors: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def after(self, layout: Layout, failures: Sequence[Failure]) -> Statuses:
+        """Those of a layout, after these failures on the way to it."""
+        errors = {(each.step.bridge, each.step.port): str(each) for each in failures}
+        differing = {
+            key for key in {*errors, *self.errors} if errors.get(key) != self.errors.get(key)
+        }
+        bridges = {}
+        for name, bridge in layout.bridges.items():
+            then = self.layout.bridges.get(name)
+            changed = bridge.differing(then or BridgeLayout(bridge.bridge))
+            changed |= {port for of, port in differing if of == name}
+            if then and then.bridge.lifecycle != bridge.bridge.lifecycle:
+                changed |= set(bridge.ports)
+            before = self.bridges.get(name)
+            error = errors.get((name, ""), "")
+            if before is None or changed or before.error != error:
+                ports = _ports(before, bridge, changed, errors)
+                before = BridgeStatus(name, ports, error)
+            bridges[name] = before
+        return Statuses(MappingProxyType(bridges), layout, errors)
+
+
+def _ports(
+    before: BridgeStatus | None,
+    bridge: BridgeLayout,
+    changed: set[str],
+    errors: Mapping[tuple[str, str], str],
+) -> SharedMap[str, PortStatus]:
+    name = bridge.bridge.name
+    there = SharedMap(before.ports) if before else _NO_PORTS
+    made = {
+        port: port_status(
+            bridge.ports[port],
+            bridge.bound[port],
+            errors.get((name, port), ""),
+            bridge.bridge.lifecycle_of(bridge.ports[port]),
+        )
+        for port in changed
+        if port in bridge.ports
+    }
+    return there.having(made, changed - made.keys())
+
+
+def in_order(bridge: str, ports: Mapping[str, PortStatus]) -> dict[str, PortStatus]:
+    """The local port first, the others by name."""
+    return dict(sorted(ports.items(), key=lambda item: (item[0] != bridge, item[0])))
+
+
+def differing(
+    before: Mapping[str, BridgeStatus], now: Mapping[str, BridgeStatus]
+) -> Iterator[tuple[tuple[str, str], PortStatus | None]]:
+    """The ports that have changed, by their bridge's name and their own, and those that have gone.
+
+    Both are as `Statuses` has them.
+    """
+    for name in {**before, **now}:
+        there, then = (
+            SharedMap(of[name].ports) if name in of else _NO_PORTS for of in (now, before)
+        )
+        for port in sorted(there.differing(then)):
+            yield (name, port), there.get(port)
