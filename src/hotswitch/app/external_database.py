@@ -11,6 +11,7 @@ import msgspec
 from ovs.db.idl import Transaction
 
 from hotswitch.app.service import StoreError
+from hotswitch.config.follow import News
 from hotswitch.config.idl import Replica, SchemaError, transaction
 from hotswitch.config.operations import Update
 from hotswitch.config.rows import Tables, the_root
@@ -72,8 +73,9 @@ class ExternalDatabase:
         """The replica's tables as they are now."""
         return self._replica.view if self._replica else {}
 
-    def news(self) -> None:
-        """Any row may have changed: the library does not say which."""
+    def news(self) -> News | None:
+        """The rows that have changed since the last call; None: any may have."""
+        return self._replica.take_rows() if self._replica else None
 
     @property
     def is_current(self) -> bool:
@@ -236,6 +238,8 @@ class ExternalDatabase:
         if current != self._was_current:
             self._was_current = current
             if current:
+                assert self._replica is not None
+                self._replica.forget_rows()
                 self._said.clear()
                 _log.info("follows the database %s at %s", self.name, self._caller.name)
             else:
