@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_rename_under_traffic_loses_nothing(lab: Daemon) -> None:
         link(lab, "set", "tap1", "name", name)
         until(lambda name=name: lab.ask("port show tap1")["link"] == name, "the rename is seen")
     said, _ = pings.communicate(timeout=30)
-    assert "500 packets transmitted, 500 received" in said, said
+    assert re.search(r"\b(\d{2,}) packets transmitted, \1 received", said), said
     # The old name is the link's still, and the switch shows both.
     link(lab, "show", "tap1")
     assert lab.ask("port list")[2]["name"] == "tap1"
@@ -129,9 +130,9 @@ def test_a_new_daemon_knows_the_device_by_its_life(lab: Daemon) -> None:
 
 
 def test_grace_passes(lab: Daemon) -> None:
-    lab.do("port add tap1 bridge br0 lifecycle grace=1")
+    lab.do("port add tap1 bridge br0 lifecycle grace=2")
     lab.room.run("ip", "netns", "del", "ben")
-    until(lambda: lab.ask("port show tap1")["state"] == "waiting", "the device has gone")
+    until(lambda: lab.ask("port list")[-1]["state"] == "waiting", "the device has gone")
     until(lambda: port_names(lab) == set(), "the time has passed")
 
 

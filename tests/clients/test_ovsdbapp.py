@@ -115,6 +115,17 @@ def test_ports(api: Any, bridge: str) -> None:
     assert "does not exist" in _refused(api.del_port("e0", if_exists=False))
 
 
+def test_a_cable_between_bridges(api: Any, bridge: str) -> None:
+    """As Neutron joins its bridges: the first end has no other end for a while."""
+    do(api.add_br("br1"))
+    do(api.add_port(bridge, "to1", type="patch", options={"peer": "to0"}))
+    assert "to0" in do(api.db_get("Interface", "to1", "error"))
+    do(api.add_port("br1", "to0", type="patch", options={"peer": "to1"}))
+    for name in ("to0", "to1"):
+        assert do(api.db_get("Interface", name, "error")) == []
+        assert do(api.db_get("Interface", name, "ofport")) > 0
+
+
 def test_a_port_without_a_device_says_so_when_the_command_returns(api: Any, bridge: str) -> None:
     do(api.add_port(bridge, "gone"))
     assert do(api.db_get("Interface", "gone", "ofport")) == -1

@@ -50,7 +50,7 @@ class Lab:
     def _start_ping(self, source: str, target: str) -> subprocess.Popen[str]:
         flush = ("ip", "neigh", "flush", "all", "nud", "all")
         self.switch.room.run(*flush, host=source, check=False)
-        ping = ("ping", "-c", "1", "-w", "1", self._addresses[target])
+        ping = ("ping", "-c", "1", "-W", "0.4", self._addresses[target])
         return self.switch.room.start(*ping, host=source, stdout=subprocess.DEVNULL)
 
     def reach(self, *expected: str) -> None:

@@ -130,6 +130,48 @@ async def _read_and_write(socket: Path) -> None:
 
 def test_what_is_no_schema_is_refused(socket: Path) -> None:
     caller = Caller(parse_servers(f"unix:{socket}"), None, lambda: None)
-    for junk in ({}, [], None, 5, {"name": "x", "tables": {"T": {"columns": {"c": 5}}}}):
+    bad: list[Any] = [{}, [], None, 5, {"name": "x", "tables": {"T": {"columns": {"c": 5}}}}]
+    for junk in bad:
         with pytest.raises(SchemaError, match="schema"):
             Replica(caller, junk, "a_lock")
+
+
+_CHANGES = (
+    "add-br br0",
+    "add-port br0 v0 tag=5 -- add-port br0 v1",
+    "set Port v0 tag=6",
+    "set Port v1 trunks=7,8",
+    "set Port v1 trunks=8",
+    "set Interface v1 type=internal ofport_request=9",
+    "set Interface v0 ofport=3 error=x",
+    "add-br br1 -- add-port br1 v2",
+    "set Bridge br1 other_config:mac-aging-time=60",
+    "del-port v0",
+    "--may-exist add-port br0 v0",
+    "del-br br0 -- add-br br0",
+    "remove Bridge br1 other_config mac-aging-time",
+    "del-br br1",
+)
+
+
+def test_following_the_rows_that_have_changed_gives_the_same_as_reading_all(socket: Path) -> None:
+    asyncio.run(_follow_changes(socket))
+
+
+async def _follow_changes(socket: Path) -> None:
+    vsctl(socket, "init")
+    follower = Follower(socket)
+    replica = follower.replica
+    try:
+        await follower.until(lambda: replica.is_current)
+        reader = Reader()
+        reader.read(replica.view, news=replica.take_rows())
+        for line in _CHANGES:
+            await asyncio.to_thread(vsctl, socket, *line.split())
+            await follower.until(lambda: replica.take_news(writing=False))
+            news = replica.take_rows()
+            assert news
+            followed = reader.read(replica.view, news=news)
+            assert followed.desired == Reader().read(replica.view).desired, line
+    finally:
+        follower.caller.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.external.server import OvsdbServer, followed, follower, vsctl, where
+from tests.support import process
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -165,3 +168,29 @@ def test_of_two_daemons_one_acts_and_the_other_waits(room: Room, tmp_path: Path)
                 until(lambda: second.ask("bridge list"), "it has taken over")
                 assert vsctl(room, remote, "add-br br1").returncode == 0
                 assert len(second.ask("bridge list")) == 2
+
+
+def test_beside_open_vswitchs_own_daemon_it_waits(room: Room, tmp_path: Path) -> None:
+    variables = {
+        **os.environ,
+        **{f"OVS_{each}": str(tmp_path) for each in ("RUNDIR", "DBDIR", "LOGDIR", "SYSCONFDIR")},
+    }
+    with OvsdbServer(room, tmp_path) as db:
+        db.vsctl("--no-wait init")
+        remote = f"unix:{db.socket}"
+        theirs = room.start("ovs-vswitchd", remote, env=variables, stderr=subprocess.DEVNULL)
+        try:
+            db.vsctl("add-br br0 -- set Bridge br0 datapath_type=netdev")
+            with follower(room, tmp_path, remote) as daemon:
+                until(lambda: "another daemon acts" in where(daemon)[1], "it waits")
+                version = db.vsctl("get Open_vSwitch . ovs_version")
+                process.stop(theirs)
+                followed(daemon)
+                until(lambda: daemon.ask("bridge list"), "it has taken over")
+                db.vsctl("--no-wait set Open_vSwitch . external_ids:a=b")
+                until(
+                    lambda: "hotswitch" in db.vsctl("get Open_vSwitch . ovs_version"),
+                    f"it says so instead of {version}",
+                )
+        finally:
+            process.stop(theirs)

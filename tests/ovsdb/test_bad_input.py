@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from hotswitch.ovsdb.database import Database
 from hotswitch.ovsdb.errors import OvsdbError
+from hotswitch.ovsdb.log import DamageError, read_records
 from hotswitch.ovsdb.monitor import Method, Monitor
 from hotswitch.ovsdb.schema import DatabaseSchema
 from tests.ovsdb.engine_scenes import BEGINNING, SCHEMA_JSON, content, scene_schema, transactions
@@ -141,3 +143,16 @@ def test_what_is_wrong_is_not_sent_back_at_any_length() -> None:
     )
     assert result["error"] == "syntax error"
     assert len(result["syntax"]) == 65536
+
+
+@pytest.mark.parametrize("length", [1 << 32, 1 << 62, 10**30])
+def test_a_length_that_is_only_declared_costs_nothing(length: int) -> None:
+    data = b"OVSDB JSON %d %b\n{}" % (length, b"0" * 40)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamageError) as caught:
+            list(read_records(data))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert caught.value.offset == 0 and peak < 1 << 20

@@ -12,6 +12,7 @@ from ovs.db.idl import Transaction
 
 from hotswitch.app.service import StoreError
 from hotswitch.config.edit import Operation
+from hotswitch.config.follow import News
 from hotswitch.config.foreign import guarded, within
 from hotswitch.config.idl import Replica, SchemaError, transaction
 from hotswitch.config.operations import Update
@@ -74,8 +75,9 @@ class ExternalDatabase:
         """The replica's tables as they are now."""
         return self._replica.view if self._replica else {}
 
-    def news(self) -> None:
-        """Any row may have changed: the library does not say which."""
+    def news(self) -> News | None:
+        """The rows that have changed since the last call; None: any may have."""
+        return self._replica.take_rows() if self._replica else None
 
     @property
     def is_current(self) -> bool:
@@ -245,6 +247,8 @@ class ExternalDatabase:
         if current != self._was_current:
             self._was_current = current
             if current:
+                assert self._replica is not None
+                self._replica.forget_rows()
                 self._said.clear()
                 _log.info("follows the database %s at %s", self.name, self._caller.name)
             else:

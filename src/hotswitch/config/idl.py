@@ -17,10 +17,11 @@ from ovs.db.idl import ROW_UPDATE, Idl, SchemaHelper, Transaction
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.columns import WRITTEN
+from hotswitch.config.follow import News
 from hotswitch.config.idl_rows import ReplicaTable
 from hotswitch.config.idl_session import LibrarySession
 from hotswitch.config.operations import Update, datum
-from hotswitch.config.rows import Tables, Value
+from hotswitch.config.rows import Tables, Uuid, Value
 from hotswitch.ovsdb.caller import Caller
 from hotswitch.ovsdb.errors import OvsdbError
 from hotswitch.ovsdb.schemas import load
@@ -55,6 +56,7 @@ class Replica(Idl):  # type: ignore[misc]
         self._usual: set[tuple[str, str]] = set()
         self._written_by_others = False
         self._anything = False
+        self._rows: dict[str, set[Uuid]] | None = None
 
     @property
     def view(self) -> Tables:
@@ -77,7 +79,10 @@ class Replica(Idl):  # type: ignore[misc]
         """The library has changed a row."""
         table = row._table.name
         if table in self._view:
-            self._view[table].forget(str(row.uuid))
+            uuid = str(row.uuid)
+            self._view[table].forget(uuid)
+            if self._rows is not None:
+                self._rows.setdefault(table, set()).add(uuid)
         if table in _OF_THE_SERVER:
             return
         self._anything = True
@@ -94,6 +99,15 @@ class Replica(Idl):  # type: ignore[misc]
         news = self._written_by_others or (self._anything and not writing)
         self._written_by_others = self._anything = False
         return news
+
+    def take_rows(self) -> News | None:
+        """The rows that have changed since the last time; None: any may have."""
+        rows, self._rows = self._rows, {}
+        return rows
+
+    def forget_rows(self) -> None:
+        """All of it may be other than before."""
+        self._rows = None
 
     def has_column(self, table: str, column: str) -> bool:
         """Whether the server's schema has this column."""

@@ -115,17 +115,14 @@ class _Counts:
 
     def garbage(self) -> list[tuple[str, Uuid]]:
         """Return the rows that this transaction left without references."""
-        garbage = []
+        garbage: list[tuple[str, Uuid]] = []
         for name, view in self._transaction.views.items():
             if view.schema.is_root:
                 continue
             counts, strong = self.of.get(name, {}), view.table.strong
-            for uuid in view.changed:
-                if uuid not in counts and uuid not in strong:
-                    garbage.append((name, uuid))
-            for uuid, count in counts.items():
-                if not count:
-                    garbage.append((name, uuid))
+            unheard = [u for u in view.changed if u not in counts and u not in strong]
+            left = [uuid for uuid, count in counts.items() if not count]
+            garbage += [(name, uuid) for uuid in (*unheard, *left)]
         return garbage
 
     def collect(self, garbage: list[tuple[str, Uuid]]) -> None:

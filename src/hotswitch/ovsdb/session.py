@@ -7,10 +7,12 @@ are sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 
+from hotswitch.base.collections_paused import collections_paused
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
@@ -24,6 +26,9 @@ from hotswitch.ovsdb.waiting import Waiter
 
 MAXIMUM_WAITING = 1000
 """Transactions of one client that wait."""
+
+_MANY = 1000
+"""Operations of one transaction, above which most of what is made stays."""
 
 _READ_ONLY_LOCK = "lock and unlock methods not allowed, DB server is read only."
 
@@ -186,13 +191,14 @@ class Session:
     def _try(self, storage: Storage, operations: list[Json], started: int, id_: Json) -> int | None:
         """Execute and reply; return -1, or if it must wait how long at most in all."""
         elapsed = (self._databases.clock.now() - started) // 1_000_000
-        outcome = self._databases.transact(
-            storage,
-            operations,
-            read_only=self.read_only or storage.name.startswith("_"),
-            elapsed=elapsed,
-            owns_lock=lambda name: self._databases.locks.owns(self, name),
-        )
+        with collections_paused() if len(operations) > _MANY else nullcontext():
+            outcome = self._databases.transact(
+                storage,
+                operations,
+                read_only=self.read_only or storage.name.startswith("_"),
+                elapsed=elapsed,
+                owns_lock=lambda name: self._databases.locks.owns(self, name),
+            )
         if outcome.waiting is not None:
             return outcome.waiting.timeout
         reply = Reply(outcome.results, None, id_)

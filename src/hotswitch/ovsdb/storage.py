@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from hotswitch.base.collections_paused import collections_paused
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.database import Database, Outcome
 from hotswitch.ovsdb.errors import OvsdbError
@@ -85,7 +86,8 @@ class Storage:
         """
         log = LogFile(path)
         try:
-            database = _load(log, path)
+            with collections_paused():
+                database = _load(log, path)
             offset = log.size
             length = log.cut()
         except BaseException:
