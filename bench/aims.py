@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bench.alone.beside import COUNTS
 from bench.alone.entries import BATCHED
 from bench.alone.program import ENTRIES, MASKS
 from bench.results import Results
@@ -87,6 +88,13 @@ def _alone(results: Results) -> Iterator[Verdict]:
             f"{one:.0f} ns with 1, {most:.0f} ns with {ENTRIES[-1]:,}",
             most <= 1.25 * one,
         )
+    few, many = (results.row(f"one port beside {count:,}") for count in COUNTS)
+    if few and many:
+        yield Verdict(
+            "one port costs the same beside many others",
+            f"{few:.1f} ms beside {COUNTS[0]:,}, {many:.1f} ms beside {COUNTS[1]:,}",
+            many <= 1.25 * few,
+        )
     times = [results.row(f"{count} masks, the last one hits") for count in MASKS]
     known = [each for each in times if each]
     if len(known) == len(MASKS):
@@ -104,6 +112,12 @@ def _alone(results: Results) -> Iterator[Verdict]:
             "start: forwards",
             lambda value: f"{value:.2f} s",
             lambda value: value <= 0.5,
+        ),
+        (
+            "a device forwards 10 ms after it appeared beside 4,000 ports, p99",
+            f"p99 beside {COUNTS[1]:,}",
+            lambda value: f"{value:.1f} ms",
+            lambda value: value <= 10,
         ),
     )
     for aim, key, show, holds in limits:

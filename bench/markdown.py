@@ -115,6 +115,7 @@ _SECTIONS = {
     "entries": _part("Entries installed a second"),
     "swap": _part("From a change of shape to the new program"),
     "start": _part("The daemon with 100 ports"),
+    "beside": _part("One port beside many"),
 }
 
 
