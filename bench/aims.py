@@ -22,11 +22,20 @@ class Verdict:
 
 def verdicts(results: Results) -> list[Verdict]:
     """Of the aims for which everything needed was measured."""
-    return [*_compared(results), *_database(results), *_alone(results)]
+    return [*of_switches(results), *of_databases(results)]
 
 
-def _database(results: Results) -> Iterator[Verdict]:
-    """Rates at least, the others at most so many times those of the real server."""
+def of_switches(results: Results) -> list[Verdict]:
+    """Of the aims that are about forwarding."""
+    return [*_compared(results), *_alone(results)]
+
+
+def of_databases(results: Results) -> list[Verdict]:
+    """Of the aims that are about the database."""
+    return [*_rates(results), *_costs(results)]
+
+
+def _rates(results: Results) -> Iterator[Verdict]:
     for aim, figure, limit in (
         ("durable transactions at least as many as ovsdb-server's", "db_durable", 1.0),
         ("transactions, one after another: at least half as many", "db_one", 0.5),
@@ -36,6 +45,9 @@ def _database(results: Results) -> Iterator[Verdict]:
         found = results.ratio(figure, *_SERVERS)
         if found:
             yield Verdict(aim, f"{found.median:.2f} ×", found.median >= limit)
+
+
+def _costs(results: Results) -> Iterator[Verdict]:
     for aim, figure in (
         ("10,000 ports in one transaction: at most twice the time", "db_insert"),
         ("the first answer to a monitor of 10,000 ports: at most twice the time", "db_monitor"),
