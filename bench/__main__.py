@@ -88,6 +88,7 @@ def command(
                entries  entries installed a second
                swap     from a change of shape to the new program
                start    the daemon with 100 ports: its start, its memory
+             beside   one port added beside 10 and beside 4,000
 
     --only with subjects alone means all measures, with measures alone all
     subjects; parts are left out unless they are named.

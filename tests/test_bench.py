@@ -158,7 +158,8 @@ def test_the_page_takes_its_figures_from_reports() -> None:
 
 def test_the_page_has_a_place_for_every_figure() -> None:
     page = PAGE.read_text()
-    for name in (*FIGURES, "aims", "about", "program", "entries", "swap", "start"):
+    sections = ("aims", "about", "database aims", "database about")
+    for name in (*FIGURES, *sections, "program", "entries", "swap", "start"):
         assert f"<!-- figures: {name} -->" in page
 
 

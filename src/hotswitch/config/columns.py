@@ -19,7 +19,7 @@ ACTED_ON: Mapping[str, tuple[str, ...]] = _names(
     Port="name interfaces tag trunks vlan_mode fake_bridge other_config",
     Interface="name type options mac mtu_request ofport_request other_config",
     Manager="target max_backoff inactivity_probe other_config",
-    SSL="private_key certificate ca_cert",
+    SSL="private_key certificate ca_cert bootstrap_ca_cert",
 )
 """What is wanted is read from these. Manager and SSL are the database server's own."""
 
@@ -74,9 +74,6 @@ NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
         "bfd": {},
         "cfm_mpid": None,
         "lldp": {},
-    },
-    "SSL": {
-        "bootstrap_ca_cert": False,
     },
 }
 """A switch's settings that hotswitch keeps but does not act on, and what is the same without it."""

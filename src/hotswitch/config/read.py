@@ -167,7 +167,7 @@ def _with_root(found: Reading, tables: Tables, uuid: Uuid, root: Row) -> Reading
         next_cfg=number(root, "next_cfg") or 0,
         statistics_period=max(period * _MILLISECOND, STATISTICS_PERIOD),
         counts_host=counts_host,
-        root_notes=(*remarks.notes, *_beside(tables, root, found.bridges)),
+        root_notes=(*remarks.notes, *_beside(tables, found.bridges)),
     )
 
 
@@ -197,12 +197,8 @@ def _shared(bridge: DesiredBridge, last: Mapping[str, DesiredBridge]) -> Desired
     return then if then == bridge else bridge
 
 
-def _beside(tables: Tables, root: Row, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
+def _beside(tables: Tables, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
     """Notes about rows that are in no bridge, and have no status themselves."""
-    for uuid in members(root, "ssl"):
-        remarks = Remarker("SSL", uuid, "")
-        remarks.look_through(tables.get("SSL", _EMPTY).get(uuid, {}))
-        yield from remarks.notes
     for row in tables.get("Flow_Sample_Collector_Set", _EMPTY).values():
         for uuid in members(row, "bridge"):
             if uuid in bridges:

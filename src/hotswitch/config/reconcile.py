@@ -36,7 +36,7 @@ RETRY_PERIOD = 5_000_000_000
 """Nanoseconds after which what failed is tried again."""
 
 _AT_ONCE = 100
-"""Rows of statistics in one transaction: between two of them events of links are seen to."""
+"""Rows whose statistics are seen to at once: between two of them events of links are seen to."""
 
 _log = logging.getLogger(__name__)
 
@@ -260,14 +260,18 @@ class Reconciler:
 
     async def _write_statistics(self, reading: Reading, picture: Picture) -> None:
         counted = await self._count(picture)
-        counters = self._devices.counters()
-        tables = self._database.tables()
-        updates = statistics_updates(tables, reading, picture, counted, counters)
-        if reading.counts_host:
-            updates += host_updates(tables, await asyncio.to_thread(self._devices.host))
-        for first in range(0, len(updates), _AT_ONCE):
-            await self._database.transact(updates[first : first + _AT_ONCE])
+        counters = await asyncio.to_thread(self._devices.counters)
+        interfaces = list(reading.interfaces)
+        for first in range(0, len(interfaces), _AT_ONCE):
+            some = interfaces[first : first + _AT_ONCE]
+            tables = self._database.tables()
+            if updates := statistics_updates(tables, reading, picture, counted, counters, some):
+                await self._database.transact(updates)
             await asyncio.sleep(0)
+        if reading.counts_host:
+            said = await asyncio.to_thread(self._devices.host)
+            if updates := host_updates(self._database.tables(), said):
+                await self._database.transact(updates)
 
     async def _count(self, picture: Picture) -> dict[str, Mapping[str, PortStatistics]]:
         counted = {}
