@@ -12,6 +12,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
 from hotswitch.model.port import PortStatistics
 from hotswitch.ports.lifecycle import Memory
+from hotswitch.switch.adopting import adopt
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, World, apply, observe
 from hotswitch.switch.check import SwitchError, check
@@ -25,11 +26,18 @@ from hotswitch.switch.plan import work
 from hotswitch.switch.settled import settled
 from hotswitch.switch.status import AddressStatus, BridgeStatus
 from hotswitch.switch.statuses import Statuses, in_order
-from hotswitch.switch.steps import ChangeEntries, CreateCable, CreateInternalLink, CreateTap, SetMtu
+from hotswitch.switch.steps import (
+    ChangeEntries,
+    CreateCable,
+    CreateInternalLink,
+    CreateTap,
+    SetLinkUp,
+    SetMtu,
+)
 from hotswitch.switch.vlans import port_vlans
 
 _ROUNDS = 4
-_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetMtu)
+_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetLinkUp, SetMtu)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
 _SOME = 32
@@ -53,6 +61,7 @@ class Switch:
         self.expired: Counter[str] = Counter()
         self._memory: Memory[PortKey] = Memory()
         self._departed: set[PortKey] = set()
+        self._adopted: set[PortKey] = set()
         self._deadline: int | None = None
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
@@ -75,6 +84,14 @@ class Switch:
             (bridge, port)
             for bridge, port in departed
             if not (bridge in bridges and port in bridges[bridge].ports)
+        )
+
+    def take_adopted(self) -> list[PortKey]:
+        """The ports that were adopted since the last time, or got a link so, and are wanted."""
+        adopted, self._adopted = self._adopted, set()
+        bridges = self._desired.bridges
+        return sorted(
+            key for key in adopted if key[0] in bridges and key[1] in bridges[key[0]].ports
         )
 
     @property
@@ -155,7 +172,11 @@ class Switch:
         return self._failures
 
     def _lay_out(self, observed: Observed) -> Layout:
-        """The layout without the ports that go with their devices: they are wanted no longer."""
+        """The layout for what is wanted when devices have had their say.
+
+        Ports that go with their devices are wanted no longer; devices that fit rules become ports.
+        """
+        is_start = not self._memory.has_begun
         layout = lay_out(self._desired, observed, self._settled)
         following = follow_devices(
             self._desired, layout, self._settled, observed, self._clock.now(), self._memory
@@ -164,6 +185,11 @@ class Switch:
         if following.departed:
             self._departed.update(following.departed)
             self._desired = following.desired
+            layout = lay_out(self._desired, observed, self._settled)
+        adoption = adopt(self._desired, layout, self._settled, observed, is_start=is_start)
+        if adoption.adopted:
+            self._adopted.update(adoption.adopted)
+            self._desired = adoption.desired
             layout = lay_out(self._desired, observed, self._settled)
         return layout
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from hotswitch.app.control.method import RequestError
 from hotswitch.app.service import Service
 from hotswitch.base.errors import HotswitchError
+from hotswitch.ports.adoption import Rule, read_rules
 from hotswitch.ports.lifecycle import Lifecycle, read_lifecycle
 from hotswitch.ports.members import Member
 from hotswitch.ports.selector import (
@@ -56,6 +57,11 @@ def with_links(
 def lifecycle(text: str) -> Lifecycle | None:
     """The lifecycle that a text stands for, None for an empty one. Raises RequestError."""
     return _read(read_lifecycle, text) if text else None
+
+
+def rules(text: str) -> tuple[Rule, ...]:
+    """The rules for adoption that a text stands for. Raises RequestError."""
+    return _read(read_rules, text)
 
 
 def _read(read: Callable[[str], _Found], text: str) -> _Found:
