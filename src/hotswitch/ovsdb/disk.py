@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.file_sync import FileSync
+from hotswitch.ovsdb.file_sync import FileSync
 from hotswitch.ovsdb.log import LogError
 from hotswitch.ovsdb.log_file import Sync
 
@@ -40,7 +39,7 @@ class Disk:
         self._kernel: FileSync | None = None
         try:
             self._kernel = FileSync()
-        except KernelError as error:
+        except OSError as error:
             _log.debug("threads wait for the disk: %s", error)
         else:
             self._loop.add_reader(self._kernel, self._finished, self._kernel)
@@ -63,7 +62,7 @@ class Disk:
         try:
             for file in sync.files:
                 kernel.begin(file, token)
-        except KernelError as error:
+        except OSError as error:
             _log.debug("a thread waits for the disk: %s", error)
             return False
         self._under_way[token] = _UnderWay(sync, done, len(sync.files))
