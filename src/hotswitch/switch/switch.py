@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import TypeAlias
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
-from hotswitch.model.port import PortStatistics
+from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
 from hotswitch.switch.adopting import adopt
 from hotswitch.switch.ageing import aged, astray
@@ -35,6 +36,14 @@ from hotswitch.switch.steps import (
     SetMtu,
 )
 from hotswitch.switch.vlans import port_vlans
+
+TellAddresses: TypeAlias = Callable[[str, Sequence[Address], Mapping[int, str]], None]
+"""Takes a bridge, its address table, and the names of the ports in that by number."""
+
+
+def _tell_nobody(bridge: str, rows: Sequence[Address], ports: Mapping[int, str]) -> None:
+    pass
+
 
 _ROUNDS = 4
 _NEWS = (CreateInternalLink, CreateTap, CreateCable, SetLinkUp, SetMtu)
@@ -63,8 +72,13 @@ class Switch:
         self._departed: set[PortKey] = set()
         self._adopted: set[PortKey] = set()
         self._deadline: int | None = None
+        self._watchers: list[Callable[[], None]] = []
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have this called whenever the status may have changed."""
+        self._watchers.append(changed)
 
     @property
     def desired(self) -> Desired:
@@ -169,6 +183,8 @@ class Switch:
             failed = [failure.step for failure in self._failures]
             if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
                 break
+        for changed in self._watchers:
+            changed()
         return self._failures
 
     def _lay_out(self, observed: Observed) -> Layout:
@@ -193,10 +209,11 @@ class Switch:
             layout = lay_out(self._desired, observed, self._settled)
         return layout
 
-    def age(self, now: int) -> list[HotswitchError]:
+    def age(self, now: int, tell: TellAddresses = _tell_nobody) -> list[HotswitchError]:
         """Forget addresses not seen for the ageing time; errors, which stop no other bridge.
 
-        Also those in VLANs that their port does not carry, should any be left.
+        Also those in VLANs that their port does not carry, should any be left. `tell` is told what
+        each bridge knows then.
         """
         errors: list[HotswitchError] = []
         for name, bridge in self._desired.bridges.items():
@@ -216,6 +233,9 @@ class Switch:
                     self.expired[name] += datapath.delete_addresses(old)
                 if lost := astray(rows, vlans):
                     datapath.delete_addresses(lost)
+                gone = {(row.vlan, row.mac) for row in (*old, *lost)}
+                left = [row for row in rows if (row.vlan, row.mac) not in gone] if gone else rows
+                tell(name, left, there)
             except HotswitchError as error:
                 errors.append(error)
         return errors

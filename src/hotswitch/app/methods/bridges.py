@@ -10,8 +10,8 @@ import msgspec
 from hotswitch.app.control.method import Method, Nothing, RequestError
 from hotswitch.app.methods.fields import AddressLimit, AgeingTime
 from hotswitch.app.methods.lives import lifecycle, rules
+from hotswitch.app.rows import bridge_row
 from hotswitch.app.service import Service
-from hotswitch.ports.adoption import show_rules
 from hotswitch.switch.desired import DesiredBridge
 
 
@@ -81,14 +81,8 @@ def methods(service: Service) -> tuple[Method, ...]:
         status = service.switch.status()
         return [
             {
-                "name": bridge.name,
+                **bridge_row(bridge, status[bridge.name]),
                 "ports": sorted(set(bridge.ports) - {bridge.name}),
-                "ageing_time": bridge.ageing_time,
-                "address_limit": bridge.address_limit,
-                "forward_reserved": bridge.forward_reserved,
-                "lifecycle": str(bridge.lifecycle or ""),
-                "adopt": show_rules(bridge.adopt),
-                "error": status[bridge.name].error,
             }
             for bridge in service.bridges()
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hotswitch.app.control.method import RequestError
 from hotswitch.app.service import Service
@@ -20,7 +20,6 @@ from hotswitch.ports.selector import (
     show_incarnation,
 )
 from hotswitch.switch.desired import DesiredBridge, DesiredPort
-from hotswitch.switch.status import LinkStatus
 
 _Found = TypeVar("_Found")
 
@@ -84,16 +83,3 @@ def require_device(service: Service, bridge: DesiredBridge, port: str, incarnati
             f"the device of port {port} is not {show_incarnation(known)} any more, but {now}",
             remedy="see `hotswitch port show`; without --incarnation it is deleted anyway",
         )
-
-
-def link_row(status: LinkStatus) -> dict[str, Any]:
-    """A link of a port, as it is shown."""
-    link = status.link
-    return {
-        "name": status.name,
-        "device": link.name if link else "",
-        "ifindex": link.index if link else 0,
-        "incarnation": show_incarnation(link.incarnation) if link and link.incarnation else "",
-        "forwards": status.forwards,
-        "metadata": dict(status.metadata),
-    }
