@@ -7,7 +7,7 @@ nothing; until it is there, the port is wanted without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -61,7 +61,6 @@ class Pending:
 def with_adopted(wanted: Desired, now: Desired, adopted: Iterable[PortKey]) -> Desired:
     """What is wanted with ports as they are now, where their names are free."""
     bridges = dict(wanted.bridges)
-    homes = {name: of.name for of in bridges.values() for name in _names(of)}
     for bridge, name in sorted(adopted):
         port = now.bridges[bridge].ports.get(name) if bridge in now.bridges else None
         if port is None or bridge not in bridges:
@@ -70,7 +69,7 @@ def with_adopted(wanted: Desired, now: Desired, adopted: Iterable[PortKey]) -> D
         if there:
             links = {each.name: each for each in (*port.members, *there.members)}
             port = replace(there, links=tuple(links.values())) if there.is_vif else there
-        elif any(each in homes for each in (name, *(link.name for link in port.members))):
+        elif any(_is_taken(each, bridges) for each in (name, *(each.name for each in port.links))):
             continue
         if port != there:
             ports = SharedMap(bridges[bridge].ports).having({name: port})
@@ -78,8 +77,5 @@ def with_adopted(wanted: Desired, now: Desired, adopted: Iterable[PortKey]) -> D
     return Desired(MappingProxyType(bridges))
 
 
-def _names(bridge: DesiredBridge) -> Iterator[str]:
-    yield bridge.name
-    for port in bridge.ports.values():
-        yield port.name
-        yield from (link.name for link in port.members)
+def _is_taken(name: str, bridges: Mapping[str, DesiredBridge]) -> bool:
+    return name in bridges or any(name in each.ports for each in bridges.values())
