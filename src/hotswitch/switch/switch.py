@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeAlias
@@ -35,6 +35,7 @@ from hotswitch.switch.steps import (
     SetLinkUp,
     SetMtu,
 )
+from hotswitch.switch.template import with_examples
 from hotswitch.switch.vlans import port_vlans
 
 TellAddresses: TypeAlias = Callable[[str, Sequence[Address], Mapping[int, str]], None]
@@ -114,18 +115,25 @@ class Switch:
     def prepare(self, desired: Desired) -> Future[object] | None:
         """Compile in the background what this will need, and return what is not done yet, or None.
 
-        A bridge that is not there yet can't be prepared. Raises SwitchError if this cannot be
-        wanted, HotswitchError if it cannot even look.
+        What it will need when devices are adopted is not waited for. A bridge that is not there yet
+        can't be prepared. Raises SwitchError if this cannot be wanted, HotswitchError if it cannot
+        even look.
         """
         self._check(desired)
         observed = observe(self._world)
+        for compilation in self._compilations(desired, observed):
+            return compilation
+        for _ in self._compilations(with_examples(desired), observed):
+            pass  # asked for, but not waited for
+        return None
+
+    def _compilations(self, desired: Desired, observed: Observed) -> Iterator[Future[object]]:
         layout = lay_out(desired, observed, self._settled)
         for step in work(layout, observed, self._settled):
             if isinstance(step, ChangeEntries) and step.bridge in self._world.datapaths:
                 compilation = self._world.datapaths[step.bridge].prepare(step.changes)
                 if compilation is not None:
-                    return compilation
-        return None
+                    yield compilation
 
     def set_desired(self, desired: Desired) -> list[Failure]:
         """Want this from now on, and make it so as far as possible now; what failed.
