@@ -24,6 +24,7 @@ from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import port_of
 from hotswitch.switch.plan import work
+from hotswitch.switch.port_counts import PortCounts
 from hotswitch.switch.settled import settled
 from hotswitch.switch.status import AddressStatus, BridgeStatus
 from hotswitch.switch.statuses import Statuses, in_order
@@ -311,11 +312,8 @@ class Switch:
         )
 
     def statistics(self, bridge: str) -> Mapping[str, PortStatistics]:
-        """The ports' statistics by name. Raises HotswitchError."""
-        datapath = self.datapath(bridge)
-        ports = datapath.ports()
-        return {
-            ports[number].name: statistics
-            for number, statistics in datapath.port_statistics().items()
-            if number in ports
-        }
+        """The ports' statistics by name, some ports' at a time, when first looked at.
+
+        So nobody waits for thousands. Raises HotswitchError, also when looked into.
+        """
+        return PortCounts(self.datapath(bridge))
