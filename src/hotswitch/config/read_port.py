@@ -21,7 +21,7 @@ from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
 from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.ports.members import Member
-from hotswitch.switch.check import SwitchError, check
+from hotswitch.switch.check import MAXIMUM_MTU, MINIMUM_MTU, SwitchError, check
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
 
@@ -241,8 +241,8 @@ def _mtu(kind: PortKind, interface: Row, remarks: Remarker) -> int:
     if asked and kind is PortKind.PATCH:
         remarks.ignore("mtu_request (a patch port has no device)")
         return 0
-    if not 0 <= asked < 1 << 31:
-        remarks.ignore(f"mtu_request ({asked} is no device's)")
+    if asked and not MINIMUM_MTU <= asked <= MAXIMUM_MTU:
+        remarks.ignore(f"mtu_request ({asked} is not in the range {MINIMUM_MTU} to {MAXIMUM_MTU})")
         return 0
     return asked
 

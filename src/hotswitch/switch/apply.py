@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
 from hotswitch.switch import steps
@@ -20,6 +21,18 @@ from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.steps import Step
 from hotswitch.switch.together import at_once, flag_change, together
+
+_ONE_REQUEST = (
+    steps.DeleteLink,
+    steps.KeepName,
+    steps.MarkLetGo,
+    steps.SetAddress,
+    steps.SetLinkUp,
+    steps.SetMtu,
+    steps.SetPromiscuous,
+    steps.TakeNames,
+)
+"""Steps that say all that is asked of the kernel."""
 
 
 class Links(Protocol):
@@ -78,7 +91,15 @@ class Failure:
     step: Step
     error: HotswitchError
 
+    @property
+    def is_lesser(self) -> bool:
+        """Whether the port forwards all the same: it had come to that before."""
+        return isinstance(self.step, (steps.KeepName, steps.SetAddress, steps.SetMtu))
+
     def __str__(self) -> str:
+        says_what = isinstance(self.step, _ONE_REQUEST)
+        if says_what and isinstance(self.error, KernelError):
+            return f"{self.step}: {self.error.answer}"
         return f"{self.step}: {self.error}"
 
 
