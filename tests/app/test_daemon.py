@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,27 @@ def test_a_broken_header_of_another_distribution_is_refused_at_the_start(
     assert done.returncode == 1
     assert done.stderr.startswith("hotswitchd: distribution wrong 1.2: ") and says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+class _Relative(Daemon):
+    """Started in the parent of its run directory, which it is given by its bare name."""
+
+    def command(self, *options: str) -> list[str]:
+        path = str(self.run_dir)
+        line = super().command(*options)
+        line[line.index(path)] = self.run_dir.name
+        at = line.index(sys.executable)
+        return [*line[:at], "env", f"--chdir={self.run_dir.parent}", *line[at:]]
+
+
+def test_a_run_directory_may_be_relative(room: Room, tmp_path: Path) -> None:
+    with _Relative(room, tmp_path / "run", kind=REFERENCE) as daemon:
+        daemon.do("bridge add br0")
+        assert {"conf.db", "db.sock", "ctl.sock"} <= {
+            each.name for each in daemon.run_dir.iterdir()
+        }
+    with Daemon(room, tmp_path / "run", kind=REFERENCE) as daemon:
+        assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
 
 
 def test_a_run_directory_that_can_not_be_is_refused(room: Room, tmp_path: Path) -> None:

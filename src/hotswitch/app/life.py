@@ -82,8 +82,8 @@ class Life:
         self._tls = tls
         self._group = group
         self._engine = engine
-        self._database = database or str(run_dir / DATABASE)
-        self._files = RunDirectory(run_dir)
+        self._files = RunDirectory(run_dir.absolute())
+        self._database = database or str(self._files.path / DATABASE)
         self._namespace = namespace
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
