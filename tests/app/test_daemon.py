@@ -190,6 +190,15 @@ def test_a_run_directory_may_be_relative(room: Room, tmp_path: Path) -> None:
         assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
 
 
+def test_a_mistake_in_a_remote_makes_no_file(room: Room, tmp_path: Path) -> None:
+    daemon = _Relative(room, tmp_path / "run", kind=REFERENCE)
+    for wrong in ("foo:bar", "UNIX:/x/y"):
+        done = _run(daemon, "--db", wrong)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"hotswitchd: --db {wrong}: ")
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+
+
 def test_a_run_directory_that_can_not_be_is_refused(room: Room, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = _run(Daemon(room, tmp_path / "file" / "run", kind=REFERENCE))

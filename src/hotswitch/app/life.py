@@ -25,7 +25,7 @@ from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
 from hotswitch.app.paths import DATABASE, RunDirectory
 from hotswitch.app.readiness import notify
-from hotswitch.app.service import Service
+from hotswitch.app.service import Service, StoreError
 from hotswitch.app.world import ElsewhereError, Outside
 from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
@@ -49,6 +49,8 @@ _TICK_PERIOD = 1.0
 
 _METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
 """What begins like this is no file: an external database, or a mistake."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9+_-]*:")
 
 if TYPE_CHECKING:
     from hotswitch.app.external import ExternalConfig
@@ -104,7 +106,7 @@ class Life:
             if _METHODS.match(self._database):
                 servers = usable_servers(self._database, self._tls)
             else:
-                storage = open_storage(Path(self._database))
+                storage = open_storage(_file(self._database))
                 held.callback(storage.close)
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
@@ -246,6 +248,16 @@ def _commands(
     appctl.register(commands, service)
     method.register(commands, methods)
     return commands, counted
+
+
+def _file(database: str) -> Path:
+    """A database's file. Raises StoreError for what is rather a remote with a mistake in it."""
+    if _WORD.match(database) and not os.path.lexists(database):
+        raise StoreError(
+            f"--db {database}: there is no such file, and no such way to a server",
+            remedy=f"unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or for a new file ./{database}",
+        )
+    return Path(database)
 
 
 class ListenError(HotswitchError):
