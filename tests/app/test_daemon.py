@@ -263,6 +263,19 @@ def test_a_daemon_survives_a_full_disk(daemon: Daemon) -> None:
     limit = (daemon.run_dir / "conf.db").stat().st_size
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
     assert "can't" in daemon.refuse("bridge add br1")
+    assert "can't write" in daemon.texts("ovsdb-server/get-db-storage-status Open_vSwitch")
+    assert "what clients ask for is refused" in daemon.log
     assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
     assert kept(daemon.run_dir) == before
     assert daemon.room.run("ip", "link", "show", "br1", check=False).returncode
+
+
+def test_no_daemon_starts_on_a_full_disk(room: Room, tmp_path: Path) -> None:
+    place = tmp_path / "full"
+    place.mkdir()
+    room.run("mount", "-t", "tmpfs", "-o", "size=4k", "none", str(place))
+    room.run("dd", "if=/dev/zero", f"of={place}/filler", "bs=4k", "count=4", check=False)
+    done = _run(Daemon(room, place / "run", kind=REFERENCE))
+    assert done.returncode == 1
+    says = f"can't write {place}/run/hotswitchd.lock: No space left on device"
+    assert done.stderr == f"hotswitchd: {says}\n"
