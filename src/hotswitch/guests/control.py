@@ -1,0 +1,72 @@
+"""The daemon's control socket, with what a script that starts in no time can afford.
+
+The protocol is in docs/control.md: one JSON object asks, one answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hotswitch.guests.errors import GuestError, RefusedError
+
+RUN_DIRECTORY = "HOTSWITCH_RUN_DIR"
+_DEFAULT = "/run/hotswitch"
+_CHUNK = 1 << 16
+
+
+class Control:
+    """One connection; use it as a context manager. timeout: seconds to wait for an answer."""
+
+    def __init__(self, path: Path, timeout: float = 30.0) -> None:
+        """Raises GuestError."""
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout)
+        try:
+            self._socket.connect(os.fspath(path))
+        except OSError as error:
+            self._socket.close()
+            raise GuestError(
+                f"no daemon answers at {path}: {error.strerror or error}",
+                remedy=f"start it: hotswitchd --run-dir {path.parent}",
+            ) from error
+
+    def __enter__(self) -> Control:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def call(self, method: str, parameters: Mapping[str, Any]) -> Any:
+        """Ask and wait for the answer. Raises RefusedError, or GuestError if there is none."""
+        request = {"id": 0, "method": method, "params": [parameters]}
+        try:
+            self._socket.sendall(json.dumps(request).encode())
+            reply = self._receive()
+        except TimeoutError:
+            raise GuestError(f"the daemon at {self._path} does not answer") from None
+        except OSError as error:
+            raise GuestError(f"lost the daemon at {self._path}: {error}") from error
+        if reply["error"] is not None:
+            raise RefusedError(str(reply["error"]))
+        return reply["result"]
+
+    def _receive(self) -> Any:
+        received = b""
+        while chunk := self._socket.recv(_CHUNK):
+            received += chunk
+            try:
+                return json.loads(received)
+            except ValueError:  # the rest is on its way
+                continue
+        raise ConnectionResetError("it closed the connection")
+
+
+def connect(environment: Mapping[str, str]) -> Control:
+    """To the daemon of the run directory that the environment names. Raises GuestError."""
+    return Control(Path(environment.get(RUN_DIRECTORY) or _DEFAULT, "ctl.sock"))
