@@ -51,8 +51,8 @@ def read_call(arguments: Sequence[str], environment: Mapping[str, str]) -> Call 
 
     Arguments with "=" take the place of the environment. Raises GuestError.
     """
-    given = dict(environment)
-    given.update(each.split("=", 1) for each in arguments if "=" in each)
+    settings = (each.partition("=") for each in arguments if "=" in each)
+    given = {**environment, **{name: value for name, _, value in settings}}
     command = next((each for each in arguments if "=" not in each), "")
     kind = given.get("type_if") or "vif"
     if kind not in _ONES:
