@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -142,8 +143,6 @@ class Machine:
 
     def _hear(self) -> bytes:
         self._runs()
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._said += self._console.recv(1 << 16)
-        except BlockingIOError:
-            pass
         return self._said
