@@ -91,6 +91,8 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "forward-bpdu": "`true` passes frames to reserved group addresses on",
         "hwaddr": "the Ethernet address of the local port's device",
         "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
+        "adopt": "hotswitch's own: rules by which devices become ports as they appear, such as "
+        "`tap*.* tag=5; kind=veth,lxc* trunks=10,20`",
         "default-lifecycle": "hotswitch's own: the lifecycle of ports that have none of their own",
     },
     "Port": {
@@ -99,6 +101,7 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "lifecycle": "hotswitch's own: what becomes of the port without a device: `static`, "
         "`ephemeral` or `grace=SECONDS`",
         "transient": "`true` is the lifecycle `ephemeral`, if `lifecycle` says nothing else",
+        "master": "hotswitch's own: the Linux bridge that the device is in; none if not given",
         "vif": "hotswitch's own: `true` makes several interfaces one port, of which one forwards",
     },
     "Interface": {

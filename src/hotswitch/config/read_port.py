@@ -110,7 +110,7 @@ def _port(
     member = read_member(interface, of_interface)
     if kind is not PortKind.SYSTEM:
         why = f"the device of a {kind} interface is made for it"
-        of_port.ignore_keys(row, "other_config", ("lifecycle",), why)
+        of_port.ignore_keys(row, "other_config", ("lifecycle", "master"), why)
         of_interface.ignore_keys(interface, "other_config", ("link", "follow-rename"), why)
         member = Member(name, metadata=member.metadata)
     port = replace(
@@ -122,6 +122,7 @@ def _port(
         mac=address if is_local else _address(kind, interface, of_interface),
         mtu=_mtu(kind, interface, of_interface),
         lifecycle=common.lifecycle if kind is PortKind.SYSTEM else None,
+        master=common.master if kind is PortKind.SYSTEM else "",
         links=() if member == Member(name) else (member,),
     )
     if is_local and text(interface, "mac"):
@@ -185,6 +186,7 @@ def _common(
         lifecycle=of_port.setting(
             settings, "lifecycle", lifecycle, EPHEMERAL if transient else None
         ),
+        master=settings.get("master", ""),
         metadata=metadata(row),
     )
 

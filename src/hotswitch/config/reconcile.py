@@ -141,7 +141,7 @@ class Reconciler:
             self._note_failures(self._switch.links_changed())
         except HotswitchError as error:
             self._note_failures([error])
-        self._pending.note(self._switch.take_departed(), self._reading)
+        self._pending.note(self._switch, self._reading)
         self._woken.set()
 
     def tick(self) -> None:
@@ -183,7 +183,7 @@ class Reconciler:
         """Bring the switch and the database together once."""
         async with self._turns:
             self._woken.clear()
-            self._pending.note(self._switch.take_departed(), self._reading)
+            self._pending.note(self._switch, self._reading)
             if not self._database.is_current:
                 if self._has_begun:
                     await self._make_so(self._reading)
@@ -196,15 +196,15 @@ class Reconciler:
             await self._write(reading, is_in_force=await self._make_so(reading))
 
     def _wanted(self, reading: Reading) -> Desired:
-        """What the database wants, but for ports that went with their devices."""
-        self._pending.note(self._switch.take_departed(), reading)
-        return self._pending.wanted(reading)
+        """What the database wants, and what devices have made of it."""
+        return self._pending.wanted(self._switch, reading)
 
     async def _follow_devices(self, reading: Reading) -> Reading:
         """Have the database want what devices have made of it; what it says then."""
         operations = edit(self._database.tables(), reading, self._wanted(reading))
         if operations:
             await self._database.change(operations)
+            self._pending.kept()
             reading = self._reading = self._read()
         return reading
 

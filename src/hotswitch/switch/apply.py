@@ -128,6 +128,7 @@ def carry_out(step: Step, world: World) -> None:
             | steps.SetAddress()
             | steps.SetMtu()
             | steps.KeepName()
+            | steps.MarkLetGo()
             | steps.TakeNames()
         ):
             _change_link(step, world.links)
@@ -145,6 +146,7 @@ def _change_link(
     | steps.SetAddress
     | steps.SetMtu
     | steps.KeepName
+    | steps.MarkLetGo
     | steps.TakeNames,
     links: Links,
 ) -> None:
@@ -170,6 +172,8 @@ def _change_link(
             links.set_mtu(step.index, step.mtu)
         case steps.KeepName():
             links.add_alternative_names(step.index, (step.name, step.mark))
+        case steps.MarkLetGo():
+            links.add_alternative_names(step.index, (step.mark,))
         case steps.TakeNames():
             links.delete_alternative_names(step.index, step.names)
         case _:

@@ -10,7 +10,7 @@ from hotswitch.base.shared import SharedMap
 from hotswitch.model.port import Port
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import lives_of
+from hotswitch.switch.binding import lives_of, master_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.layout import Layout, PortKey, finder
@@ -102,6 +102,8 @@ def _lives_on(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bo
     for life in lives_of(port):
         link = layout.links.by_index.get(life.ifindex)
         if link and lives(life, link) and not is_own(owner, layout.links, link):
+            if wanted.master and master_of(link, layout.links) != wanted.master:
+                continue
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
                     return True

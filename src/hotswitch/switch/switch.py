@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import TypeAlias
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
-from hotswitch.model.port import PortStatistics
+from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
+from hotswitch.switch.adopting import adopt
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, World, apply, observe
 from hotswitch.switch.check import SwitchError, check
@@ -25,11 +27,26 @@ from hotswitch.switch.plan import work
 from hotswitch.switch.settled import settled
 from hotswitch.switch.status import AddressStatus, BridgeStatus
 from hotswitch.switch.statuses import Statuses, in_order
-from hotswitch.switch.steps import ChangeEntries, CreateCable, CreateInternalLink, CreateTap, SetMtu
+from hotswitch.switch.steps import (
+    ChangeEntries,
+    CreateCable,
+    CreateInternalLink,
+    CreateTap,
+    SetLinkUp,
+    SetMtu,
+)
 from hotswitch.switch.vlans import port_vlans
 
+TellAddresses: TypeAlias = Callable[[str, Sequence[Address], Mapping[int, str]], None]
+"""Takes a bridge, its address table, and the names of the ports in that by number."""
+
+
+def _tell_nobody(bridge: str, rows: Sequence[Address], ports: Mapping[int, str]) -> None:
+    pass
+
+
 _ROUNDS = 4
-_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetMtu)
+_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetLinkUp, SetMtu)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
 _SOME = 32
@@ -53,9 +70,15 @@ class Switch:
         self.expired: Counter[str] = Counter()
         self._memory: Memory[PortKey] = Memory()
         self._departed: set[PortKey] = set()
+        self._adopted: set[PortKey] = set()
         self._deadline: int | None = None
+        self._watchers: list[Callable[[], None]] = []
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have this called whenever the status may have changed."""
+        self._watchers.append(changed)
 
     @property
     def desired(self) -> Desired:
@@ -75,6 +98,14 @@ class Switch:
             (bridge, port)
             for bridge, port in departed
             if not (bridge in bridges and port in bridges[bridge].ports)
+        )
+
+    def take_adopted(self) -> list[PortKey]:
+        """The ports that were adopted since the last time, or got a link so, and are wanted."""
+        adopted, self._adopted = self._adopted, set()
+        bridges = self._desired.bridges
+        return sorted(
+            key for key in adopted if key[0] in bridges and key[1] in bridges[key[0]].ports
         )
 
     @property
@@ -152,10 +183,16 @@ class Switch:
             failed = [failure.step for failure in self._failures]
             if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
                 break
+        for changed in self._watchers:
+            changed()
         return self._failures
 
     def _lay_out(self, observed: Observed) -> Layout:
-        """The layout without the ports that go with their devices: they are wanted no longer."""
+        """The layout for what is wanted when devices have had their say.
+
+        Ports that go with their devices are wanted no longer; devices that fit rules become ports.
+        """
+        is_start = not self._memory.has_begun
         layout = lay_out(self._desired, observed, self._settled)
         following = follow_devices(
             self._desired, layout, self._settled, observed, self._clock.now(), self._memory
@@ -165,12 +202,18 @@ class Switch:
             self._departed.update(following.departed)
             self._desired = following.desired
             layout = lay_out(self._desired, observed, self._settled)
+        adoption = adopt(self._desired, layout, self._settled, observed, is_start=is_start)
+        if adoption.adopted:
+            self._adopted.update(adoption.adopted)
+            self._desired = adoption.desired
+            layout = lay_out(self._desired, observed, self._settled)
         return layout
 
-    def age(self, now: int) -> list[HotswitchError]:
+    def age(self, now: int, tell: TellAddresses = _tell_nobody) -> list[HotswitchError]:
         """Forget addresses not seen for the ageing time; errors, which stop no other bridge.
 
-        Also those in VLANs that their port does not carry, should any be left.
+        Also those in VLANs that their port does not carry, should any be left. `tell` is told what
+        each bridge knows then.
         """
         errors: list[HotswitchError] = []
         for name, bridge in self._desired.bridges.items():
@@ -190,6 +233,9 @@ class Switch:
                     self.expired[name] += datapath.delete_addresses(old)
                 if lost := astray(rows, vlans):
                     datapath.delete_addresses(lost)
+                gone = {(row.vlan, row.mac) for row in (*old, *lost)}
+                left = [row for row in rows if (row.vlan, row.mac) not in gone] if gone else rows
+                tell(name, left, there)
             except HotswitchError as error:
                 errors.append(error)
         return errors
