@@ -17,6 +17,7 @@ from tests.guest.debian_kernel import Kernel
 from tests.guests.machine import Machine
 from tests.guests.programs import install
 from tests.support.daemon import Daemon
+from tests.support.kept import kept
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -57,11 +58,14 @@ def _joins(guest: Machine) -> None:
     until(lambda: guest.run("ping -c 1 -W 1 10.0.0.1")[0] == 0, "the guest reaches anna", 20)
 
 
-def test_a_guest_with_scripts(daemon: Daemon, tmp_path: Path, kernel: Kernel) -> None:
+@pytest.mark.parametrize("way", ["scripts", "adoption"])
+def test_the_life_of_a_guest(daemon: Daemon, tmp_path: Path, kernel: Kernel, way: str) -> None:
     """It pulls a file, has its interface unplugged and plugged again, and is killed."""
     digest = _serve(daemon.room, tmp_path / "served")
     scripts = install(tmp_path, "hotswitch-ifup", "hotswitch-ifdown")
-    up, down = (str(each) for each in scripts.values())
+    up, down = (str(each) for each in scripts.values()) if way == "scripts" else ("no", "no")
+    if way == "adoption":
+        daemon.do("bridge set br0 adopt tap*")
     with Machine(
         daemon.room,
         tmp_path / "guest",
@@ -70,20 +74,28 @@ def test_a_guest_with_scripts(daemon: Daemon, tmp_path: Path, kernel: Kernel) ->
         HOTSWITCH_BRIDGE="br0",
         HOTSWITCH_RUN_DIR=str(daemon.run_dir),
     ) as guest:
+        until(lambda: _forwards(daemon, "tap7"), "the tap is a port")
         assert _ports(daemon)["tap7"]["lifecycle"] == "ephemeral"
+        first = _ports(daemon)["tap7"]["incarnation"]
         guest.wait()
         _joins(guest)
         assert digest in guest.do("wget -q -O - http://10.0.0.1:8000/file | md5sum")
         guest.unplug("nic0")
-        assert "tap7" in _ports(daemon)
+        assert _forwards(daemon, "tap7")
         guest.ask("netdev_del", {"id": "n0"})
-        assert set(_ports(daemon)) == {"anna0"}
+        until(lambda: set(_ports(daemon)) == {"anna0"}, "the port is gone")
         backend = {"type": "tap", "id": "n1", "ifname": "tap7", "script": up, "downscript": down}
         guest.ask("netdev_add", backend)
         card = {"driver": "virtio-net-pci", "netdev": "n1", "id": "nic1", "romfile": ""}
         guest.ask("device_add", card)
         until(lambda: guest.run("ip link show eth0")[0] == 0, "the guest sees it again")
         _joins(guest)
+        assert _ports(daemon)["tap7"]["incarnation"] != first
         guest.kill()
         until(lambda: set(_ports(daemon)) == {"anna0"}, "no port is left over")
         assert not guest.log
+    until(lambda: "tap7" not in kept(daemon.run_dir).bridges["br0"].ports, "nor is it kept")
+
+
+def _forwards(daemon: Daemon, name: str) -> bool:
+    return name in _ports(daemon) and _ports(daemon)[name]["state"] == "forwarding"
