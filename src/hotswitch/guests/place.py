@@ -18,7 +18,7 @@ from typing import Any
 from hotswitch.guests.errors import GuestError
 
 _FORM = re.compile(
-    r"(?P<bridge>[^:\s]+?)(?:\.(?P<tag>[0-9]{1,4}))?(?:(?P<trunks>(?::[0-9]{1,4})+))?", re.ASCII
+    r"(?P<bridge>[^:\s]+?)(?:\.(?P<tag>[0-9]{1,4}))?(?:(?P<trunks>(?::[0-9]{1,4})+))?"
 )
 _LAST_VLAN = 4095
 
@@ -46,7 +46,7 @@ class Place:
 def read_place(text: str) -> Place:
     """Read BRIDGE[.TAG][:TRUNK...]. Raises GuestError."""
     found = _FORM.fullmatch(text)
-    if not found:
+    if not found or not text.isprintable():
         raise GuestError(
             f"{text[:40]!r} names no bridge", remedy="write BRIDGE, BRIDGE.TAG or BRIDGE:VLAN:VLAN"
         )
