@@ -6,10 +6,8 @@ The protocol is in docs/control.md: one JSON object asks, one answers.
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hotswitch.guests.errors import GuestError, RefusedError
@@ -20,20 +18,24 @@ _CHUNK = 1 << 16
 
 
 class Control:
-    """One connection; use it as a context manager. timeout: seconds to wait for an answer."""
+    """One connection to the daemon of a run directory; use it as a context manager.
 
-    def __init__(self, path: Path, timeout: float = 30.0) -> None:
+    timeout: seconds to wait for an answer.
+    """
+
+    def __init__(self, run_directory: str, timeout: float = 30.0) -> None:
         """Raises GuestError."""
-        self._path = path
+        # No pathlib in here: it takes longer to load than all of this.
+        path = self._path = f"{run_directory}/ctl.sock"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout)
         try:
-            self._socket.connect(os.fspath(path))
+            self._socket.connect(path)
         except OSError as error:
             self._socket.close()
             raise GuestError(
                 f"no daemon answers at {path}: {error.strerror or error}",
-                remedy=f"start it: hotswitchd --run-dir {path.parent}",
+                remedy=f"start it: hotswitchd --run-dir {run_directory}",
             ) from error
 
     def __enter__(self) -> Control:
@@ -69,4 +71,4 @@ class Control:
 
 def connect(environment: Mapping[str, str]) -> Control:
     """To the daemon of the run directory that the environment names. Raises GuestError."""
-    return Control(Path(environment.get(RUN_DIRECTORY) or _DEFAULT, "ctl.sock"))
+    return Control(environment.get(RUN_DIRECTORY) or _DEFAULT)

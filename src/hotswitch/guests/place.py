@@ -12,8 +12,7 @@ said so.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hotswitch.guests.errors import GuestError
 
@@ -23,8 +22,7 @@ _FORM = re.compile(
 _LAST_VLAN = 4095
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A bridge, and VLANs there; tag: an access VLAN, or with `trunks` the native one."""
 
     bridge: str
