@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,14 +24,20 @@ class Control:
     timeout: seconds to wait for an answer.
     """
 
-    def __init__(self, run_directory: str, timeout: float = 30.0) -> None:
+    def __init__(self, run_directory: str, timeout: int = 30) -> None:
         """Raises GuestError."""
         # No pathlib in here: it takes longer to load than all of this.
         path = self._path = f"{run_directory}/ctl.sock"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(timeout)
         try:
+            # With a timeout of Python's own, connecting to a daemon that is busy would not wait.
+            limit = struct.pack("@ll", int(timeout), 0)  # struct timeval, time.h
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
             self._socket.connect(path)
+            self._socket.settimeout(timeout)
+        except BlockingIOError:
+            self._socket.close()
+            raise GuestError(f"the daemon at {path} does not answer") from None
         except OSError as error:
             self._socket.close()
             raise GuestError(
