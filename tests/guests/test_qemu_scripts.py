@@ -126,6 +126,21 @@ def test_what_a_person_has_configured_stays(host: Host) -> None:
     assert host.port("tap7")["tag"] == 10
 
 
+def test_a_script_and_a_rule_must_not_contradict_each_other(host: Host) -> None:
+    done = host.daemon.hotswitch("bridge", "set", "br0", "adopt", "tap* tag=5")
+    assert done.returncode == 0
+    # Made before, so that it is a port already when the script asks.
+    host.room.run("ip", "tuntap", "add", "tap7", "mode", "tap")
+    until(lambda: host.port("tap7"), "it is adopted")
+    with host.qemu(netdev("tap7", host.up), "br0.10") as qemu:
+        expected = "hotswitch-ifup: port tap7 is there already, with tag 5 and not 10"
+        assert qemu.failure.startswith(expected)
+    for place in ("br0", "br0.5"):
+        with host.qemu(netdev("tap7", host.up), place) as qemu:
+            assert not qemu.failure
+    assert host.port("tap7")["tag"] == 5
+
+
 def test_the_same_name_again_at_once(host: Host) -> None:
     """Each guest has its port, whatever the daemon knew when the script asked."""
     for _ in range(8):

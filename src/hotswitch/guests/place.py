@@ -35,7 +35,7 @@ class Place(NamedTuple):
         if self.tag is not None:
             asked["tag"] = self.tag
         if self.trunks:
-            asked["trunks"] = self.trunks
+            asked["trunks"] = sorted(set(self.trunks))
         if self.trunks and self.tag is not None:
             asked["mode"] = "native-untagged"
         return asked

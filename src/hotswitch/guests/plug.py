@@ -29,22 +29,19 @@ def plug(
 ) -> str:
     """Have a port with the device of this index; the device's incarnation.
 
-    wanted: as `port/add` takes it. A port that is there already stays as it is, for a person may
-    have made it; but it must be in the same bridge, and have the device. Raises GuestError.
+    wanted: as `port/add` takes it. A port that is there already stays as it is, for a person or a
+    rule may have made it; but it must be where it is wanted, and have the device.
+    Raises GuestError.
     """
-    name, bridge = wanted["name"], wanted["bridge"]
+    name = wanted["name"]
     deadline = now() + _PATIENCE
     times_absent = 0
     while True:
         refusal = _try_to_add(control, wanted)
         port = find(control, name)
         link = _link(port, "ifindex", index)
-        if port and link and port["bridge"] != bridge:
-            raise GuestError(
-                f"{name} is a port of bridge {port['bridge']}",
-                remedy=f"for {bridge}, delete it there: hotswitch port del {name}",
-            )
-        if link:
+        if port and link:
+            _check_place(port, wanted)
             return str(link["incarnation"])
         times_absent += port is None
         if refusal and times_absent > 1:
@@ -82,6 +79,22 @@ def only_bridge(control: Control) -> str:
         there = ", ".join(names[:4]) or "there is none"
         raise GuestError("no bridge is named", remedy=f"name one: {there}")
     return str(names[0])
+
+
+def _check_place(port: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raises GuestError if the port is not where it is wanted, as far as that is said."""
+    name = wanted["name"]
+    if port["bridge"] != wanted["bridge"]:
+        raise GuestError(
+            f"{name} is a port of bridge {port['bridge']}",
+            remedy=f"for {wanted['bridge']}, delete it there: hotswitch port del {name}",
+        )
+    for key in ("tag", "trunks"):
+        if key in wanted and port[key] != wanted[key]:
+            raise GuestError(
+                f"port {name} is there already, with {key} {port[key]} and not {wanted[key]}",
+                remedy="a rule for adoption or a person has made it",
+            )
 
 
 def _try_to_add(control: Control, wanted: Mapping[str, Any]) -> RefusedError | None:
