@@ -38,6 +38,11 @@ class Control:
         except BlockingIOError:
             self._socket.close()
             raise GuestError(f"the daemon at {path} does not answer") from None
+        except PermissionError:
+            self._socket.close()
+            raise GuestError(
+                f"may not ask the daemon at {path}", remedy="it is for root and the daemon's group"
+            ) from None
         except OSError as error:
             self._socket.close()
             raise GuestError(
