@@ -84,10 +84,6 @@ def _fetch(cache: Path) -> Path:
     def is_complete(folder: Path) -> bool:
         return (folder / _PROGRAM).exists()
 
-    if not is_complete(cache / _PACKAGE) and not debian_package.run(
-        "apt-cache", "madison", _PACKAGE
-    ):
-        debian_package.run("apt-get", "update", "--quiet")
     return debian_package.fetch(_PACKAGE, [f"./{_PROGRAM}"], cache, is_complete) / _PROGRAM
 
 

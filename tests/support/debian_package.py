@@ -25,8 +25,11 @@ def fetch(
         return target
     with tempfile.TemporaryDirectory(dir=cache) as name:
         folder = Path(name)
-        # Root fetches as root: its private folders are closed to apt's own user.
-        run("apt-get", "-o", "APT::Sandbox::User=root", "download", package, folder=folder)
+        try:
+            _download(package, folder)
+        except NoPackageError:  # lists that are old name files that are gone
+            run("apt-get", "update", "--quiet")
+            _download(package, folder)
         (archive,) = folder.glob("*.deb")
         unpacked = folder / package
         unpacked.mkdir()
@@ -36,6 +39,11 @@ def fetch(
             unpack = ["tar", "--extract", "--wildcards", f"--directory={unpacked}", *patterns]
             subprocess.run(unpack, stdin=files.stdout, check=True)
         return _put(unpacked, target, is_complete)
+
+
+def _download(package: str, folder: Path) -> None:
+    # Root fetches as root: its private folders are closed to apt's own user.
+    run("apt-get", "-o", "APT::Sandbox::User=root", "download", package, folder=folder)
 
 
 def _put(unpacked: Path, target: Path, is_complete: Callable[[Path], bool]) -> Path:
