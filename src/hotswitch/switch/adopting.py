@@ -6,7 +6,7 @@ was let go by a person gets a mark, and is not taken again in this life.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -23,7 +23,6 @@ from hotswitch.switch.marks import is_marked, let_go_mark
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.template import adopted, template
 
-_NOBODY = LinkLife(0)
 _ETHERNET = 1
 """ARPHRD_ETHER, include/uapi/linux/if_arp.h."""
 
@@ -46,11 +45,11 @@ def adopt(
     """
     if not any(each.adopt for each in desired.bridges.values()):
         return Adoption(desired)
-    had = {} if is_start else _had(before, observed)
+    had = _nobody if is_start else _had(before, observed)
     bridges = dict(desired.bridges)
     news: list[PortKey] = []
     for link in _candidates(desired, layout, before):
-        if lives(had.get(link.index, _NOBODY), link) or not _is_free(link, layout, observed.owner):
+        if lives(had(link.index), link) or not _is_free(link, layout, observed.owner):
             continue
         found = _fit(link, desired, layout)
         if found is None:
@@ -87,17 +86,26 @@ def _candidates(desired: Desired, layout: Layout, before: Layout) -> list[Link]:
     return sorted((link for link in found if link), key=lambda link: link.name)
 
 
-def _had(before: Layout, observed: Observed) -> Mapping[int, LinkLife]:
-    """The devices that ports have had until now, by index."""
-    if before is not NOTHING:
-        links = (before.links.by_index[index] for index in before.takers)
-        return {link.index: LinkLife(link.index, link.incarnation) for link in links}
-    return {
-        life.ifindex: life
-        for datapath in observed.datapaths.values()
-        for port in datapath.ports.values()
-        for life in lives_of(port)
-    }
+def _nobody(index: int) -> LinkLife:
+    return LinkLife(0)
+
+
+def _had(before: Layout, observed: Observed) -> Callable[[int], LinkLife]:
+    """Tells the life of the device with this index that a port has had until now, if one has."""
+    if before is NOTHING:
+        known = {
+            life.ifindex: life
+            for datapath in observed.datapaths.values()
+            for port in datapath.ports.values()
+            for life in lives_of(port)
+        }
+        return lambda index: known.get(index) or _nobody(index)
+
+    def life(index: int) -> LinkLife:
+        link = before.links.by_index.get(index) if index in before.takers else None
+        return LinkLife(index, link.incarnation) if link else _nobody(index)
+
+    return life
 
 
 def _is_free(link: Link, layout: Layout, owner: str) -> bool:

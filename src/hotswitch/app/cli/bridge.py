@@ -24,6 +24,8 @@ _LIMIT = Word("address-limit", "address_limit", number(1, 1_000_000))
 _RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
 _ADOPT = Word("adopt", "adopt", or_none(text, ""))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
+SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE)
+"""What `bridge set` takes."""
 
 
 @click.group(name="bridge")
