@@ -17,10 +17,11 @@ from hotswitch.app import appctl
 from hotswitch.app.control import method
 from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
+from hotswitch.app.host_links import HostLinks
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
-from hotswitch.app.paths import DATABASE, RunDirectory
+from hotswitch.app.paths import DATABASE, LINK_IDS, RunDirectory, beside
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service
 from hotswitch.app.world import ElsewhereError, Outside
@@ -37,8 +38,10 @@ from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
 from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
+from hotswitch.ports.link_id_file import KeptLinkIds
 from hotswitch.switch.apply import World
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.kernel_links import KernelLinks
 from hotswitch.switch.switch import Switch
 
 _AGEING_PERIOD = 1.0
@@ -103,14 +106,18 @@ class Life:
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
             monitor = held.enter_context(LinkMonitor())
-            world = outside.world()
+            ids = KeptLinkIds(self._file(LINK_IDS))
+            held.callback(ids.close)
+            links = KernelLinks(ids)
+            host = HostLinks(links, ids, outside.owner)
+            world = outside.world(links)
             clock = MonotonicClock()
             switch = Switch(world, clock)
             database = self._config(storage, servers, switch, clock)
             await database.start()
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
-            commands, events = _commands(service, database)
+            commands, events = _commands(service, database, host)
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
             with (
@@ -145,6 +152,12 @@ class Life:
         from hotswitch.app.external import ExternalConfig  # it loads the ovs library
 
         return ExternalConfig(servers, self._tls, switch, clock)
+
+    def _file(self, suffix: str) -> Path:
+        """A file beside the database's, or if that is elsewhere, in the run directory."""
+        if _METHODS.match(self._database):
+            return beside(self._files.path / DATABASE, suffix)
+        return beside(Path(self._database), suffix)
 
     def clean_up(self) -> None:
         """End what an earlier daemon left. Raises HotswitchError."""
@@ -214,7 +227,7 @@ class Life:
 
 
 def _commands(
-    service: Service, database: ConfigDatabase | ExternalConfig
+    service: Service, database: ConfigDatabase | ExternalConfig, host: HostLinks
 ) -> tuple[Commands, Coverage]:
     """What the control socket understands, and the events that are counted."""
     commands = Commands(f"hotswitch {hotswitch.__version__}")
@@ -227,7 +240,7 @@ def _commands(
     counted = Coverage(*events)
     coverage.register(commands, counted, usage)
     appctl.register(commands, service)
-    method.register(commands, all_methods(service))
+    method.register(commands, all_methods(service, host))
     return commands, counted
 
 

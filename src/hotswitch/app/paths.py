@@ -9,6 +9,9 @@ DEFAULT = Path("/run/hotswitch")
 DATABASE = "conf.db"
 """The configuration database's file in the run directory, unless another is given."""
 
+LINK_IDS = ".link-ids"
+"""What the file of link ids is called, behind the name of the database's file."""
+
 VARIABLE = "HOTSWITCH_RUN_DIR"
 
 
@@ -32,3 +35,8 @@ class RunDirectory:
     def lock(self) -> Path:
         """Locked while a daemon runs; holds its process id."""
         return self.path / "hotswitchd.lock"
+
+
+def beside(database: Path, suffix: str) -> Path:
+    """A file that belongs to a database's file, and is in the same directory."""
+    return database.with_name(database.name + suffix)

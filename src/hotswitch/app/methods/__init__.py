@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from hotswitch.app.control.method import Method
-from hotswitch.app.methods import addresses, bridges, general, ports, programs, tables, traces
+from hotswitch.app.host_links import HostLinks
+from hotswitch.app.methods import (
+    addresses,
+    bridges,
+    general,
+    links,
+    ports,
+    programs,
+    tables,
+    traces,
+)
 from hotswitch.app.service import Service
 
 
-def all_methods(service: Service) -> tuple[Method, ...]:
+def all_methods(service: Service, host: HostLinks) -> tuple[Method, ...]:
     """The whole table."""
     rooms = (bridges, ports, addresses, tables, traces, programs, general)
-    return tuple(method for room in rooms for method in room.methods(service))
+    return (
+        *(method for room in rooms for method in room.methods(service)),
+        *links.methods(service, host),
+    )
