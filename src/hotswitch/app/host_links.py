@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
 
 from hotswitch.app.control.method import RequestError
 from hotswitch.base.errors import HotswitchError
@@ -35,17 +37,20 @@ class HostLinks:
         self.kernel.doubt(quiet)
         return self.kernel.look()
 
-    def find(self, given: str) -> Link:
-        """The link of that name, alternative name or id. Raises RequestError."""
+    def find(self, given: str, what: str = "link") -> Link:
+        """The link of that name, alternative name or id. Raises RequestError.
+
+        what: there is none of, then.
+        """
         named = self.table().by_name.get(given)
         if named:
             return named
         link_id = read_id(given)
         if link_id is None:
-            raise RequestError(f"there is no link {given}", remedy="see `hotswitch link list`")
-        return self.by_id(link_id)
+            raise RequestError(f"there is no {what} {given}", remedy="see `hotswitch link list`")
+        return self.by_id(link_id, what)
 
-    def by_id(self, link_id: int) -> Link:
+    def by_id(self, link_id: int, what: str = "link") -> Link:
         """The link with this id. Raises RequestError, which says how an absent one was called."""
         table = self.table()
         known = self.ids.link_of(link_id)
@@ -54,36 +59,60 @@ class HostLinks:
             return link
         record = self.ids.record_of(link_id)
         if record is None:
-            raise RequestError(f"there is no link {link_id}", remedy="see `hotswitch link list`")
+            raise RequestError(f"there is no {what} {link_id}", remedy="see `hotswitch link list`")
         raise RequestError(f"link {link_id}, which was called {record.name}, is not there now")
 
     def rename(self, link: Link, name: str) -> Callable[[], None]:
-        """Give a link another name, and keep the old one as an alternative name where it is free.
+        """As `give_name` does, here."""
+        return give_name(self.kernel, link, name)
 
-        Returns what undoes it. Raises HotswitchError, with nothing changed.
-        """
-        had_it = name in link.alternative_names
-        if had_it:  # the kernel lets no link have a name twice
-            self.kernel.delete_alternative_names(link.index, (name,))
-        try:
-            self.kernel.rename(link.index, name)
-        except KernelError as error:
+    def identified(self, link: Link) -> Link:
+        """A link of any namespace, whose incarnation is known, with its id."""
+        return replace(link, id=self.ids.id_of(link) or 0)
+
+
+class Names(Protocol):
+    """Gives and takes names."""
+
+    def rename(self, index: int, name: str) -> None:
+        """Rename a link."""
+
+    def add_alternative_names(self, index: int, names: Sequence[str]) -> None:
+        """Give a link more names."""
+
+    def delete_alternative_names(self, index: int, names: Sequence[str]) -> None:
+        """Take alternative names from a link."""
+
+
+def give_name(names: Names, link: Link, name: str) -> Callable[[], None]:
+    """Rename a link, and keep the old name as an alternative one where it is free.
+
+    Returns what undoes it. Raises HotswitchError, with nothing changed.
+    """
+    had_it = name in link.alternative_names
+    if had_it:  # the kernel lets no link have a name twice
+        names.delete_alternative_names(link.index, (name,))
+    try:
+        names.rename(link.index, name)
+    except KernelError as error:
+        if had_it:
+            names.add_alternative_names(link.index, (name,))
+        if error.errno == errno.EBUSY and link.up:
+            raise RequestError(f"{link.name} can't be renamed", remedy=_LIVE_RENAME) from None
+        if error.errno == errno.EEXIST:
+            raise RequestError(f"{name} is taken: another link has it") from None
+        raise
+    with suppress(KernelError):  # somebody has taken it in this moment
+        names.add_alternative_names(link.index, (link.name,))
+
+    def undo() -> None:
+        with suppress(HotswitchError):
+            names.delete_alternative_names(link.index, (link.name,))
+            names.rename(link.index, link.name)
             if had_it:
-                self.kernel.add_alternative_names(link.index, (name,))
-            if error.errno == errno.EBUSY and link.up:
-                raise RequestError(f"{link.name} can't be renamed", remedy=_LIVE_RENAME) from None
-            raise
-        with suppress(KernelError):  # somebody has taken it in this moment
-            self.kernel.add_alternative_names(link.index, (link.name,))
+                names.add_alternative_names(link.index, (name,))
 
-        def undo() -> None:
-            with suppress(HotswitchError):
-                self.kernel.delete_alternative_names(link.index, (link.name,))
-                self.kernel.rename(link.index, link.name)
-                if had_it:
-                    self.kernel.add_alternative_names(link.index, (name,))
-
-        return undo
+    return undo
 
 
 def read_id(text: str) -> int | None:

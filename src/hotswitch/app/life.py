@@ -9,6 +9,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from hotswitch.app.host_links import HostLinks
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
-from hotswitch.app.paths import DATABASE, LINK_IDS, RunDirectory, beside
+from hotswitch.app.paths import DATABASE, LINK_IDS, VNICS, RunDirectory, beside
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service
 from hotswitch.app.world import ElsewhereError, Outside
@@ -39,6 +40,7 @@ from hotswitch.ovsdb.tls import Tls
 from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
 from hotswitch.ports.link_id_file import KeptLinkIds
+from hotswitch.ports.vnics_macvlan import Macvlans
 from hotswitch.switch.apply import World
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.kernel_links import KernelLinks
@@ -46,6 +48,7 @@ from hotswitch.switch.switch import Switch
 
 _AGEING_PERIOD = 1.0
 _TICK_PERIOD = 1.0
+_RETRY_PERIOD = 5.0
 
 _METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
 """What begins like this is no file: an external database, or a mistake."""
@@ -110,6 +113,7 @@ class Life:
             held.callback(ids.close)
             links = KernelLinks(ids)
             host = HostLinks(links, ids, outside.owner)
+            macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
             world = outside.world(links)
             clock = MonotonicClock()
             switch = Switch(world, clock)
@@ -117,11 +121,19 @@ class Life:
             await database.start()
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
-            commands, events = _commands(service, database, host)
+            macvlans.recover()
+
+            def follow() -> None:
+                reconciler.links_changed()
+                _follow(macvlans, links)
+
+            _follow(macvlans, links)
+            commands, events = _commands(service, database, host, macvlans)
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
             with (
-                _watching(monitor, reconciler.links_changed),
+                _watching(monitor, follow),
+                _every(_RETRY_PERIOD, partial(_follow, macvlans, links, again=True)),
                 _every(_AGEING_PERIOD, service.age),
                 _every(_TICK_PERIOD, reconciler.tick),
                 _every(coverage.PERIOD, events.sample),
@@ -132,7 +144,7 @@ class Life:
             await server.hang_up(but=self._leaving)
             await service.close()
             await database.close()
-            self._end(world, switch, outside)
+            self._end(world, switch, outside, macvlans)
         # Nothing is held any more: who asked for the end is answered.
         self._ended.set()
         await server.close()
@@ -165,9 +177,13 @@ class Life:
         try:
             outside = Outside(self._files.path, Registry.standard(), self._engine)
             try:
-                switch = Switch(outside.world(), MonotonicClock())
+                links = KernelLinks()
+                switch = Switch(outside.world(links), MonotonicClock())
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
+                macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
+                macvlans.recover()
+                macvlans.take_away()
             except ElsewhereError as error:
                 _log.warning("%s: what it made there stays there", error.message)
             outside.remove()
@@ -213,11 +229,12 @@ class Life:
         )
         notify("READY=1", f"STATUS=forwarding for {len(bridges)} bridges")
 
-    def _end(self, world: World, switch: Switch, outside: Outside) -> None:
+    def _end(self, world: World, switch: Switch, outside: Outside, macvlans: Macvlans) -> None:
         if self._stop_forwarding:
             try:
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
+                macvlans.take_away()
                 outside.remove()
             except HotswitchError as error:
                 _log.error("the forwarding could not be ended cleanly: %s", error)
@@ -227,7 +244,10 @@ class Life:
 
 
 def _commands(
-    service: Service, database: ConfigDatabase | ExternalConfig, host: HostLinks
+    service: Service,
+    database: ConfigDatabase | ExternalConfig,
+    host: HostLinks,
+    macvlans: Macvlans,
 ) -> tuple[Commands, Coverage]:
     """What the control socket understands, and the events that are counted."""
     commands = Commands(f"hotswitch {hotswitch.__version__}")
@@ -240,8 +260,17 @@ def _commands(
     counted = Coverage(*events)
     coverage.register(commands, counted, usage)
     appctl.register(commands, service)
-    method.register(commands, all_methods(service, host))
+    method.register(commands, all_methods(service, host, macvlans))
     return commands, counted
+
+
+def _follow(macvlans: Macvlans, links: KernelLinks, *, again: bool = False) -> None:
+    """Make vNICs whose links have come."""
+    if macvlans.vnics:
+        try:
+            macvlans.follow(links.look().by_name, again=again)
+        except HotswitchError as error:
+            _log.error("vNICs: %s", error)
 
 
 class ListenError(HotswitchError):

@@ -12,6 +12,9 @@ DATABASE = "conf.db"
 LINK_IDS = ".link-ids"
 """What the file of link ids is called, behind the name of the database's file."""
 
+VNICS = ".vnics"
+"""The same of vNICs that are over links."""
+
 VARIABLE = "HOTSWITCH_RUN_DIR"
 
 

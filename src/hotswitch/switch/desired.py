@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hotswitch.model.port import Hook
-from hotswitch.ports.lifecycle import Lifecycle
+from hotswitch.ports.lifecycle import EPHEMERAL, Lifecycle
 from hotswitch.ports.members import Member, Metadata
 
 
@@ -54,6 +54,8 @@ class DesiredPort:
     links: of a system port; none given means one that is called like the port. Several are a VIF's.
     is_vif: it may have several links.
     metadata: for others; of the port with all its links.
+    namespace: the network namespace, by name or path, that an internal port's device is for. The
+        port goes with it.
     """
 
     name: str
@@ -71,6 +73,7 @@ class DesiredPort:
     links: tuple[Member, ...] = ()
     is_vif: bool = False
     metadata: Metadata = ()
+    namespace: str = ""
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -97,6 +100,8 @@ class DesiredBridge:
 
     def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
         """What becomes of the port without a device; None: as in Open vSwitch."""
+        if port.namespace:
+            return EPHEMERAL
         return (port.lifecycle or self.lifecycle) if port.kind is PortKind.SYSTEM else None
 
 

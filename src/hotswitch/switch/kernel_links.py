@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hotswitch.kernel import link_actions, tap
+from hotswitch.kernel import link_actions, netns, tap
 from hotswitch.kernel.links import Link
 from hotswitch.ports.link_changes import Appeared, Disappeared
 from hotswitch.ports.link_id_file import KeptLinkIds
@@ -57,6 +58,15 @@ class KernelLinks:
         """Take those of these alternative names away that the link has."""
         self._silent.add(index)
         link_actions.delete_alternative_names(index, names)
+
+    @staticmethod
+    def move(index: int, namespace: str) -> None:
+        """Move a link to the network namespace of this name or path."""
+        descriptor = netns.open_namespace(namespace)
+        try:
+            link_actions.move(index, descriptor)
+        finally:
+            os.close(descriptor)
 
     def doubt(self, indexes: Iterable[int]) -> None:
         """Have the next look ask for these links again.

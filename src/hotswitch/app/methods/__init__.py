@@ -13,14 +13,17 @@ from hotswitch.app.methods import (
     programs,
     tables,
     traces,
+    vnics,
 )
 from hotswitch.app.service import Service
+from hotswitch.ports.vnics_macvlan import Macvlans
 
 
-def all_methods(service: Service, host: HostLinks) -> tuple[Method, ...]:
+def all_methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Method, ...]:
     """The whole table."""
     rooms = (bridges, ports, addresses, tables, traces, programs, general)
     return (
         *(method for room in rooms for method in room.methods(service)),
-        *links.methods(service, host),
+        *links.methods(service, host, macvlans),
+        *vnics.methods(service, host, macvlans),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,6 +16,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.text import MAC
 from hotswitch.kernel.links import Link
 from hotswitch.ports.selector import show_incarnation
+from hotswitch.ports.vnics_macvlan import Macvlans
 from hotswitch.switch.check import check_name
 from hotswitch.switch.desired import PortKind
 from hotswitch.switch.link_table import LinkTable
@@ -43,7 +45,7 @@ class Rename(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
-def methods(service: Service, host: HostLinks) -> tuple[Method, ...]:
+def methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Method, ...]:
     """The methods of this noun."""
 
     def listing(_: Nothing) -> list[dict[str, Any]]:
@@ -67,7 +69,7 @@ def methods(service: Service, host: HostLinks) -> tuple[Method, ...]:
         return host.by_id(asked.id).name
 
     async def rename(asked: Rename) -> None:
-        await rename_link(service, host, host.find(asked.link), asked.name)
+        await rename_link(service, host, macvlans, host.find(asked.link), asked.name)
 
     return (
         Method("link/list", listing),
@@ -78,7 +80,9 @@ def methods(service: Service, host: HostLinks) -> tuple[Method, ...]:
     )
 
 
-async def rename_link(service: Service, host: HostLinks, link: Link, name: str) -> None:
+async def rename_link(
+    service: Service, host: HostLinks, macvlans: Macvlans, link: Link, name: str
+) -> None:
     """Rename a link and all references to it, or change nothing. Raises HotswitchError."""
     if name == link.name:
         return
@@ -88,9 +92,12 @@ async def rename_link(service: Service, host: HostLinks, link: Link, name: str) 
     check_rename(link, name, host.table(), service.desired, host.owner, port)
     undo = host.rename(link, name)
     try:
+        macvlans.link_renamed(link.name, name)
         await service.rewrite(lambda desired: renamed(desired, link.name, name))
     except HotswitchError:
         undo()
+        with suppress(HotswitchError):
+            macvlans.link_renamed(name, link.name)
         raise
 
 
