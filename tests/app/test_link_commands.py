@@ -36,6 +36,12 @@ def names(lab: Daemon) -> list[tuple[str, list[str]]]:
     return [(each["name"], each["alternative_names"]) for each in lab.ask("link list")]
 
 
+def kill(lab: Daemon) -> None:
+    assert lab.process
+    lab.process.kill()
+    lab.process.wait()
+
+
 def test_list_and_show_tell_all_of_a_link(lab: Daemon) -> None:
     lab.room.run("ip", "link", "add", "kernel0", "type", "bridge")
     lab.room.run("ip", "link", "set", "far0", "master", "kernel0")
@@ -65,9 +71,7 @@ def test_ids_and_names_convert_both_ways_and_last(lab: Daemon) -> None:
     assert lab.ask(f"link name {number}") == "tap1" and lab.ask("link id tap1") == number
     lab.room.run("ip", "link", "set", "tap1", "name", "web")
     assert lab.do(f"link name {number}") == "web\n"
-    assert lab.process
-    lab.process.kill()
-    lab.process.wait()
+    kill(lab)
     lab.start()
     assert link_id(lab, "web") == number
     assert (lab.run_dir / "conf.db.link-ids").exists()
@@ -76,6 +80,16 @@ def test_ids_and_names_convert_both_ways_and_last(lab: Daemon) -> None:
     assert "which was called web" in lab.refuse(f"link show {number}")
     lab.room.run("ip", "link", "add", "web", "type", "bridge")
     assert link_id(lab, "web") != number
+
+
+def test_a_port_finds_its_device_by_id(lab: Daemon) -> None:
+    lab.do(f"port add uplink bridge br0 link id={link_id(lab, 'tap1')}")
+    assert lab.ask("port show uplink")["link"] == "tap1"
+    kill(lab)
+    lab.room.run("ip", "link", "set", "tap1", "name", "other")
+    lab.room.run("ip", "link", "set", "tap2", "name", "tap1")
+    lab.start()
+    assert lab.ask("port show uplink")["link"] == "other"
 
 
 def test_a_name_of_digits_comes_before_an_id(lab: Daemon) -> None:
@@ -106,9 +120,7 @@ def test_a_rename_takes_references_along(lab: Daemon) -> None:
     # Also by nothing but their names: to the database the old ones mean nothing any more.
     for name in ("tap0", "tap1", "tap2"):
         lab.room.run("ip", "link", "property", "del", "dev", f"new-{name}", "altname", name)
-    assert lab.process
-    lab.process.kill()
-    lab.process.wait()
+    kill(lab)
     lab.start()
     ports = {each["name"]: each for each in lab.ask("port list")}
     assert [ports[each]["link"] for each in ("tap0", "uplink", "guest")] == [

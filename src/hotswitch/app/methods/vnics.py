@@ -22,7 +22,7 @@ from hotswitch.ports.selector import show_incarnation
 from hotswitch.ports.vnics import Macvlan
 from hotswitch.ports.vnics_macvlan import Macvlans, inside
 from hotswitch.switch.check import check_name, check_namespace
-from hotswitch.switch.desired import DesiredPort
+from hotswitch.switch.desired import DesiredBridge, DesiredPort
 
 _ATTEMPTS = 16
 """Names to try while somebody else takes them at the same moment."""
@@ -112,7 +112,12 @@ def methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Meth
 
 
 async def _add_port(service: Service, bridge: str, port: DesiredPort) -> None:
-    await service.change(bridge, lambda before: with_port(before, port), port.name)
+    def with_new_port(before: DesiredBridge) -> DesiredBridge:
+        if port.name in before.ports:  # a client of the database was quicker
+            raise RequestError(f"{port.name} is taken: port {port.name} of bridge {bridge} has it")
+        return with_port(before, port)
+
+    await service.change(bridge, with_new_port, port.name)
 
 
 def _under(service: Service, host: HostLinks, over: str) -> tuple[str, Link | None]:
