@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bench.alone.beside import COUNTS
 from bench.alone.entries import BATCHED
 from bench.alone.program import ENTRIES, MASKS
+from bench.measures.commands import MANY
 from bench.results import Results
 
 
@@ -21,11 +23,29 @@ class Verdict:
 
 def verdicts(results: Results) -> list[Verdict]:
     """Of the aims for which everything needed was measured."""
-    return [*_compared(results), *_database(results), *_alone(results)]
+    return [*of_switches(results), *of_databases(results), *of_commands(results)]
 
 
-def _database(results: Results) -> Iterator[Verdict]:
-    """Rates at least, the others at most so many times those of the real server."""
+def of_switches(results: Results) -> list[Verdict]:
+    """Of the aims that are about forwarding."""
+    return [*_compared(results), *_alone(results)]
+
+
+def of_databases(results: Results) -> list[Verdict]:
+    """Of the aims that are about the database."""
+    return [*_rates(results), *_costs(results)]
+
+
+def of_commands(results: Results) -> list[Verdict]:
+    """Of the aims that are about ports by command."""
+    found = results.ratio("port_many", "vsctl-hotswitch", "vsctl-openvswitch")
+    if not found:
+        return []
+    aim = f"a port added beside {MANY:,}: a tenth of the time that Open vSwitch takes"
+    return [Verdict(aim, f"{found.median:.2f} ×", found.median <= 0.1)]
+
+
+def _rates(results: Results) -> Iterator[Verdict]:
     for aim, figure, limit in (
         ("durable transactions at least as many as ovsdb-server's", "db_durable", 1.0),
         ("transactions, one after another: at least half as many", "db_one", 0.5),
@@ -35,6 +55,9 @@ def _database(results: Results) -> Iterator[Verdict]:
         found = results.ratio(figure, *_SERVERS)
         if found:
             yield Verdict(aim, f"{found.median:.2f} ×", found.median >= limit)
+
+
+def _costs(results: Results) -> Iterator[Verdict]:
     for aim, figure in (
         ("10,000 ports in one transaction: at most twice the time", "db_insert"),
         ("the first answer to a monitor of 10,000 ports: at most twice the time", "db_monitor"),
@@ -87,6 +110,13 @@ def _alone(results: Results) -> Iterator[Verdict]:
             f"{one:.0f} ns with 1, {most:.0f} ns with {ENTRIES[-1]:,}",
             most <= 1.25 * one,
         )
+    few, many = (results.row(f"one port beside {count:,}") for count in COUNTS)
+    if few and many:
+        yield Verdict(
+            "one port costs the same beside many others",
+            f"{few:.1f} ms beside {COUNTS[0]:,}, {many:.1f} ms beside {COUNTS[1]:,}",
+            many <= 1.25 * few,
+        )
     times = [results.row(f"{count} masks, the last one hits") for count in MASKS]
     known = [each for each in times if each]
     if len(known) == len(MASKS):
@@ -104,6 +134,24 @@ def _alone(results: Results) -> Iterator[Verdict]:
             "start: forwards",
             lambda value: f"{value:.2f} s",
             lambda value: value <= 0.5,
+        ),
+        (
+            "a device forwards 10 ms after it appeared beside 4,000 ports, p99",
+            f"p99 beside {COUNTS[1]:,}",
+            lambda value: f"{value:.1f} ms",
+            lambda value: value <= 10,
+        ),
+        (
+            "a device forwards 5 ms after it appeared, p99",
+            "appears: p99",
+            lambda value: f"{value:.1f} ms",
+            lambda value: value <= 5,
+        ),
+        (
+            "no packet lost by renames",
+            "renames: lost",
+            lambda value: f"{value:.0f}",
+            lambda value: value <= 0,
         ),
     )
     for aim, key, show, holds in limits:

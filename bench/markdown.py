@@ -9,26 +9,26 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from bench.aims import verdicts
-from bench.catalogue import BASES, FIGURES
+from bench.aims import Verdict, of_commands, of_databases, of_switches
+from bench.catalogue import BASES, COMMANDERS, DATABASES, FIGURES, SWITCHES
 from bench.report import number
 from bench.results import Results, Row
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+Reports: TypeAlias = Sequence[Mapping[str, Any]]
 _PLACE = re.compile(r"(<!-- figures: ([a-z0-9 _-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill(page: str, reports: Sequence[Mapping[str, Any]]) -> str:
     """The page with all places filled for which there is something."""
     results = _results(reports)
-    about = {**reports[-1]["about"], "cpus_used_by_others": reports[-1]["cpus_used_by_others"]}
 
     def place(found: re.Match[str]) -> str:
-        lines = _SECTIONS.get(found[2], _figure)(found[2], results, about)
+        lines = _SECTIONS.get(found[2], _figure)(found[2], results, reports)
         return found[1] + "\n".join(lines) + "\n" + found[3] if lines else found[0]
 
     return _PLACE.sub(place, page)
@@ -46,7 +46,7 @@ def _results(reports: Sequence[Mapping[str, Any]]) -> Results:
     return results
 
 
-def _figure(name: str, results: Results, about: Mapping[str, Any]) -> list[str]:
+def _figure(name: str, results: Results, _: Reports) -> list[str]:
     by_subject = results.values.get(name)
     if not by_subject:
         return []
@@ -71,8 +71,8 @@ def _figure(name: str, results: Results, about: Mapping[str, Any]) -> list[str]:
     return _table(heads, rows)
 
 
-def _part(title: str) -> Callable[[str, Results, Mapping[str, Any]], list[str]]:
-    def lines(_: str, results: Results, __: Mapping[str, Any]) -> list[str]:
+def _part(title: str) -> Callable[[str, Results, Reports], list[str]]:
+    def lines(_: str, results: Results, __: Reports) -> list[str]:
         rows = [[row.what, *_shown(row)] for row in results.alone.get(title, [])]
         return _table(["", "", ""], rows) if rows else []
 
@@ -86,12 +86,36 @@ def _shown(row: Row) -> tuple[str, str]:
     return number(row.value), row.unit
 
 
-def _aims(_: str, results: Results, __: Mapping[str, Any]) -> list[str]:
-    found = [[each.aim, each.found, "yes" if each.met else "**no**"] for each in verdicts(results)]
-    return _table(["aim", "found", "met"], found) if found else []
+def _aims(
+    verdicts: Callable[[Results], Sequence[Verdict]],
+) -> Callable[[str, Results, Reports], list[str]]:
+    def lines(_: str, results: Results, __: Reports) -> list[str]:
+        found = [
+            [each.aim, each.found, "yes" if each.met else "**no**"] for each in verdicts(results)
+        ]
+        return _table(["aim", "found", "met"], found) if found else []
+
+    return lines
 
 
-def _about(_: str, __: Results, about: Mapping[str, Any]) -> list[str]:
+def _about(subjects: Container[str]) -> Callable[[str, Results, Reports], list[str]]:
+    """Of the last report that has measured any of these."""
+
+    def lines(_: str, __: Results, reports: Reports) -> list[str]:
+        for report in reversed(reports):
+            measured = (
+                each for figure in report["compared"].values() for each in figure["subjects"]
+            )
+            if any(each in subjects for each in measured):
+                return _circumstances(
+                    {**report["about"], "cpus_used_by_others": report["cpus_used_by_others"]}
+                )
+        return []
+
+    return lines
+
+
+def _circumstances(about: Mapping[str, Any]) -> list[str]:
     kernel = ".".join(about["kernel"].split(".")[:2])
     lines = [
         f"Measured {about['began'][:10]} on Linux {kernel} ({about['machine']}, "
@@ -109,12 +133,18 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 _SECTIONS = {
-    "about": _about,
-    "aims": _aims,
+    "about": _about(SWITCHES),
+    "aims": _aims(of_switches),
+    "database about": _about(DATABASES),
+    "database aims": _aims(of_databases),
     "program": _part("Nanoseconds a packet of the program alone"),
     "entries": _part("Entries installed a second"),
     "swap": _part("From a change of shape to the new program"),
     "start": _part("The daemon with 100 ports"),
+    "beside": _part("One port beside many"),
+    "hotplug": _part("Devices that come, go and change"),
+    "commands about": _about(COMMANDERS),
+    "commands aims": _aims(of_commands),
 }
 
 

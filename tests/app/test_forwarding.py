@@ -73,6 +73,8 @@ def test_open_vswitchs_own_client_shows_what_is_learned(lab: Daemon) -> None:
     entries = re.search(r"table: (\d+)/8192", lab.texts("fdb/stats-show br0"))
     assert entries and int(entries[1]) >= 2
     assert re.search(r"system@br0: hit:[1-9]\d* missed:\d+$", lab.texts("dpif/show"), re.M)
+    flow = r"in_port\(tap0\),.*packets:[1-9]\d*, bytes:[1-9]\d*, used:\d+\.\d{3}s, priority:\d"
+    assert re.search(flow, lab.texts("dpctl/dump-flows --names"))
 
     def forgotten() -> bool:  # hosts may speak up at any time
         lab.texts("fdb/flush br0")

@@ -268,6 +268,33 @@ def test_what_hotswitch_did_not_make_it_never_deletes(lab: Daemon) -> None:
     assert names(room) == {"br0", "base0", "vnic0", "vnic1"} and names(room, "web") == {"vnic2"}
 
 
+def test_no_bridge_adopts_vnics(lab: Daemon) -> None:
+    lab.room.run("ip", "link", "add", "base0", "type", "bridge")
+    for words in (
+        "--over br0",
+        "--over base0",
+        "--over base0 --netns web",
+        "--over br0 --netns web",
+    ):
+        lab.do(f"vnic add {words}")
+    lab.hotswitch("bridge", "set", "br0", "adopt", "vnic*; kind=macvlan; kind=veth")
+    for words in (
+        "--over br0",
+        "--over base0",
+        "--over base0 --netns web",
+        "--over br0 --netns web",
+    ):
+        lab.do(f"vnic add {words}")
+    lab.room.run("ip", "link", "add", "tap0", "type", "veth", "peer", "far0")
+    until(lambda: {"tap0", "far0"} <= set(vsctl(lab, "list-ports br0").split()), "others are")
+    assert set(vsctl(lab, "list-ports br0").split()) == {
+        *("vnic0", "vnic3", "vnic4", "vnic7", "tap0", "far0"),
+    }
+    assert len(vnics(lab)) == 8 and names(lab.room, "web") == {
+        f"vnic{each}" for each in (2, 3, 6, 7)
+    }
+
+
 def test_somebody_else_takes_the_device_away(lab: Daemon) -> None:
     room = lab.room
     room.run("ip", "link", "add", "base0", "type", "bridge")

@@ -291,10 +291,7 @@ def test_what_has_no_status_itself_is_said_where_it_belongs(tables: TestTables) 
     samples = {"id": 7, "bridge": "bridge br0"}
     tables.put("Flow_Sample_Collector_Set", "set", **samples)
     tables.put("Open_vSwitch", "root", datapaths={"system": "datapath"})
-    tables.put("SSL", "tls", bootstrap_ca_cert=True)
-    tables.put("Open_vSwitch", "root", ssl="tls")
     reading = read(tables)
-    assert remarks(reading, "tls") == ("", "bootstrap_ca_cert")
     assert remarks(reading, "bridge br0") == ("", "Flow_Sample_Collector_Set 7")
     assert remarks(reading, "root") == ("", "datapaths")
 

@@ -88,6 +88,32 @@ def test_large_sets_that_differ_a_little(numbers: list[int], data: st.DataObject
     assert (set(removed), set(added)) == (set(old) - set(new), set(new) - set(old))
 
 
+_step = st.tuples(st.integers(0, 60), st.integers(0, 3), st.sets(st.integers(0, 40), max_size=3))
+
+
+@given(st.sets(st.integers(0, 40), min_size=10), st.lists(_step, max_size=30))
+def test_each_of_many_versions_stays_what_it_was(
+    first: set[int], steps: list[tuple[int, int, set[int]]]
+) -> None:
+    """Versions are made of any earlier one: what was remembered of the latest must not show."""
+    versions = [(tuple(sorted(first)), first)]
+    for which, how, members in steps:
+        old, model = versions[which % len(versions)]
+        argument = tuple(sorted(members))
+        if how == 0:
+            new, expected = union(old, argument, is_map=False), model | members
+        elif how == 1:
+            new, expected = subtract(old, argument), model - members
+        else:
+            new, expected = apply_difference(old, argument, is_map=False), model ^ members
+        versions.append((new, expected))
+        assert new == tuple(sorted(expected))
+        removed, added = removed_added(old, new)
+        assert (set(removed), set(added)) == (model - expected, expected - model)
+    for version, model in versions:
+        assert version == tuple(sorted(model))
+
+
 def test_duplicates_are_refused() -> None:
     with pytest.raises(OvsdbError, match="set contains duplicate"):
         distinct([1, 2, 1])

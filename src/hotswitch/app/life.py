@@ -30,7 +30,7 @@ from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
-from hotswitch.kernel.link_monitor import LinkMonitor
+from hotswitch.kernel.link_monitor import LinkMonitor, Overflow
 from hotswitch.ovsdb import coverage, vlog
 from hotswitch.ovsdb.caller import usable_servers
 from hotswitch.ovsdb.coverage import Coverage
@@ -132,7 +132,7 @@ class Life:
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
             with (
-                _watching(monitor, follow),
+                _watching(monitor, follow, service.events.links_lost),
                 _every(_RETRY_PERIOD, partial(_follow, macvlans, links, again=True)),
                 _every(_AGEING_PERIOD, service.age),
                 _every(_TICK_PERIOD, reconciler.tick),
@@ -288,13 +288,18 @@ async def _listen(server: ControlServer) -> None:
 
 
 @contextmanager
-def _watching(monitor: LinkMonitor, follow: Callable[[], None]) -> Iterator[None]:
+def _watching(
+    monitor: LinkMonitor, follow: Callable[[], None], lost: Callable[[], None]
+) -> Iterator[None]:
     """Follow the kernel's links at once; what has come until then is one change."""
     loop = asyncio.get_running_loop()
 
     def ready() -> None:
-        if monitor.read():
+        told = monitor.read()
+        if told:
             follow()
+        if Overflow() in told:
+            lost()
 
     loop.add_reader(monitor.fileno(), ready)
     try:

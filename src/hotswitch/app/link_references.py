@@ -6,8 +6,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from hotswitch.app.control.method import RequestError
+from hotswitch.base.shared import SharedMap
 from hotswitch.kernel.links import Link
+from hotswitch.ports.adoption import Rule
 from hotswitch.ports.members import Member
+from hotswitch.ports.patterns import Pattern, read_pattern
 from hotswitch.ports.selector import By, Selector
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
 from hotswitch.switch.link_table import LinkTable
@@ -49,7 +52,11 @@ def _waits_for(port: DesiredPort, name: str, *, is_port: bool) -> bool:
 
 
 def renamed(desired: Desired, old: str, new: str) -> Desired:
-    """What is wanted with `new` in the place of `old` wherever a link is selected by that name."""
+    """What is wanted with `new` in the place of `old` wherever a link is meant by that name.
+
+    In a rule for adoption that is a pattern without wildcards; the first of several stays, for it
+    is also the port's name. Raises PortTextError if no pattern can be called so.
+    """
     bridges = {name: _bridge(each, old, new) for name, each in desired.bridges.items()}
     if all(bridges[name] is each for name, each in desired.bridges.items()):
         return desired
@@ -62,8 +69,20 @@ def _bridge(bridge: DesiredBridge, old: str, new: str) -> DesiredBridge:
         for name, before in bridge.ports.items()
         if (port := _port(before, old, new)) is not before
     }
-    ports = MappingProxyType({**bridge.ports, **changed})
-    return replace(bridge, ports=ports) if changed else bridge
+    adopt = tuple(_rule(each, old, new) for each in bridge.adopt)
+    if not changed and adopt == bridge.adopt:
+        return bridge
+    ports = SharedMap(bridge.ports).having(changed)
+    return replace(bridge, ports=ports, adopt=adopt)
+
+
+def _rule(rule: Rule, old: str, new: str) -> Rule:
+    stays = rule.patterns[:1] if len(rule.patterns) > 1 else ()
+    others = rule.patterns[len(stays) :]
+    if Pattern(old) not in others:
+        return rule
+    named = (read_pattern(new) if each == Pattern(old) else each for each in others)
+    return replace(rule, patterns=(*stays, *named))
 
 
 def _port(port: DesiredPort, old: str, new: str) -> DesiredPort:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
 from hotswitch.app.control.method import RequestError
+from hotswitch.app.events.feed import Feed
 from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
@@ -54,6 +56,7 @@ class Service:
 
     stop: ends the daemon, and returns when it has ended; with True the forwarding too.
     turns: held while the switch is changed, where others change it too.
+    wall: seconds since 1970, for events.
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class Service:
         clock: Clock,
         stop: Callable[[bool], Awaitable[None]],
         turns: asyncio.Lock | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.switch = switch
         self.registry = registry
         self.clock = clock
+        self.events = Feed(switch, wall)
         self.stop = stop
         self._store = store
         self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out, turns)
@@ -163,7 +168,7 @@ class Service:
 
     def age(self) -> None:
         """Forget addresses that have been silent for too long."""
-        for error in self.switch.age(self.clock.now()):
+        for error in self.switch.age(self.clock.now(), self.events.addresses):
             _log.error("ageing: %s", error)
 
     async def _wish(self, wish: Wish) -> None:

@@ -19,7 +19,7 @@ ACTED_ON: Mapping[str, tuple[str, ...]] = _names(
     Port="name interfaces tag trunks vlan_mode fake_bridge other_config",
     Interface="name type options mac mtu_request ofport_request other_config",
     Manager="target max_backoff inactivity_probe other_config",
-    SSL="private_key certificate ca_cert",
+    SSL="private_key certificate ca_cert bootstrap_ca_cert",
 )
 """What is wanted is read from these. Manager and SSL are the database server's own."""
 
@@ -75,9 +75,6 @@ NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
         "cfm_mpid": None,
         "lldp": {},
     },
-    "SSL": {
-        "bootstrap_ca_cert": False,
-    },
 }
 """A switch's settings that hotswitch keeps but does not act on, and what is the same without it."""
 
@@ -94,6 +91,8 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "forward-bpdu": "`true` passes frames to reserved group addresses on",
         "hwaddr": "the Ethernet address of the local port's device",
         "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
+        "adopt": "hotswitch's own: rules by which devices become ports as they appear, such as "
+        "`tap*.* tag=5; kind=veth,lxc* trunks=10,20`",
         "default-lifecycle": "hotswitch's own: the lifecycle of ports that have none of their own",
     },
     "Port": {
@@ -102,6 +101,7 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "lifecycle": "hotswitch's own: what becomes of the port without a device: `static`, "
         "`ephemeral` or `grace=SECONDS`",
         "transient": "`true` is the lifecycle `ephemeral`, if `lifecycle` says nothing else",
+        "master": "hotswitch's own: the Linux bridge that the device is in; none if not given",
         "vif": "hotswitch's own: `true` makes several interfaces one port, of which one forwards",
     },
     "Interface": {

@@ -11,12 +11,13 @@ from hotswitch.config.assembly import MOST_PORTS, Assembly
 from hotswitch.config.claims import Claims
 from hotswitch.config.follow import News, follow
 from hotswitch.config.notes import Note
-from hotswitch.config.read_bridge import BridgeReading, read_bridge
+from hotswitch.config.read_bridge import BridgeReading, read_bridge, without_rules
 from hotswitch.config.read_port import PortReading, read_port
 from hotswitch.config.reading import STATISTICS_PERIOD, Reading
 from hotswitch.config.rows import Row, Tables, Uuid, members, number, pairs, the_root
 from hotswitch.config.settings import Remarker, boolean, whole_number
 from hotswitch.switch.desired import Desired, DesiredBridge
+from hotswitch.switch.template import overlapping
 
 _MILLISECOND = 1_000_000
 _EMPTY: Mapping[Uuid, Row] = {}
@@ -101,7 +102,7 @@ class Reader:
             if known is None or known[0] is not row:
                 known = self._bridges[uuid] = row, read_bridge(uuid, row)
             found[uuid] = known[1]
-        return dict(sorted(found.items(), key=lambda item: item[1].name))
+        return _apart(dict(sorted(found.items(), key=lambda item: item[1].name)))
 
     def _read_ports(
         self, tables: Tables, bridge_uuid: Uuid, bridge: BridgeReading
@@ -150,6 +151,21 @@ class _RememberedPort:
         )
 
 
+def _apart(bridges: dict[Uuid, BridgeReading]) -> dict[Uuid, BridgeReading]:
+    """The bridges, of which each device fits the rules of one at most: the first."""
+    with_rules: list[DesiredBridge] = []
+    for uuid, reading in bridges.items():
+        bridge = reading.bridge
+        if bridge is None or not bridge.adopt:
+            continue
+        wrong = next(filter(None, (overlapping(bridge, each) for each in with_rules)), "")
+        if wrong:
+            bridges[uuid] = without_rules(reading, uuid, wrong)
+        else:
+            with_rules.append(bridge)
+    return bridges
+
+
 def _with_root(found: Reading, tables: Tables, uuid: Uuid, root: Row) -> Reading:
     """The reading with what the row of Open_vSwitch says, and what is beside all bridges."""
     remarks = Remarker("Open_vSwitch", uuid, "")
@@ -167,7 +183,7 @@ def _with_root(found: Reading, tables: Tables, uuid: Uuid, root: Row) -> Reading
         next_cfg=number(root, "next_cfg") or 0,
         statistics_period=max(period * _MILLISECOND, STATISTICS_PERIOD),
         counts_host=counts_host,
-        root_notes=(*remarks.notes, *_beside(tables, root, found.bridges)),
+        root_notes=(*remarks.notes, *_beside(tables, found.bridges)),
     )
 
 
@@ -197,12 +213,8 @@ def _shared(bridge: DesiredBridge, last: Mapping[str, DesiredBridge]) -> Desired
     return then if then == bridge else bridge
 
 
-def _beside(tables: Tables, root: Row, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
+def _beside(tables: Tables, bridges: Mapping[Uuid, BridgeReading]) -> Iterator[Note]:
     """Notes about rows that are in no bridge, and have no status themselves."""
-    for uuid in members(root, "ssl"):
-        remarks = Remarker("SSL", uuid, "")
-        remarks.look_through(tables.get("SSL", _EMPTY).get(uuid, {}))
-        yield from remarks.notes
     for row in tables.get("Flow_Sample_Collector_Set", _EMPTY).values():
         for uuid in members(row, "bridge"):
             if uuid in bridges:

@@ -65,6 +65,9 @@ def read_port(bridge: str, address: int, uuid: Uuid, row: Row, interfaces: Table
     found.sort(key=lambda item: text(item[1], "name"))
     names = tuple((each, text(interface, "name")) for each, interface in found)
     is_vif = remarks.setting(pairs(row, "other_config"), "vif", boolean, False)
+    if is_vif and bridge in (remarks.name, *(name for _, name in names)):
+        remarks.ignore("other_config:vif (it is the bridge's local port)")
+        is_vif = False
     if not found or (len(found) > 1 and not is_vif):
         why = f"port {remarks.name} has {len(found)} interfaces; bonds are not supported yet"
         if not found:
@@ -110,7 +113,7 @@ def _port(
     member = read_member(interface, of_interface)
     if kind is not PortKind.SYSTEM:
         why = f"the device of a {kind} interface is made for it"
-        of_port.ignore_keys(row, "other_config", ("lifecycle",), why)
+        of_port.ignore_keys(row, "other_config", ("lifecycle", "master"), why)
         of_interface.ignore_keys(interface, "other_config", ("link", "follow-rename"), why)
         member = Member(name, metadata=member.metadata)
     port = replace(
@@ -123,6 +126,7 @@ def _port(
         mtu=_mtu(kind, interface, of_interface),
         lifecycle=common.lifecycle if kind is PortKind.SYSTEM else None,
         namespace=_namespace(kind, interface, of_interface, is_local=is_local),
+        master=common.master if kind is PortKind.SYSTEM else "",
         links=() if member == Member(name) else (member,),
     )
     if is_local and text(interface, "mac"):
@@ -186,6 +190,7 @@ def _common(
         lifecycle=of_port.setting(
             settings, "lifecycle", lifecycle, EPHEMERAL if transient else None
         ),
+        master=settings.get("master", ""),
         metadata=metadata(row),
     )
 

@@ -36,7 +36,7 @@ RETRY_PERIOD = 5_000_000_000
 """Nanoseconds after which what failed is tried again."""
 
 _AT_ONCE = 100
-"""Rows of statistics in one transaction: between two of them events of links are seen to."""
+"""Rows whose statistics are seen to at once: between two of them events of links are seen to."""
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ class Reconciler:
             self._note_failures(self._switch.links_changed())
         except HotswitchError as error:
             self._note_failures([error])
-        self._pending.note(self._switch.take_departed(), self._reading)
+        self._pending.note(self._switch, self._reading)
         self._woken.set()
 
     def tick(self) -> None:
@@ -183,7 +183,7 @@ class Reconciler:
         """Bring the switch and the database together once."""
         async with self._turns:
             self._woken.clear()
-            self._pending.note(self._switch.take_departed(), self._reading)
+            self._pending.note(self._switch, self._reading)
             if not self._database.is_current:
                 if self._has_begun:
                     await self._make_so(self._reading)
@@ -196,15 +196,22 @@ class Reconciler:
             await self._write(reading, is_in_force=await self._make_so(reading))
 
     def _wanted(self, reading: Reading) -> Desired:
-        """What the database wants, but for ports that went with their devices."""
-        self._pending.note(self._switch.take_departed(), reading)
-        return self._pending.wanted(reading)
+        """What the database wants, and what devices have made of it."""
+        return self._pending.wanted(self._switch, reading)
 
     async def _follow_devices(self, reading: Reading) -> Reading:
-        """Have the database want what devices have made of it; what it says then."""
-        operations = edit(self._database.tables(), reading, self._wanted(reading))
-        if operations:
+        """Have the database want what devices have made of it; what it says then.
+
+        Rows of ports that have gone go first: a device of the same name gets rows of its own.
+        """
+        self._pending.note(self._switch, reading)
+        if operations := edit(self._database.tables(), reading, self._pending.left(reading)):
             await self._database.change(operations)
+            reading = self._reading = self._read()
+        wanted, adopted = self._wanted(reading), self._pending.adopted
+        if operations := edit(self._database.tables(), reading, wanted):
+            await self._database.change(operations)
+            self._pending.kept(adopted)
             reading = self._reading = self._read()
         return reading
 
@@ -236,6 +243,9 @@ class Reconciler:
     async def _write(self, reading: Reading, *, is_in_force: bool) -> None:
         try:
             reading = await self._follow_devices(reading)
+            if self._wanted(reading) != self._switch.desired:  # others have written meanwhile
+                is_in_force = False
+                self._woken.set()
             in_force = reading.next_cfg if is_in_force else None
             status = self._switch.statuses()
             changed = list(differing(self._status, status))
@@ -260,14 +270,18 @@ class Reconciler:
 
     async def _write_statistics(self, reading: Reading, picture: Picture) -> None:
         counted = await self._count(picture)
-        counters = self._devices.counters()
-        tables = self._database.tables()
-        updates = statistics_updates(tables, reading, picture, counted, counters)
-        if reading.counts_host:
-            updates += host_updates(tables, await asyncio.to_thread(self._devices.host))
-        for first in range(0, len(updates), _AT_ONCE):
-            await self._database.transact(updates[first : first + _AT_ONCE])
+        counters = await asyncio.to_thread(self._devices.counters)
+        interfaces = list(reading.interfaces)
+        for first in range(0, len(interfaces), _AT_ONCE):
+            some = interfaces[first : first + _AT_ONCE]
+            tables = self._database.tables()
+            if updates := statistics_updates(tables, reading, picture, counted, counters, some):
+                await self._database.transact(updates)
             await asyncio.sleep(0)
+        if reading.counts_host:
+            said = await asyncio.to_thread(self._devices.host)
+            if updates := host_updates(self._database.tables(), said):
+                await self._database.transact(updates)
 
     async def _count(self, picture: Picture) -> dict[str, Mapping[str, PortStatistics]]:
         counted = {}

@@ -186,15 +186,17 @@ def statistics_updates(
     picture: Picture,
     counted: Mapping[str, Mapping[str, PortStatistics]],
     counters: Mapping[int, LinkCounters],
+    some: Iterable[Uuid] | None = None,
 ) -> list[Update]:
-    """What brings `Interface.statistics` to what is.
+    """What brings `Interface.statistics` to what is, of all rows or of some.
 
     counted: by the switch, by bridge and port; nothing is written for bridges that are not in it.
     counters: by the kernel, by link.
     """
     interfaces = tables.get("Interface", {})
     found = []
-    for uuid, place in reading.interfaces.items():
+    for uuid in reading.interfaces if some is None else some:
+        place = reading.interfaces[uuid]
         row = interfaces.get(uuid)
         port = picture.port(place.bridge, place.name)
         if row is None or (port and place.bridge not in counted):

@@ -98,10 +98,10 @@ def _row_to_json(table: TableSchema, change: Change) -> Json:
     # Most data are not only equal but the same, which takes no look at each column to see.
     for column in compress(table.columns, map(is_not, before, new)):
         index, type_ = column.index, column.type
-        datum = new[index]
-        if datum == before[index] or column.ephemeral or index == UUID_INDEX:
+        was, datum = before[index], new[index]
+        if column.ephemeral or index == UUID_INDEX:
             continue
-        json[column.name] = type_.write(
-            datum if inserted else type_.difference(before[index], datum)
-        )
+        if len(was) == len(datum) and was == datum:
+            continue
+        json[column.name] = type_.write(datum if inserted else type_.difference(was, datum))
     return json

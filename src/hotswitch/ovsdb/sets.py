@@ -45,7 +45,7 @@ def union(datum: Datum, more: Datum, *, is_map: bool) -> Datum:
             there = datum[place]
             if there == member or (is_map and there[0] == member[0]):
                 return datum
-        return _inserted(datum, place, member)
+        return _latest.inserted(datum, place, member)
     if is_map:
         return tuple(sorted((dict(more) | dict(datum)).items()))
     missing = set(more).difference(datum)
@@ -80,32 +80,43 @@ def removed_added(old: Datum, new: Datum) -> tuple[Sequence[Atom], Sequence[Atom
 
 class _Latest:
     """Remembers the latest two large data, and what differs: whoever made one of the other knows,
-    and a commit asks for its references, its log record and its monitors."""
+    and a commit asks for its references, its log record and its monitors.
+
+    And it has the new one's members as a list: a bridge with thousands of ports mostly gets one
+    more, and then one more.
+    """
 
     def __init__(self) -> None:
         self._known: tuple[Datum, Datum, tuple[list[Atom], list[Atom]]] = ((), (), ([], []))
+        self._members: list[Atom] | None = None
 
     def removed_added(self, old: Datum, new: Datum) -> tuple[list[Atom], list[Atom]]:
         known_old, known_new, result = self._known
         if known_old is not old or known_new is not new:
             result = _compare(*_differing(old, new))
-            self._known = old, new, result
+            self._known, self._members = (old, new, result), None
         return result
 
     def made(self, old: Datum, new: Datum, removed: list[Atom], added: list[Atom]) -> Datum:
         """Return `new`, which was made of `old`."""
         if len(old) > _SMALL or len(new) > _SMALL:
-            self._known = old, new, (removed, added)
+            self._known, self._members = (old, new, (removed, added)), None
+        return new
+
+    def inserted(self, datum: Datum, place: int, member: Atom) -> Datum:
+        """Return `datum` with one member more."""
+        if len(datum) < _SMALL:
+            return (*datum[:place], member, *datum[place:])
+        members = self._members
+        if members is None or self._known[1] is not datum:
+            members = list(datum)
+        members.insert(place, member)
+        new = tuple(members)
+        self._known, self._members = (datum, new, ([], [member])), members
         return new
 
 
 _latest = _Latest()
-
-
-def _inserted(datum: Datum, place: int, member: Atom) -> Datum:
-    members = list(datum)
-    members.insert(place, member)
-    return _latest.made(datum, tuple(members), [], [member])
 
 
 def _compare(old: Datum, new: Datum) -> tuple[list[Atom], list[Atom]]:
@@ -136,7 +147,7 @@ def apply_difference(old: Datum, delta: Datum, *, is_map: bool) -> Datum:
         place = bisect_left(old, member)
         if place < len(old) and old[place] == member:
             return _latest.made(old, old[:place] + old[place + 1 :], [member], [])
-        return _inserted(old, place, member)
+        return _latest.inserted(old, place, member)
     if not is_map:
         return tuple(sorted(set(old).symmetric_difference(delta)))
     result = dict(old)

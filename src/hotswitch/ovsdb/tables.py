@@ -101,7 +101,8 @@ def reference_changes(
         index = reference.index
         before = () if old is None else old[index]
         after = () if new is None else new[index]
-        if before is after or before == after:
+        # The length tells of most large sets; a tuple's comparison begins with the members.
+        if before is after or (len(before) == len(after) and before == after):
             continue
         row = old if new is None else new
         itself = None if row is None else row[UUID_INDEX][0]

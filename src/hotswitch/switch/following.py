@@ -10,7 +10,7 @@ from hotswitch.base.shared import SharedMap
 from hotswitch.model.port import Port
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import lives_of
+from hotswitch.switch.binding import lives_of, master_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.layout import Layout, PortKey, finder
@@ -106,7 +106,7 @@ def _lives_on(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bo
         if is_own(owner, layout.links, link):
             if wanted.namespace:
                 return True
-        else:
+        elif not wanted.master or master_of(link, layout.links) == wanted.master:
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
                     return True

@@ -280,6 +280,19 @@ class KeepName:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkLetGo:
+    """Mark a link that was a port and that the bridge is not to adopt again."""
+
+    bridge: str
+    port: str
+    index: int
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: remember that link {self.index} was let go as port {self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class TakeNames:
     """Take alternative names away that a link was given."""
 
@@ -314,5 +327,6 @@ Step: TypeAlias = (
     | SetMtu
     | MoveLink
     | KeepName
+    | MarkLetGo
     | TakeNames
 )

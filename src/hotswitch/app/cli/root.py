@@ -19,6 +19,7 @@ NOUNS = {
     "fdb": "Show, add and flush addresses.",
     "table": "Show the entries that packets go through.",
     "stats": "Show what ports and bridges have counted.",
+    "events": "Follow what happens to bridges, ports and addresses.",
     "top": "Watch the rates of all ports.",
     "trace": "Walk a packet through the live pipeline.",
     "program": "Show the programs that forward.",

@@ -7,6 +7,7 @@ from hotswitch.app.host_links import HostLinks
 from hotswitch.app.methods import (
     addresses,
     bridges,
+    events,
     general,
     links,
     ports,
@@ -21,7 +22,7 @@ from hotswitch.ports.vnics_macvlan import Macvlans
 
 def all_methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Method, ...]:
     """The whole table."""
-    rooms = (bridges, ports, addresses, tables, traces, programs, general)
+    rooms = (bridges, ports, addresses, tables, traces, programs, events, general)
     return (
         *(method for room in rooms for method in room.methods(service)),
         *links.methods(service, host, macvlans),

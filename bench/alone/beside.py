@@ -1,0 +1,167 @@
+"""One port more beside many, and a device that appears while the database is busy.
+
+From a transaction to `cur_cfg`, over a connection that does nothing else: what a client takes for
+itself is not in it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench import lab
+from bench.database.client import Client
+from bench.results import Row
+from bench.subjects.hotswitch import ready_daemon, stop_forwarding
+from hotswitch.base.errors import HotswitchError
+from hotswitch.kernel import link_actions, netns
+
+COUNTS = (10, 4_000)
+"""Ports that are there already."""
+
+_MORE = 21
+_EVENTS = 200
+_DATABASE = "Open_vSwitch"
+_PATIENCE = 60_000
+"""Milliseconds."""
+
+
+def measure(note: Callable[[str], None]) -> list[Row]:
+    """Rows; what can't be done has the reason in the number's place."""
+    rows: list[Row] = []
+    for count in COUNTS:
+        note(f"beside {count:,} ports")
+        try:
+            rows += _beside(count)
+        except HotswitchError as error:
+            rows.append(Row(f"one port beside {count:,}", str(error), ""))
+    return rows
+
+
+def _beside(count: int) -> list[Row]:
+    namespace = f"ports{count}"
+    lab.add_namespace(namespace)
+    with netns.inside(namespace):
+        for number in range(count + _MORE):
+            link_actions.create_veth(f"p{number}", f"q{number}")
+    with tempfile.TemporaryDirectory(dir="/run") as name:
+        folder = Path(name)
+        with ready_daemon(folder, namespace):
+            bridge = _Bridge(folder / "run" / "db.sock")
+            together = bridge.add([f"p{number}" for number in range(count)])
+            seconds = [bridge.add([f"p{count + number}"]) for number in range(_MORE)]
+            late = [f"late{number}" for number in range(_EVENTS)]
+            bridge.add(late)
+            with _load(folder / "run" / "db.sock"), netns.inside(namespace):
+                delays = [_appearance(bridge, each) for each in late]
+            bridge.close()
+        stop_forwarding(folder, namespace)
+    percentiles = statistics.quantiles(delays, n=100)
+    title = f"beside {count:,}"
+    return [
+        Row(f"{count:,} ports in one transaction", together, "s"),
+        Row(f"one port {title}", 1000 * statistics.median(seconds), "ms", f"one port {title}"),
+        Row(f"a device appears {title}, busy: p50", 1000 * percentiles[49], "ms"),
+        Row(f"a device appears {title}, busy: p99", 1000 * percentiles[98], "ms", f"p99 {title}"),
+    ]
+
+
+class _Bridge:
+    """The bridge br0 in a daemon's database."""
+
+    def __init__(self, path: Path) -> None:
+        self._client = Client(path)
+        row = {"name": "br0"}
+        insertion = {"op": "insert", "table": "Bridge", "uuid-name": "br", "row": row}
+        self._transact(insertion, _reference("Open_vSwitch", "bridges", ["br"]))
+        self._done = 0
+
+    def add(self, names: list[str]) -> float:
+        """Seconds until ports of these names are in force."""
+        began = time.perf_counter()
+        operations: list[dict[str, Any]] = []
+        for number, name in enumerate(names):
+            port = {"name": name, "interfaces": ["named-uuid", f"i{number}"]}
+            operations += [
+                _insertion("Interface", f"i{number}", {"name": name}),
+                _insertion("Port", f"p{number}", port),
+            ]
+        operations.append(_reference("Bridge", "ports", [f"p{n}" for n in range(len(names))]))
+        self._done += 1
+        following = {"next_cfg": self._done}
+        update = {"op": "update", "table": "Open_vSwitch", "where": [], "row": following}
+        self._transact(*operations, update)
+        self.wait("Open_vSwitch", [], "==", {"cur_cfg": self._done})
+        return time.perf_counter() - began
+
+    def wait(self, table: str, where: list[Any], until: str, row: dict[str, Any]) -> None:
+        """Until a row says this, or something else."""
+        self._transact(
+            {
+                "op": "wait",
+                "timeout": _PATIENCE,
+                "table": table,
+                "where": where,
+                "columns": list(row),
+                "until": until,
+                "rows": [row],
+            }
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def _transact(self, *operations: dict[str, Any]) -> None:
+        self._client.call("transact", [_DATABASE, *operations])
+
+
+def _appearance(bridge: _Bridge, name: str) -> float:
+    """Seconds from a device's making until the database says that it forwards."""
+    began = time.perf_counter()
+    link_actions.create_veth(name, f"x{name}")
+    bridge.wait("Interface", [["name", "==", name]], "!=", {"ofport": -1})
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _load(path: Path) -> Iterator[None]:
+    """Somebody else makes and deletes rows all the time."""
+    stop = threading.Event()
+
+    def work() -> None:
+        client = Client(path)
+        while not stop.is_set():
+            row = {"type": "linux-htb"}
+            client.call("transact", [_DATABASE, _insertion("QoS", "q", row)])
+            delete = {"op": "delete", "table": "QoS", "where": []}
+            client.call("transact", [_DATABASE, delete])
+        client.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join()
+
+
+def _insertion(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
+    return {"op": "insert", "table": table, "uuid-name": name, "row": row}
+
+
+def _reference(table: str, column: str, names: list[str]) -> dict[str, Any]:
+    members = ["set", [["named-uuid", each] for each in names]]
+    return {
+        "op": "mutate",
+        "table": table,
+        "where": [],
+        "mutations": [[column, "insert", members]],
+    }
