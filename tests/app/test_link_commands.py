@@ -131,14 +131,17 @@ def test_a_rename_takes_references_along(lab: Daemon) -> None:
 
 
 def test_a_rename_takes_rules_for_adoption_along(lab: Daemon) -> None:
-    lab.hotswitch("bridge", "set", "br0", "adopt", "tap0 tag=7; tap* tag=8; one+tap1 tag=9")
+    lab.hotswitch(
+        "bridge", "set", "br0", "adopt", "tap0 tag=7; tap* tag=8; one+tap1 vif=address tag=9"
+    )
     until(lambda: lab.ask("link show tap0")["port"] == "tap0", "it is adopted")
     lab.do("link rename tap0 web")
     lab.do("link rename tap1 db")
     rules = vsctl(lab, "get Bridge br0 other_config:adopt").strip('"')
-    assert rules == "web tag=7; tap* tag=8; one+db tag=9"
+    assert rules == "web tag=7; tap* tag=8; one+db vif=address tag=9"
     lab.do("bridge add br1")
-    lab.hotswitch("bridge", "set", "br1", "adopt", "core tag=1")
+    done = lab.hotswitch("bridge", "set", "br1", "adopt", "core tag=1")
+    assert done.returncode == 0, done.stderr
     before = names(lab)
     assert "would fit rules of bridge" in lab.refuse("link rename web core")
     assert "no pattern of names" in lab.refuse("link rename web we+b")

@@ -54,8 +54,8 @@ def _waits_for(port: DesiredPort, name: str, *, is_port: bool) -> bool:
 def renamed(desired: Desired, old: str, new: str) -> Desired:
     """What is wanted with `new` in the place of `old` wherever a link is meant by that name.
 
-    In a rule for adoption that is a pattern without wildcards; the first of several stays, for it
-    is also the port's name. Raises PortTextError if no pattern can be called so.
+    In a rule for adoption that is a pattern that is just this name. Raises PortTextError if none
+    can be called `new`.
     """
     bridges = {name: _bridge(each, old, new) for name, each in desired.bridges.items()}
     if all(bridges[name] is each for name, each in desired.bridges.items()):
@@ -77,12 +77,10 @@ def _bridge(bridge: DesiredBridge, old: str, new: str) -> DesiredBridge:
 
 
 def _rule(rule: Rule, old: str, new: str) -> Rule:
-    stays = rule.patterns[:1] if len(rule.patterns) > 1 else ()
-    others = rule.patterns[len(stays) :]
-    if Pattern(old) not in others:
+    if Pattern(old) not in rule.patterns:
         return rule
-    named = (read_pattern(new) if each == Pattern(old) else each for each in others)
-    return replace(rule, patterns=(*stays, *named))
+    named = (read_pattern(new) if each == Pattern(old) else each for each in rule.patterns)
+    return replace(rule, patterns=tuple(named))
 
 
 def _port(port: DesiredPort, old: str, new: str) -> DesiredPort:
