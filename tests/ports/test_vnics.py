@@ -35,10 +35,14 @@ class Scene:
 
     def life(self) -> Macvlans:
         """A daemon's life begins."""
-        made = Macvlans(self.path, OWNER, lambda: None)
+        made = Macvlans(self.path, OWNER, look)
         made.recover()
-        made.follow(LinkSnapshot.of(list_links()).by_name)
+        made.follow()
         return made
+
+
+def look() -> LinkSnapshot:
+    return LinkSnapshot.of(list_links())
 
 
 @pytest.fixture
@@ -178,7 +182,7 @@ def test_what_fails_changes_nothing(scene: Scene) -> None:
 
 
 def test_what_can_not_be_kept_is_not_made(scene: Scene) -> None:
-    life = Macvlans(scene.path.parent / "gone" / "vnics", OWNER, lambda: None)
+    life = Macvlans(scene.path.parent / "gone" / "vnics", OWNER, look)
     with pytest.raises(VnicError, match="can't write"):
         life.add("vnic0", base(), "", 0)
     assert life.vnics == () and there(scene) == (set(), set())
@@ -206,14 +210,12 @@ def test_a_failure_is_tried_again_only_when_asked(
     assert made
     link_actions.delete(made.index)
     taker = link_actions.create("vnic0", "bridge")
-    seen = LinkSnapshot.of(list_links()).by_name
     for _ in range(2):
-        life.follow(seen)
+        life.follow()
         assert "did not make" in life.error_of(life.vnics[0])
     link_actions.delete(taker.index)
-    seen = LinkSnapshot.of(list_links()).by_name
-    life.follow(seen)
+    life.follow()
     assert get_link("vnic0") is None
-    life.follow(seen, again=True)
+    life.follow(again=True)
     assert get_link("vnic0") is not None and life.error_of(life.vnics[0]) == ""
     assert vnics_macvlan.life_of(base()) == vnics_macvlan.life_of(base()) > 0

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 import hotswitch
 from hotswitch.app import appctl
 from hotswitch.app.control import method
+from hotswitch.app.control.method import Method
 from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
+from hotswitch.app.files.desk import Desk
+from hotswitch.app.files.mounted import FileTree, take_away
 from hotswitch.app.host_links import HostLinks
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
@@ -67,6 +70,7 @@ class Life:
         in the run directory.
     tls: for `ssl:` and `pssl:`; None: as the database's SSL table says, if it is in this process.
     group: the numeric group that may use the sockets as well, or None.
+    tree: whether the switch is shown as a tree of files.
     """
 
     def __init__(
@@ -78,7 +82,9 @@ class Life:
         *,
         tls: Tls | None = None,
         group: int | None = None,
+        tree: bool = True,
     ) -> None:
+        self._tree = tree
         self._tls = tls
         self._group = group
         self._engine = engine
@@ -122,18 +128,23 @@ class Life:
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
             macvlans.recover()
+            macvlans.follow()
 
             def follow() -> None:
                 reconciler.links_changed()
-                _follow(macvlans, links)
+                macvlans.follow()
 
-            _follow(macvlans, links)
-            commands, events = _commands(service, database, host, macvlans)
+            methods = all_methods(service, host, macvlans)
+            commands, events = _commands(service, database, methods)
+            files = FileTree(self._files.tree, Desk(service, methods), self._group)
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
+            self._heed_signals()
+            if self._tree:
+                await files.start()
             with (
                 _watching(monitor, follow, service.events.links_lost),
-                _every(_RETRY_PERIOD, partial(_follow, macvlans, links, again=True)),
+                _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
                 _every(_AGEING_PERIOD, service.age),
                 _every(_TICK_PERIOD, reconciler.tick),
                 _every(coverage.PERIOD, events.sample),
@@ -141,6 +152,7 @@ class Life:
                 self._announce(service)
                 await self._ending.wait()
             notify("STOPPING=1")
+            await files.stop()
             await server.hang_up(but=self._leaving)
             await service.close()
             await database.close()
@@ -197,6 +209,7 @@ class Life:
             raise reason
         lock = Lock(self._files.lock)
         lock.take()
+        take_away(self._files.tree)
         if self._namespace is not None:
             netns.enter(self._namespace)
         return lock
@@ -212,10 +225,14 @@ class Life:
         self._stop(stop_forwarding)
         await self._ended.wait()
 
-    def _announce(self, service: Service) -> None:
+    def _heed_signals(self) -> None:
+        """Before libfuse does. Who ignores SIGHUP, as nohup does, means it."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop, False)
+
+    def _announce(self, service: Service) -> None:
         bridges = service.desired.bridges.values()
         _log.info(
             "ready",
@@ -244,10 +261,7 @@ class Life:
 
 
 def _commands(
-    service: Service,
-    database: ConfigDatabase | ExternalConfig,
-    host: HostLinks,
-    macvlans: Macvlans,
+    service: Service, database: ConfigDatabase | ExternalConfig, methods: tuple[Method, ...]
 ) -> tuple[Commands, Coverage]:
     """What the control socket understands, and the events that are counted."""
     commands = Commands(f"hotswitch {hotswitch.__version__}")
@@ -260,17 +274,8 @@ def _commands(
     counted = Coverage(*events)
     coverage.register(commands, counted, usage)
     appctl.register(commands, service)
-    method.register(commands, all_methods(service, host, macvlans))
+    method.register(commands, methods)
     return commands, counted
-
-
-def _follow(macvlans: Macvlans, links: KernelLinks, *, again: bool = False) -> None:
-    """Make vNICs whose links have come."""
-    if macvlans.vnics:
-        try:
-            macvlans.follow(links.look().by_name, again=again)
-        except HotswitchError as error:
-            _log.error("vNICs: %s", error)
 
 
 class ListenError(HotswitchError):

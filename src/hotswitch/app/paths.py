@@ -39,6 +39,11 @@ class RunDirectory:
         """Locked while a daemon runs; holds its process id."""
         return self.path / "hotswitchd.lock"
 
+    @property
+    def tree(self) -> Path:
+        """Where the tree of files is mounted."""
+        return self.path / "sys"
+
 
 def beside(database: Path, suffix: str) -> Path:
     """A file that belongs to a database's file, and is in the same directory."""

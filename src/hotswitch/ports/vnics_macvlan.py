@@ -21,9 +21,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
+from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import link_actions, netlink, netns
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link, get_link, list_links
@@ -39,14 +41,22 @@ _BRIDGE_MODE = 4
 _log = logging.getLogger(__name__)
 
 
+class Named(Protocol):
+    """Links, found by name and by alternative name."""
+
+    @property
+    def by_name(self) -> Mapping[str, Link]:
+        """All of them."""
+
+
 class Macvlans:
     """All of one daemon. Use it in the thread whose network namespace is the daemon's."""
 
-    def __init__(self, path: Path, owner: str, look: Callable[[], object]) -> None:
+    def __init__(self, path: Path, owner: str, look: Callable[[], Named]) -> None:
         """Know what is kept. Raises VnicError. Nothing is done before `recover`.
 
-        look: called when there is a new link here that may be elsewhere at once, so that whoever
-        follows links gets to know it. It raises HotswitchError.
+        look: tells the links here as they are now, by name and alternative name. It raises
+            HotswitchError.
         """
         self._look = look
         self._path = path
@@ -74,12 +84,19 @@ class Macvlans:
                 _delete(link)
         self.forget_gone()
 
-    def follow(self, links: Mapping[str, Link], *, again: bool = False) -> None:
-        """Make what is missing and can be made. links: by name and alternative name.
+    def follow(self, *, again: bool = False) -> None:
+        """Make what is missing and can be made. What fails is logged, and told by `error_of`.
 
         again: also what has failed. To try that at each news of links would go on for ever, for
         trying makes news.
         """
+        if not self._vnics:
+            return
+        try:
+            links = self._look().by_name
+        except HotswitchError as error:
+            _log.error("vNICs can't be followed: %s", error)
+            return
         for vnic in list(self._vnics.values()):
             if vnic.namespace or mark(self._owner, vnic.token) in links:
                 continue
@@ -182,7 +199,7 @@ class Macvlans:
             self._keep(known)
             link_actions.rename(link.index, vnic.name)
             if vnic.namespace:
-                self._look()
+                self._look()  # so that who follows links gets to know it
                 descriptor = netns.open_namespace(vnic.namespace)
                 try:
                     link_actions.move(link.index, descriptor)

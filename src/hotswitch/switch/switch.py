@@ -100,6 +100,11 @@ class Switch:
         departed, self._departed = self._departed, set()
         return sorted(departed)
 
+    @property
+    def adopted(self) -> frozenset[PortKey]:
+        """The ports that were adopted, or got a link so, and have not been taken yet."""
+        return frozenset(self._adopted)
+
     def take_adopted(self) -> list[PortKey]:
         """The ports that were adopted since the last time, or got a link so, and are wanted."""
         adopted, self._adopted = self._adopted, set()

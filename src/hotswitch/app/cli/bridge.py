@@ -24,6 +24,8 @@ _LIMIT = Word("address-limit", "address_limit", number(1, 1_000_000))
 _RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
 _ADOPT = Word("adopt", "adopt", or_none(text, ""))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
+SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT)
+"""What `bridge set` takes."""
 
 
 @click.group(name="bridge")
@@ -45,7 +47,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT)
+@words_argument(*SETTINGS)
 @shared_options
 def add(name: str, words: dict[str, Any]) -> None:
     """Make the bridge NAME.
@@ -84,7 +86,7 @@ def delete(name: str) -> None:
 
 @command.command("set")
 @click.argument("name", shell_complete=names.bridges)
-@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT)
+@words_argument(*SETTINGS)
 @shared_options
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.
