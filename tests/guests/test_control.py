@@ -6,11 +6,12 @@ import os
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hotswitch.guests.control import Control, connect
-from hotswitch.guests.errors import GuestError, RefusedError
+from hotswitch.guests.control import Control, with_daemon
+from hotswitch.guests.errors import AbsentError, GuestError, RefusedError
 
 _NOBODY = 65534
 
@@ -32,23 +33,46 @@ def _answering(path: Path, answer: bytes) -> threading.Thread:
     return thread
 
 
+def _ask(control: Control) -> Any:
+    return control.call("port/show", {"name": "tap7"})
+
+
 def test_answers(tmp_path: Path) -> None:
     for number, (answer, expected) in enumerate(
         (
             (b'{"id": 0, "result": {"a": [1]}, "error": null}', {"a": [1]}),
             (b'{"id": 0, "result": null, "error": "no such port"}', RefusedError("no such port")),
-            (b'{"id": 0, "resu', GuestError("lost the daemon at")),
+            (b'{"id": 0, "resu', AbsentError("lost the daemon at")),
         )
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
         thread = _answering(folder / "ctl.sock", answer)
-        with connect({"HOTSWITCH_RUN_DIR": str(folder)}) as control:
-            if isinstance(expected, GuestError):
-                with pytest.raises(type(expected), match=str(expected)):
-                    control.call("port/show", {"name": "tap7"})
-            else:
-                assert control.call("port/show", {"name": "tap7"}) == expected
+        environment = {"HOTSWITCH_RUN_DIR": str(folder)}
+        if isinstance(expected, GuestError):
+            with pytest.raises(type(expected), match=str(expected)):
+                with_daemon(environment, _ask)
+        else:
+            assert with_daemon(environment, _ask) == expected
+        thread.join()
+
+
+def test_a_daemon_is_awaited(tmp_path: Path) -> None:
+    """The first one ends in the middle of its answer, and the next one knows."""
+    begun: list[Control] = []
+    threads: list[threading.Thread] = []
+
+    def ask(control: Control) -> Any:
+        begun.append(control)
+        if len(begun) == 1:
+            (tmp_path / "ctl.sock").unlink()
+            threads.append(_answering(tmp_path / "ctl.sock", b'{"result": 7, "error": null}'))
+        return _ask(control)
+
+    threads.append(_answering(tmp_path / "ctl.sock", b'{"resu'))
+    assert with_daemon({"HOTSWITCH_RUN_DIR": str(tmp_path)}, ask, patience=20) == 7
+    assert len(begun) == 2
+    for thread in threads:
         thread.join()
 
 

@@ -8,14 +8,21 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from hotswitch.guests.errors import GuestError, RefusedError
+from hotswitch.guests.errors import AbsentError, GuestError, RefusedError
 
 RUN_DIRECTORY = "HOTSWITCH_RUN_DIR"
 _DEFAULT = "/run/hotswitch"
 _CHUNK = 1 << 16
+_PAUSE = 0.05
+"""Seconds."""
+PATIENCE = 5.0
+"""Seconds: longer than a daemon needs to start."""
+
+_Result = TypeVar("_Result")
 
 
 class Control:
@@ -45,7 +52,7 @@ class Control:
             ) from None
         except OSError as error:
             self._socket.close()
-            raise GuestError(
+            raise AbsentError(
                 f"no daemon answers at {path}: {error.strerror or error}",
                 remedy=f"start it: hotswitchd --run-dir {run_directory}",
             ) from error
@@ -57,7 +64,7 @@ class Control:
         self._socket.close()
 
     def call(self, method: str, parameters: Mapping[str, Any]) -> Any:
-        """Ask and wait for the answer. Raises RefusedError, or GuestError if there is none."""
+        """Ask and wait for the answer. Raises RefusedError; AbsentError; GuestError."""
         request = {"id": 0, "method": method, "params": [parameters]}
         try:
             self._socket.sendall(json.dumps(request).encode())
@@ -65,7 +72,7 @@ class Control:
         except TimeoutError:
             raise GuestError(f"the daemon at {self._path} does not answer") from None
         except OSError as error:
-            raise GuestError(f"lost the daemon at {self._path}: {error}") from error
+            raise AbsentError(f"lost the daemon at {self._path}: {error}") from error
         if reply["error"] is not None:
             raise RefusedError(str(reply["error"]))
         return reply["result"]
@@ -81,6 +88,21 @@ class Control:
         raise ConnectionResetError("it closed the connection")
 
 
-def connect(environment: Mapping[str, str]) -> Control:
-    """To the daemon of the run directory that the environment names. Raises GuestError."""
-    return Control(environment.get(RUN_DIRECTORY) or _DEFAULT)
+def with_daemon(
+    environment: Mapping[str, str], work: Callable[[Control], _Result], patience: float = 0.0
+) -> _Result:
+    """Work with the daemon of the run directory that the environment names. Raises GuestError.
+
+    patience: for so many seconds a daemon that is absent is awaited, and the work begun anew with
+    the next one: it may be that it is just being restarted.
+    """
+    directory = environment.get(RUN_DIRECTORY) or _DEFAULT
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with Control(directory) as control:
+                return work(control)
+        except AbsentError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE)

@@ -11,3 +11,7 @@ class GuestError(HotswitchError):
 
 class RefusedError(GuestError):
     """The daemon has refused a request."""
+
+
+class AbsentError(GuestError):
+    """No daemon answers, or it has ended before it did."""

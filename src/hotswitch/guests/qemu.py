@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.guests.control import Control, connect
+from hotswitch.guests.control import PATIENCE, Control, with_daemon
 from hotswitch.guests.errors import GuestError, RefusedError
 from hotswitch.guests.held_tap import held_taps
 from hotswitch.guests.place import Place, read_place
@@ -27,7 +27,7 @@ _PROGRAMS = ("hotswitch-ifup", "hotswitch-ifdown", "qemu-ifup", "qemu-ifdown")
 
 def ifup() -> int:
     """Make the tap a port; the exit code. With another than 0, QEMU does not start."""
-    return _run(sys.argv, _plug)
+    return _run(sys.argv, _plug, PATIENCE)
 
 
 def ifdown() -> int:
@@ -74,14 +74,13 @@ def _unplug(control: Control, program: str, tap: str) -> None:
             return
 
 
-def _run(arguments: Sequence[str], work: _Work) -> int:
+def _run(arguments: Sequence[str], work: _Work, patience: float = 0.0) -> int:
     program = os.path.basename(arguments[0])  # noqa: PTH119
     if len(arguments) != 2:
         print(f"usage: {program} TAP (called by QEMU)", file=sys.stderr)
         return 2
     try:
-        with connect(os.environ) as control:
-            work(control, arguments[0], arguments[1])
+        with_daemon(os.environ, lambda control: work(control, arguments[0], arguments[1]), patience)
     except HotswitchError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.guests.control import Control, connect
+from hotswitch.guests.control import PATIENCE, Control, with_daemon
 from hotswitch.guests.errors import GuestError
 from hotswitch.guests.place import Place
 from hotswitch.guests.plug import find, only_bridge, plug, unplug
@@ -52,11 +52,14 @@ def _carry_out(call: Call, environment: Mapping[str, str], store: Store) -> None
         _unplug(call, environment, store)
         return
     interface = read_interface(store, call, environment.get("bridge", ""))
-    with connect(environment) as control:
+    index = _renamed(call.device, interface.device(call))
+
+    def make(control: Control) -> tuple[int, str]:
         place = interface.place or Place(only_bridge(control))
         mtu = interface.mtu or _mtu_of(control, place.bridge)
-        index = _renamed(call.device, interface.device(call))
-        incarnation = plug(control, interface.request(place, mtu), index)
+        return mtu, plug(control, interface.request(place, mtu), index)
+
+    mtu, incarnation = with_daemon(environment, make, PATIENCE)
     store.write(_answers(call, interface, mtu, incarnation))
 
 
@@ -79,10 +82,13 @@ def _unplug(call: Call, environment: Mapping[str, str], store: Store) -> None:
     if not incarnation:
         return
     port, _ = names(store, call)
-    with connect(environment) as control:
+
+    def take_away(control: Control) -> None:
         found = find(control, port)
         if found and any(each["incarnation"] == incarnation for each in found["links"]):
             unplug(control, port, incarnation)
+
+    with_daemon(environment, take_away)
 
 
 def _memory(call: Call) -> str:

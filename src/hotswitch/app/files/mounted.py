@@ -82,8 +82,11 @@ class FileTree:
         try:
             os.close(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC))
         except OSError as error:
-            why = os.strerror(error.errno or errno.EIO)
-            raise FilesError(f"{_DEVICE}: {why}", remedy="load the kernel module fuse") from None
+            denied = error.errno in (errno.EACCES, errno.EPERM)
+            raise FilesError(
+                f"{_DEVICE}: {os.strerror(error.errno or errno.EIO)}",
+                remedy="run it as root" if denied else "load the kernel module fuse",
+            ) from None
         self._path.mkdir(mode=0o755, exist_ok=True)
 
     def _serve(self) -> None:
