@@ -141,7 +141,7 @@ class Life:
             await _listen(server)
             self._heed_signals()
             if self._tree:
-                await files.start()
+                files.start()
             with (
                 _watching(monitor, follow, service.events.links_lost),
                 _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),

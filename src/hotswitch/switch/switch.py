@@ -223,6 +223,8 @@ class Switch:
         adoption = adopt(self._desired, layout, self._settled, observed, is_start=is_start)
         if adoption.adopted:
             self._adopted.update(adoption.adopted)
+            # They have had their devices, even if these go before they are bound.
+            self._memory = replace(self._memory, seen=self._memory.seen | {*adoption.adopted})
             self._desired = adoption.desired
             layout = lay_out(self._desired, observed, self._settled)
         return layout
