@@ -106,6 +106,14 @@ class Service:
 
         await self._wish(Wish(edit_all, bridge, port, device_needed))
 
+    async def rewrite(self, edit: Callable[[Desired], Desired]) -> None:
+        """Want everything as `edit` has it from now on; returns when that is in force and kept.
+
+        Raises HotswitchError.
+        """
+        if edit(self.desired) is not self.desired:
+            await self._wish(Wish(edit, ""))
+
     async def add(self, bridge: DesiredBridge) -> None:
         """Want one more bridge. Raises HotswitchError."""
 

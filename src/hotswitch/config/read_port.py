@@ -125,6 +125,7 @@ def _port(
         mac=address if is_local else _address(kind, interface, of_interface),
         mtu=_mtu(kind, interface, of_interface),
         lifecycle=common.lifecycle if kind is PortKind.SYSTEM else None,
+        namespace=_namespace(kind, interface, of_interface, is_local=is_local),
         master=common.master if kind is PortKind.SYSTEM else "",
         links=() if member == Member(name) else (member,),
     )
@@ -234,6 +235,14 @@ def _address(kind: PortKind, interface: Row, remarks: Remarker) -> int:
         remarks.ignore(f"mac (the device of a {kind} interface keeps its own)")
         return 0
     return remarks.setting({"mac": given}, "mac", station_address, 0, column="")
+
+
+def _namespace(kind: PortKind, interface: Row, remarks: Remarker, *, is_local: bool) -> str:
+    if kind is PortKind.INTERNAL and not is_local:
+        return pairs(interface, "other_config").get("netns", "")
+    why = "only the device of an internal interface can be for another namespace"
+    remarks.ignore_keys(interface, "other_config", ("netns",), why)
+    return ""
 
 
 def _mtu(kind: PortKind, interface: Row, remarks: Remarker) -> int:

@@ -65,6 +65,9 @@ class Links(Protocol):
     def set_mtu(self, index: int, mtu: int) -> None:
         """Set a link's MTU, in bytes."""
 
+    def move(self, index: int, namespace: str) -> None:
+        """Move a link to the network namespace of this name or path."""
+
     def delete(self, index: int) -> None:
         """Delete a link; a pair's other end goes with it."""
 
@@ -153,6 +156,7 @@ def carry_out(step: Step, world: World) -> None:
             | steps.SetPromiscuous()
             | steps.SetAddress()
             | steps.SetMtu()
+            | steps.MoveLink()
             | steps.KeepName()
             | steps.MarkLetGo()
             | steps.TakeNames()
@@ -171,6 +175,7 @@ def _change_link(
     | steps.SetPromiscuous
     | steps.SetAddress
     | steps.SetMtu
+    | steps.MoveLink
     | steps.KeepName
     | steps.MarkLetGo
     | steps.TakeNames,
@@ -195,6 +200,8 @@ def _change_link(
             links.set_address(step.index, step.address)
         case steps.SetMtu():
             links.set_mtu(step.index, step.mtu)
+        case steps.MoveLink():
+            links.move(step.index, step.namespace)
         case steps.KeepName():
             links.add_alternative_names(step.index, (step.name, step.mark))
         case steps.MarkLetGo():

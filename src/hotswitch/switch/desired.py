@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import Rule
-from hotswitch.ports.lifecycle import Lifecycle
+from hotswitch.ports.lifecycle import EPHEMERAL, Lifecycle
 from hotswitch.ports.members import Member, Metadata
 
 
@@ -56,6 +56,8 @@ class DesiredPort:
     is_vif: it may have several links.
     master: the Linux bridge that its links are in; empty: none.
     metadata: for others; of the port with all its links.
+    namespace: the network namespace, by name or path, that an internal port's device is for. The
+        port goes with it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class DesiredPort:
     is_vif: bool = False
     master: str = ""
     metadata: Metadata = ()
+    namespace: str = ""
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -102,6 +105,8 @@ class DesiredBridge:
 
     def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
         """What becomes of the port without a device; None: as in Open vSwitch."""
+        if port.namespace:
+            return EPHEMERAL
         return (port.lifecycle or self.lifecycle) if port.kind is PortKind.SYSTEM else None
 
 
