@@ -23,7 +23,8 @@ def delete_many(indexes: Sequence[int]) -> list[KernelError | None]:
 
     For each link that the kernel deletes it waits until no processor can still have it in hand;
     for a group of links it does so once (rtnl_group_dellink, net/core/rtnetlink.c). So these get a
-    group of their own, by which they are deleted. No index is given twice. Raises KernelError if it can't even be asked.
+    group of their own, by which they are deleted. No index is given twice. Raises KernelError if
+    the kernel can't even be asked.
     """
     with NetlinkSocket(netlink.ROUTE) as asker:
         if len(indexes) < 2:
