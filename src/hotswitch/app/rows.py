@@ -18,6 +18,8 @@ def bridge_row(wanted: DesiredBridge, status: BridgeStatus) -> dict[str, Any]:
         "address_limit": wanted.address_limit,
         "forward_reserved": wanted.forward_reserved,
         "lifecycle": str(wanted.lifecycle or ""),
+        "facade": wanted.facade,
+        "remarks": list(status.remarks),
         "error": status.error,
     }
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from hotswitch.model.port import Hook
+from hotswitch.model.port import Hook, Side
 from hotswitch.ports.adoption import Rule
 from hotswitch.ports.lifecycle import Lifecycle
 from hotswitch.ports.members import Member, Metadata
+
+_OF_FACADES = (("lifecycle", "ephemeral"),)
+"""Settings of a port whose device is in the facade."""
 
 
 class VlanMode(enum.StrEnum):
@@ -55,6 +58,7 @@ class DesiredPort:
     links: of a system port; none given means one that is called like the port. Several are a VIF's.
     is_vif: it may have several links.
     master: the Linux bridge that its links are in; empty: none.
+    side: the local port's is the host's if its bridge has a facade, whatever it says here.
     metadata: for others; of the port with all its links.
     """
 
@@ -73,6 +77,7 @@ class DesiredPort:
     links: tuple[Member, ...] = ()
     is_vif: bool = False
     master: str = ""
+    side: Side = Side.WIRE
     metadata: Metadata = ()
 
     @property
@@ -90,6 +95,7 @@ class DesiredBridge:
     lifecycle: of ports that have none of their own. None, as in Open vSwitch: they stay, and it
         is said that their device is missing.
     adopt: the rules by which it takes devices as they appear.
+    facade: the Linux bridge that is its local port, and whose slaves are ports; empty: none.
     """
 
     name: str
@@ -99,10 +105,22 @@ class DesiredBridge:
     forward_reserved: bool = False
     lifecycle: Lifecycle | None = None
     adopt: tuple[Rule, ...] = ()
+    facade: str = ""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules by which it takes devices; those that are given come before the facade's."""
+        return (
+            (*self.adopt, Rule(master=self.facade, settings=_OF_FACADES))
+            if self.facade
+            else self.adopt
+        )
 
     def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
         """What becomes of the port without a device; None: as in Open vSwitch."""
-        return (port.lifecycle or self.lifecycle) if port.kind is PortKind.SYSTEM else None
+        if port.kind is not PortKind.SYSTEM or port.side is Side.HOST:
+            return None
+        return port.lifecycle or self.lifecycle
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hotswitch.base.shared import SharedMap
+from hotswitch.switch.adopting import Strays
 from hotswitch.switch.apply import Failure
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.layout import NOTHING, Layout
@@ -23,8 +24,8 @@ class Statuses:
     layout: Layout = NOTHING
     errors: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
 
-    def after(self, layout: Layout, failures: Sequence[Failure]) -> Statuses:
-        """Those of a layout, after these failures on the way to it."""
+    def after(self, layout: Layout, failures: Sequence[Failure], strays: Strays) -> Statuses:
+        """Those of a layout, after these failures on the way to it, and with these strays."""
         errors = {(each.step.bridge, each.step.port): str(each) for each in failures}
         differing = {
             key for key in {*errors, *self.errors} if errors.get(key) != self.errors.get(key)
@@ -38,9 +39,10 @@ class Statuses:
                 changed |= set(bridge.ports)
             before = self.bridges.get(name)
             error = errors.get((name, ""), "")
-            if before is None or changed or before.error != error:
+            remarks = tuple(sorted(text for of, text in strays.values() if of == name))
+            if before is None or changed or (before.error, before.remarks) != (error, remarks):
                 ports = _ports(before, bridge, changed, errors)
-                before = BridgeStatus(name, ports, error)
+                before = BridgeStatus(name, ports, error, remarks)
             bridges[name] = before
         return Statuses(MappingProxyType(bridges), layout, errors)
 
