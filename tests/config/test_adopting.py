@@ -115,3 +115,27 @@ def test_rules_that_cannot_be_are_said(lab: Lab) -> None:
         assert "tap0" in lab.switch.desired.bridges["br0"].ports
 
     run(work())
+
+
+def test_a_device_that_takes_a_name_over_gets_rows_of_its_own(lab: Lab) -> None:
+    async def work() -> None:
+        await begin(lab)
+        lab.database.set("Bridge", "br0", other_config=adopt("tap* tag=5"))
+        tap = lab.links.add("tap0")
+        await lab.turn()
+        await lab.turn()
+        lab.database.set("Port", "tap0", tag=6, external_ids=put(vm="old"))
+        await lab.turn()
+        assert lab.switch.desired.bridges["br0"].ports["tap0"].tag == 6
+        rows = set(lab.database.tables()["Port"])
+        lab.links.replace(tap.index)
+        await devices_changed(lab)
+        assert ports(lab) == {"br0", "tap0"}
+        port = lab.database.row("Port", "tap0")
+        assert (port["tag"], port["external_ids"]) == (5, {})
+        assert len(set(lab.database.tables()["Port"]) - rows) == 1
+        assert lab.switch.desired.bridges["br0"].ports["tap0"].tag == 5
+        await lab.turn()
+        assert ports(lab) == {"br0", "tap0"}
+
+    run(work())

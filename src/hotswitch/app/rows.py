@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hotswitch.headers.text import MAC
+from hotswitch.ports.adoption import show_rules
 from hotswitch.ports.selector import show_incarnation
 from hotswitch.switch.desired import DesiredBridge, DesiredPort
 from hotswitch.switch.status import BridgeStatus, LinkStatus, PortStatus
@@ -18,6 +19,7 @@ def bridge_row(wanted: DesiredBridge, status: BridgeStatus) -> dict[str, Any]:
         "address_limit": wanted.address_limit,
         "forward_reserved": wanted.forward_reserved,
         "lifecycle": str(wanted.lifecycle or ""),
+        "adopt": show_rules(wanted.adopt),
         "facade": wanted.facade,
         "remarks": list(status.remarks),
         "error": status.error,

@@ -7,7 +7,8 @@ nothing; until it is there, the port is wanted without one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -29,7 +30,8 @@ class Pending:
     def __init__(self) -> None:
         self._gone: set[Uuid] = set()
         self._unread: set[PortKey] = set()
-        self._adopted: set[PortKey] = set()
+        self._adopted: dict[PortKey, int] = {}
+        self._count = itertools.count()
 
     def note(self, switch: Switch, reading: Reading) -> None:
         """Take over the news; `reading` is what the database said when it was last read.
@@ -37,31 +39,42 @@ class Pending:
         A port that it did not have yet is known by its name at the next reading.
         """
         departed = switch.take_departed()
-        self._adopted.difference_update(departed)
-        self._adopted.update(switch.take_adopted())
+        for key in departed:
+            self._adopted.pop(key, None)
+        self._adopted.update((key, next(self._count)) for key in switch.take_adopted())
         for key in {*departed, *self._unread}:
             rows = reading.rows.get(key, ())
             self._gone.update(rows)
             (self._unread.discard if rows else self._unread.add)(key)
 
-    def wanted(self, switch: Switch, reading: Reading) -> Desired:
-        """What is wanted by the rows that still mean something, with what was adopted."""
-        self.note(switch, reading)
-        self._unread.clear()
+    def left(self, reading: Reading) -> Desired:
+        """What is wanted by the rows that still mean something."""
         self._gone = {row for row in self._gone if row in reading.interfaces}
         places = {(at.bridge, at.name) for row in self._gone if (at := reading.interfaces[row])}
-        wanted = without(reading.desired, places)
-        return with_adopted(wanted, switch.desired, self._adopted) if self._adopted else wanted
+        return without(reading.desired, places)
 
-    def kept(self) -> None:
-        """The database says it, too."""
-        self._adopted.clear()
+    def wanted(self, switch: Switch, reading: Reading) -> Desired:
+        """The same, with what was adopted."""
+        self.note(switch, reading)
+        self._unread.clear()
+        left = self.left(reading)
+        return with_adopted(left, switch.desired, self._adopted) if self._adopted else left
+
+    @property
+    def adopted(self) -> Mapping[PortKey, int]:
+        """The ports that have to get rows, each with a number for what it is now."""
+        return dict(self._adopted)
+
+    def kept(self, adopted: Mapping[PortKey, int]) -> None:
+        """These have rows now. Others may have been adopted meanwhile, or got one more link."""
+        for key, number in adopted.items():
+            if self._adopted.get(key) == number:
+                del self._adopted[key]
 
 
 def with_adopted(wanted: Desired, now: Desired, adopted: Iterable[PortKey]) -> Desired:
     """What is wanted with ports as they are now, where their names are free."""
     bridges = dict(wanted.bridges)
-    homes = {name: of.name for of in bridges.values() for name in _names(of)}
     for bridge, name in sorted(adopted):
         port = now.bridges[bridge].ports.get(name) if bridge in now.bridges else None
         if port is None or bridge not in bridges:
@@ -70,7 +83,7 @@ def with_adopted(wanted: Desired, now: Desired, adopted: Iterable[PortKey]) -> D
         if there:
             links = {each.name: each for each in (*port.members, *there.members)}
             port = replace(there, links=tuple(links.values())) if there.is_vif else there
-        elif any(each in homes for each in (name, *(link.name for link in port.members))):
+        elif any(_is_taken(each, bridges) for each in (name, *(each.name for each in port.links))):
             continue
         if port != there:
             ports = SharedMap(bridges[bridge].ports).having({name: port})
@@ -78,8 +91,5 @@ def with_adopted(wanted: Desired, now: Desired, adopted: Iterable[PortKey]) -> D
     return Desired(MappingProxyType(bridges))
 
 
-def _names(bridge: DesiredBridge) -> Iterator[str]:
-    yield bridge.name
-    for port in bridge.ports.values():
-        yield port.name
-        yield from (link.name for link in port.members)
+def _is_taken(name: str, bridges: Mapping[str, DesiredBridge]) -> bool:
+    return name in bridges or any(name in each.ports for each in bridges.values())

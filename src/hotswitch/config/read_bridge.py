@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from hotswitch.config.notes import Note
@@ -109,6 +110,7 @@ def without_rules(reading: BridgeReading, row: Uuid, why: str) -> BridgeReading:
     return replace(reading, bridge=bridge, notes=(*reading.notes, note))
 
 
+@lru_cache(maxsize=64)
 def _rules(given: str) -> tuple[Rule, ...]:
     try:
         rules = read_rules(given)

@@ -65,6 +65,9 @@ def read_port(bridge: str, address: int, uuid: Uuid, row: Row, interfaces: Table
     found.sort(key=lambda item: text(item[1], "name"))
     names = tuple((each, text(interface, "name")) for each, interface in found)
     is_vif = remarks.setting(pairs(row, "other_config"), "vif", boolean, False)
+    if is_vif and bridge in (remarks.name, *(name for _, name in names)):
+        remarks.ignore("other_config:vif (it is the bridge's local port)")
+        is_vif = False
     if not found or (len(found) > 1 and not is_vif):
         why = f"port {remarks.name} has {len(found)} interfaces; bonds are not supported yet"
         if not found:

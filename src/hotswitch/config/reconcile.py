@@ -200,11 +200,18 @@ class Reconciler:
         return self._pending.wanted(self._switch, reading)
 
     async def _follow_devices(self, reading: Reading) -> Reading:
-        """Have the database want what devices have made of it; what it says then."""
-        operations = edit(self._database.tables(), reading, self._wanted(reading))
-        if operations:
+        """Have the database want what devices have made of it; what it says then.
+
+        Rows of ports that have gone go first: a device of the same name gets rows of its own.
+        """
+        self._pending.note(self._switch, reading)
+        if operations := edit(self._database.tables(), reading, self._pending.left(reading)):
             await self._database.change(operations)
-            self._pending.kept()
+            reading = self._reading = self._read()
+        wanted, adopted = self._wanted(reading), self._pending.adopted
+        if operations := edit(self._database.tables(), reading, wanted):
+            await self._database.change(operations)
+            self._pending.kept(adopted)
             reading = self._reading = self._read()
         return reading
 
@@ -236,6 +243,9 @@ class Reconciler:
     async def _write(self, reading: Reading, *, is_in_force: bool) -> None:
         try:
             reading = await self._follow_devices(reading)
+            if self._wanted(reading) != self._switch.desired:  # others have written meanwhile
+                is_in_force = False
+                self._woken.set()
             in_force = reading.next_cfg if is_in_force else None
             status = self._switch.statuses()
             changed = list(differing(self._status, status))

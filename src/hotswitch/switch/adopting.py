@@ -7,7 +7,7 @@ taken, however often its port is deleted, for only releasing it there lets it go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
@@ -27,7 +27,6 @@ from hotswitch.switch.marks import is_marked, let_go_mark
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.template import adopted, template
 
-_NOBODY = LinkLife(0)
 _ETHERNET = 1
 """ARPHRD_ETHER, include/uapi/linux/if_arp.h."""
 
@@ -64,13 +63,13 @@ def adopt(
     """
     if not any(each.rules for each in desired.bridges.values()):
         return Adoption(desired)
-    had = {} if is_start else _had(before, observed)
+    had = _nobody if is_start else _had(before, observed)
     bridges = dict(desired.bridges)
     news: list[PortKey] = []
     left: dict[int, tuple[str, str]] = {}
     for link in _candidates(desired, layout, before, strays):
         is_in_facade = link.master in layout.facades.by_index
-        if not is_in_facade and lives(had.get(link.index, _NOBODY), link):
+        if not is_in_facade and lives(had(link.index), link):
             continue
         found = _fit(link, desired, layout) if _is_free(link, layout) else None
         if found is None:
@@ -110,17 +109,26 @@ def _candidates(desired: Desired, layout: Layout, before: Layout, strays: Strays
     return sorted((link for link in found if link), key=lambda link: link.name)
 
 
-def _had(before: Layout, observed: Observed) -> Mapping[int, LinkLife]:
-    """The devices that ports have had until now, by index."""
-    if before is not NOTHING:
-        links = (before.links.by_index[index] for index in before.takers)
-        return {link.index: LinkLife(link.index, link.incarnation) for link in links}
-    return {
-        life.ifindex: life
-        for datapath in observed.datapaths.values()
-        for port in datapath.ports.values()
-        for life in lives_of(port)
-    }
+def _nobody(index: int) -> LinkLife:
+    return LinkLife(0)
+
+
+def _had(before: Layout, observed: Observed) -> Callable[[int], LinkLife]:
+    """Tells the life of the device with this index that a port has had until now, if one has."""
+    if before is NOTHING:
+        known = {
+            life.ifindex: life
+            for datapath in observed.datapaths.values()
+            for port in datapath.ports.values()
+            for life in lives_of(port)
+        }
+        return lambda index: known.get(index) or _nobody(index)
+
+    def life(index: int) -> LinkLife:
+        link = before.links.by_index.get(index) if index in before.takers else None
+        return LinkLife(index, link.incarnation) if link else _nobody(index)
+
+    return life
 
 
 def _is_free(link: Link, layout: Layout) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from hotswitch.model.port import Hook, Side
@@ -12,8 +13,11 @@ from hotswitch.ports.adoption import Rule
 from hotswitch.ports.lifecycle import Lifecycle
 from hotswitch.ports.members import Member, Metadata
 
-_OF_FACADES = (("lifecycle", "ephemeral"),)
-"""Settings of a port whose device is in the facade."""
+
+@lru_cache(maxsize=1024)
+def _of_facade(name: str) -> Rule:
+    """By which a facade's slaves become ports."""
+    return Rule(master=name, settings=(("lifecycle", "ephemeral"),))
 
 
 class VlanMode(enum.StrEnum):
@@ -110,11 +114,7 @@ class DesiredBridge:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All rules by which it takes devices; those that are given come before the facade's."""
-        return (
-            (*self.adopt, Rule(master=self.facade, settings=_OF_FACADES))
-            if self.facade
-            else self.adopt
-        )
+        return (*self.adopt, _of_facade(self.facade)) if self.facade else self.adopt
 
     def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
         """What becomes of the port without a device; None: as in Open vSwitch."""

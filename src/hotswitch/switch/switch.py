@@ -92,14 +92,12 @@ class Switch:
         return self._deadline
 
     def take_departed(self) -> list[PortKey]:
-        """The ports that went with their devices since the last time, and are wanted no longer."""
+        """The ports that went with their devices since the last time.
+
+        Ports that were adopted since then, and others that are wanted now, may have their names.
+        """
         departed, self._departed = self._departed, set()
-        bridges = self._desired.bridges
-        return sorted(
-            (bridge, port)
-            for bridge, port in departed
-            if not (bridge in bridges and port in bridges[bridge].ports)
-        )
+        return sorted(departed)
 
     def take_adopted(self) -> list[PortKey]:
         """The ports that were adopted since the last time, or got a link so, and are wanted."""
@@ -137,6 +135,12 @@ class Switch:
         """
         self._check(desired)
         self._desired = desired
+        bridges = desired.bridges
+        self._departed = {
+            (bridge, port)
+            for bridge, port in self._departed
+            if not (bridge in bridges and port in bridges[bridge].ports)
+        }
         return self.reconcile()
 
     def _check(self, desired: Desired) -> None:
