@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -251,3 +253,41 @@ def test_a_bridge_with_a_mind_of_its_own_is_no_facade(lab: FacadeLab) -> None:
     lab.has("tap0", "tap1")
     assert lab.vsctl("get port tap0 tag") == "10\n"
     until(lambda: lab.reaches("anna", "ben"), "it forwards again")
+
+
+def test_what_is_down_is_a_port_and_stays_down(lab: FacadeLab) -> None:
+    lab.daemon.do("bridge add br0 facade br0")
+    for device in ("br0", "tap0"):
+        lab.ip(f"link set {device} down")
+    lab.brctl("addif br0 tap0")
+    until(lambda: lab.ports("br0") == {"tap0"}, "tap0 is a port")
+    assert lab.state("tap0") == lab.state("br0") == "down"
+    assert "UP" not in lab.link("tap0")["flags"] and "UP" not in lab.link("br0")["flags"]
+    for device in ("br0", "tap0"):
+        lab.ip(f"link set {device} up")
+    lab.has("tap0")
+    until(lambda: lab.reaches("anna", SWITCH), "it forwards")
+
+
+def test_killed_at_any_moment(lab: FacadeLab) -> None:
+    lab.daemon.do("bridge add br0 facade br0")
+    chance = random.Random(7)
+    slaves: set[str] = set()
+    for _ in range(5):
+        for _ in range(chance.randint(1, 3)):
+            device = chance.choice(("tap0", "tap1", "eth9"))
+            lab.ip(f"link set {device} {'nomaster' if device in slaves else 'master br0'}")
+            slaves ^= {device}
+        time.sleep(chance.random() / 20)  # not to wait for something: any moment will do
+        lab.kill()
+        if chance.random() < 0.5:
+            device = chance.choice(("tap0", "tap1", "eth9"))
+            lab.ip(f"link set {device} {'nomaster' if device in slaves else 'master br0'}")
+            slaves ^= {device}
+        lab.daemon.start()
+        lab.has(*slaves)
+    lab.enslave("tap0", "tap1", "eth9")
+    lab.has("tap0", "tap1", "eth9")
+    everybody_reaches_everybody(lab, "anna", "carl", SWITCH)
+    lab.daemon.do("bridge del br0")
+    assert not any(lab.is_hooked(each) for each in ("br0", "tap0", "tap1", "eth9"))
