@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 import hotswitch
 from hotswitch.app import appctl
 from hotswitch.app.control import method
+from hotswitch.app.control.method import Method
 from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
+from hotswitch.app.files.desk import Desk
+from hotswitch.app.files.mounted import FileTree, take_away
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
@@ -61,6 +64,7 @@ class Life:
         in the run directory.
     tls: for `ssl:` and `pssl:`; None: as the database's SSL table says, if it is in this process.
     group: the numeric group that may use the sockets as well, or None.
+    tree: whether the switch is shown as a tree of files.
     """
 
     def __init__(
@@ -72,7 +76,9 @@ class Life:
         *,
         tls: Tls | None = None,
         group: int | None = None,
+        tree: bool = True,
     ) -> None:
+        self._tree = tree
         self._tls = tls
         self._group = group
         self._engine = engine
@@ -110,9 +116,14 @@ class Life:
             await database.start()
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
-            commands, events = _commands(service, database)
+            methods = all_methods(service)
+            commands, events = _commands(service, database, methods)
+            files = FileTree(self._files.tree, Desk(service, methods), self._group)
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
+            self._heed_signals()
+            if self._tree:
+                await files.start()
             with (
                 _watching(monitor, reconciler.links_changed, service.events.links_lost),
                 _every(_AGEING_PERIOD, service.age),
@@ -122,6 +133,7 @@ class Life:
                 self._announce(service)
                 await self._ending.wait()
             notify("STOPPING=1")
+            await files.stop()
             await server.hang_up(but=self._leaving)
             await service.close()
             await database.close()
@@ -168,6 +180,7 @@ class Life:
             raise reason
         lock = Lock(self._files.lock)
         lock.take()
+        take_away(self._files.tree)
         if self._namespace is not None:
             netns.enter(self._namespace)
         return lock
@@ -183,10 +196,14 @@ class Life:
         self._stop(stop_forwarding)
         await self._ended.wait()
 
-    def _announce(self, service: Service) -> None:
+    def _heed_signals(self) -> None:
+        """Before libfuse does. Who ignores SIGHUP, as nohup does, means it."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop, False)
+
+    def _announce(self, service: Service) -> None:
         bridges = service.desired.bridges.values()
         _log.info(
             "ready",
@@ -214,7 +231,7 @@ class Life:
 
 
 def _commands(
-    service: Service, database: ConfigDatabase | ExternalConfig
+    service: Service, database: ConfigDatabase | ExternalConfig, methods: tuple[Method, ...]
 ) -> tuple[Commands, Coverage]:
     """What the control socket understands, and the events that are counted."""
     commands = Commands(f"hotswitch {hotswitch.__version__}")
@@ -227,7 +244,7 @@ def _commands(
     counted = Coverage(*events)
     coverage.register(commands, counted, usage)
     appctl.register(commands, service)
-    method.register(commands, all_methods(service))
+    method.register(commands, methods)
     return commands, counted
 
 

@@ -32,3 +32,8 @@ class RunDirectory:
     def lock(self) -> Path:
         """Locked while a daemon runs; holds its process id."""
         return self.path / "hotswitchd.lock"
+
+    @property
+    def tree(self) -> Path:
+        """Where the tree of files is mounted."""
+        return self.path / "sys"

@@ -15,7 +15,7 @@ from pathlib import Path
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.syscall import get
 
-__all__ = ["directory", "get", "listing", "remove", "root"]
+__all__ = ["directory", "get", "listing", "remove", "rename", "root"]
 
 _BPF_FS_MAGIC = 0xCAFE4A11
 _MOUNT_POINT = Path("/sys/fs/bpf")
@@ -97,6 +97,14 @@ def remove(path: Path) -> None:
         pass
     except OSError as error:
         raise KernelError(f"remove {path}", error.errno or 0) from None
+
+
+def rename(path: Path, other: Path) -> None:
+    """Give a pin another name in its directory, at once. Raises KernelError."""
+    try:
+        path.rename(other)
+    except OSError as error:
+        raise KernelError(f"rename {path}", error.errno or 0) from None
 
 
 def is_bpffs(path: Path) -> bool:

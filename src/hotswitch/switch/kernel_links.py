@@ -21,8 +21,7 @@ class KernelLinks:
     """
 
     take_no_addresses = staticmethod(link_actions.take_no_addresses)
-    set_up = staticmethod(link_actions.set_up)
-    set_promiscuous = staticmethod(link_actions.set_promiscuous)
+    change_flags = staticmethod(link_actions.change_flags)
     set_address = staticmethod(link_actions.set_address)
     set_mtu = staticmethod(link_actions.set_mtu)
     delete = staticmethod(link_actions.delete)

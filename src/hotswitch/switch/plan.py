@@ -81,6 +81,7 @@ def work(layout: Layout, observed: Observed, before: Layout = NOTHING) -> list[S
         *_delete_bridges(layout, before, observed),
         *(step for each in focus for step in _release(each, layout, before, observed)),
         *_take_names(layout, before, observed.owner),
+        *_take_marks(layout, before, observed.owner),
         *_delete_links(layout, before, observed),
         *(step for each in focus for step in _build(each, observed)),
     ]
@@ -221,6 +222,20 @@ def _take_names(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
                 given = (name, former_mark(owner, name))
                 there = tuple(each for each in given if each in link.alternative_names)
                 yield TakeNames(bridge, port or name, index, there)
+
+
+def _take_marks(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
+    """Forget that links were let go which no bridge would take any more."""
+    was = [each.bridge.adopt for each in before.bridges.values()]
+    rules = [each.bridge.adopt for each in layout.bridges.values()]
+    if before is not NOTHING and was == rules:
+        return
+    for index, link in sorted(layout.links.by_index.items()):
+        mark = let_go_mark(owner, index)
+        if mark in link.alternative_names and index not in layout.gone:
+            master = master_of(link, layout.links)
+            if not any(fit(each, link, master) for each in rules):
+                yield TakeNames("", link.name, index, (mark,))
 
 
 def _keep_names(focus: _Focus, links: LinkTable, owner: str) -> Iterator[Step]:

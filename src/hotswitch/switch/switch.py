@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeAlias
@@ -24,6 +24,7 @@ from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import port_of
 from hotswitch.switch.plan import work
+from hotswitch.switch.port_counts import PortCounts
 from hotswitch.switch.settled import settled
 from hotswitch.switch.status import AddressStatus, BridgeStatus
 from hotswitch.switch.statuses import Statuses, in_order
@@ -35,6 +36,7 @@ from hotswitch.switch.steps import (
     SetLinkUp,
     SetMtu,
 )
+from hotswitch.switch.template import with_examples
 from hotswitch.switch.vlans import port_vlans
 
 TellAddresses: TypeAlias = Callable[[str, Sequence[Address], Mapping[int, str]], None]
@@ -115,18 +117,25 @@ class Switch:
     def prepare(self, desired: Desired) -> Future[object] | None:
         """Compile in the background what this will need, and return what is not done yet, or None.
 
-        A bridge that is not there yet can't be prepared. Raises SwitchError if this cannot be
-        wanted, HotswitchError if it cannot even look.
+        What it will need when devices are adopted is not waited for. A bridge that is not there yet
+        can't be prepared. Raises SwitchError if this cannot be wanted, HotswitchError if it cannot
+        even look.
         """
         self._check(desired)
         observed = observe(self._world)
+        for compilation in self._compilations(desired, observed):
+            return compilation
+        for _ in self._compilations(with_examples(desired), observed):
+            pass  # asked for, but not waited for
+        return None
+
+    def _compilations(self, desired: Desired, observed: Observed) -> Iterator[Future[object]]:
         layout = lay_out(desired, observed, self._settled)
         for step in work(layout, observed, self._settled):
             if isinstance(step, ChangeEntries) and step.bridge in self._world.datapaths:
                 compilation = self._world.datapaths[step.bridge].prepare(step.changes)
                 if compilation is not None:
-                    return compilation
-        return None
+                    yield compilation
 
     def set_desired(self, desired: Desired) -> list[Failure]:
         """Want this from now on, and make it so as far as possible now; what failed.
@@ -307,11 +316,8 @@ class Switch:
         )
 
     def statistics(self, bridge: str) -> Mapping[str, PortStatistics]:
-        """The ports' statistics by name. Raises HotswitchError."""
-        datapath = self.datapath(bridge)
-        ports = datapath.ports()
-        return {
-            ports[number].name: statistics
-            for number, statistics in datapath.port_statistics().items()
-            if number in ports
-        }
+        """The ports' statistics by name, some ports' at a time, when first looked at.
+
+        So nobody waits for thousands. Raises HotswitchError, also when looked into.
+        """
+        return PortCounts(self.datapath(bridge))

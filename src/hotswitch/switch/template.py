@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from hotswitch.base.shared import SharedMap
 from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import Rule, overlap
 from hotswitch.ports.errors import PortTextError
 from hotswitch.ports.lifecycle import EPHEMERAL, read_lifecycle
 from hotswitch.ports.members import Metadata
-from hotswitch.switch.desired import DesiredBridge, DesiredPort, VlanMode
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
 
 _METADATA = "external-ids:"
 
@@ -45,6 +47,20 @@ def adopted(rule: Rule, bridge: DesiredBridge, name: str) -> DesiredPort:
     lifecycle = port.lifecycle if lifecycle_given(rule, bridge) else EPHEMERAL
     values = {each: getattr(port, each) for each in _FIELDS}
     return DesiredPort(name, **{**values, "lifecycle": lifecycle, "master": rule.master})
+
+
+def with_examples(desired: Desired) -> Desired:
+    """What is wanted, with a port for each rule: what the bridges will need as devices come."""
+    bridges = dict(desired.bridges)
+    for name, bridge in desired.bridges.items():
+        examples = {
+            f"adopted.{number}": adopted(rule, bridge, f"adopted.{number}")
+            for number, rule in enumerate(bridge.adopt)
+        }
+        if examples:
+            bridges[name] = replace(bridge, ports=SharedMap(bridge.ports).having(examples))
+    same = all(bridges[name] is each for name, each in desired.bridges.items())
+    return desired if same else Desired(MappingProxyType(bridges))
 
 
 def overlapping(bridge: DesiredBridge, other: DesiredBridge) -> str:

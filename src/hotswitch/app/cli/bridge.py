@@ -25,6 +25,8 @@ _RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
 _ADOPT = Word("adopt", "adopt", or_none(text, ""))
 _FACADE = Word("facade", "facade", or_none(text, ""))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
+SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE)
+"""What `bridge set` takes."""
 
 
 @click.group(name="bridge")

@@ -38,6 +38,11 @@ class Feed:
         switch.watch(self.changed)
 
     @property
+    def moment(self) -> Moment:
+        """The switch as it was at the last look, which is not long ago."""
+        return self._moment
+
+    @property
     def last(self) -> int:
         """The number of the last event."""
         return self._ring.last
