@@ -105,6 +105,11 @@ class FacadeLab:
         )
         return bool(done.stdout.strip())
 
+    def is_free(self, *devices: str) -> None:
+        """Wait until nothing is attached: the kernel takes programs away a little later."""
+        for each in devices:
+            until(lambda each=each: not self.is_hooked(each), f"{each} is free")  # type: ignore[misc]
+
     def forget(self) -> None:
         """Have the Linux bridge forget what it learned before its slaves were ports."""
         self.ip("link set br0 type bridge fdb_flush")

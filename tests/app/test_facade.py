@@ -51,7 +51,7 @@ def test_what_tools_enslave_becomes_a_port_and_leaves_when_released(lab: FacadeL
     lab.has("tap1")
     assert not lab.reaches("ben", "anna")
     assert lab.link("tap0")["promiscuity"] == 0
-    assert not lab.is_hooked("tap0")
+    lab.is_free("tap0")
     lab.ip("link set tap1 nomaster")
     lab.has()
     lab.enslave("tap0", "tap1")
@@ -107,7 +107,7 @@ def test_the_bridges_may_have_different_names_and_other_ports(lab: FacadeLab) ->
     lab.daemon.do("bridge set hs0 facade none")
     lab.has("eth9", bridge="hs0")
     assert lab.link("hs0")["linkinfo"]["info_kind"] == "veth"
-    assert not lab.is_hooked("br0") and not lab.is_hooked("tap0")
+    lab.is_free("br0", "tap0")
     assert lab.reaches("anna", SWITCH)
 
 
@@ -166,7 +166,7 @@ def test_without_the_switch_it_is_a_plain_bridge(lab: FacadeLab) -> None:
     assert lab.reaches("anna", "ben") and not lab.learned()
     assert all(lab.is_hooked(each) for each in before)
     lab.daemon.do("bridge del br0")
-    assert not any(lab.is_hooked(each) for each in before)
+    lab.is_free(*before)
     everybody_reaches_everybody(lab, "anna", "ben", SWITCH)
     assert lab.learned()
     assert {each: flags(lab, each) for each in before} == plain
@@ -187,7 +187,7 @@ def test_other_linux_bridges_are_never_touched(lab: FacadeLab) -> None:
     lab.enslave("tap0", "tap1", master="br9")
     assert lab.reaches("anna", "ben")
     assert lab.ports("hs0") == set()
-    assert not lab.is_hooked("br9") and not lab.is_hooked("tap0")
+    lab.is_free("br9", "tap0")
     assert lab.learned("br9")
     # From one to the other.
     lab.enslave("tap0", "tap1")
@@ -195,7 +195,7 @@ def test_other_linux_bridges_are_never_touched(lab: FacadeLab) -> None:
     assert lab.reaches("anna", "ben")
     lab.enslave("tap1", master="br9")
     lab.has("tap0", bridge="hs0")
-    assert not lab.is_hooked("tap1")
+    lab.is_free("tap1")
 
 
 def test_the_facade_may_come_later_and_come_again(lab: FacadeLab) -> None:
@@ -239,7 +239,7 @@ def test_a_bridge_with_a_mind_of_its_own_is_no_facade(lab: FacadeLab) -> None:
     error = lab.daemon.refuse("bridge add br0 facade br0")
     assert said in error and f"ip link set br0 type bridge {setting[:-1]}0" in error
     assert lab.daemon.ask("bridge list") == []
-    assert not lab.is_hooked("br0") and not lab.is_hooked("tap0")
+    lab.is_free("br0", "tap0")
     # When it changes its mind later, it has its slaves back, and they keep their settings.
     lab.ip(f"link set br0 type bridge {setting[:-1]}0")
     lab.daemon.do("bridge add br0 facade br0")
@@ -247,7 +247,7 @@ def test_a_bridge_with_a_mind_of_its_own_is_no_facade(lab: FacadeLab) -> None:
     lab.vsctl("set port tap0 tag=10 -- set port tap1 tag=10")
     lab.ip(f"link set br0 type bridge {setting}")
     until(lambda: said in lab.error("br0"), "the facade is refused")
-    until(lambda: not lab.is_hooked("tap0"), "tap0 is let go")
+    lab.is_free("tap0")
     assert said in lab.vsctl("get Interface br0 error")
     lab.ip(f"link set br0 type bridge {setting[:-1]}0")
     lab.has("tap0", "tap1")
@@ -290,4 +290,4 @@ def test_killed_at_any_moment(lab: FacadeLab) -> None:
     lab.has("tap0", "tap1", "eth9")
     everybody_reaches_everybody(lab, "anna", "carl", SWITCH)
     lab.daemon.do("bridge del br0")
-    assert not any(lab.is_hooked(each) for each in ("br0", "tap0", "tap1", "eth9"))
+    lab.is_free("br0", "tap0", "tap1", "eth9")

@@ -58,7 +58,7 @@ def test_in_the_database_too(lab: FacadeLab) -> None:
     assert lab.reaches("anna", "ben")
     lab.vsctl("del-br br0")
     assert bridges(lab) == {"hs1"}
-    assert not lab.is_hooked("br0") and not lab.is_hooked("tap0")
+    lab.is_free("br0", "tap0")
     assert lab.reaches("anna", "ben")
 
 
