@@ -123,7 +123,7 @@ class Life:
             await _listen(server)
             self._heed_signals()
             if self._tree:
-                await files.start()
+                files.start()
             with (
                 _watching(monitor, reconciler.links_changed, service.events.links_lost),
                 _every(_AGEING_PERIOD, service.age),
