@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -34,7 +34,7 @@ def life(name: str, pins_name: str) -> Iterator[EntryDatapath]:
         datapath.destroy()
 
 
-def ports_of(made: dict[int, Wire], hook: Hook = Hook.AUTO) -> list[Port]:
+def ports_of(made: Mapping[int, Wire], hook: Hook = Hook.AUTO) -> list[Port]:
     return [Port(wire, f"p{wire}", each.near, hook) for wire, each in made.items()]
 
 

@@ -86,6 +86,14 @@ class FakeLinks:
         self.change(inner.index, peer=outer.index)
         return self.links[outer.index]
 
+    def move(self, index: int, namespace: str) -> None:
+        self._live()
+        if namespace in self.broken:
+            raise FakeError(f"there is no namespace {namespace}")
+        moved = self.links.pop(index)
+        if moved.peer in self.links:
+            self.change(moved.peer, peer_namespace=1)
+
     def create_tap(self, name: str, mark: str) -> Link:
         self._live()
         if name in self.broken:

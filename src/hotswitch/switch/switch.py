@@ -277,6 +277,10 @@ class Switch:
         self._shown = self._shown.after(layout, self._failures, self._strays)
         return self._shown.bridges
 
+    def links(self) -> LinkTable:
+        """All links, with everything that has been done to them. Raises HotswitchError."""
+        return self._world.links.look()
+
     def datapath(self, bridge: str) -> Datapath:
         """The bridge's datapath. Raises SwitchError if there is no such bridge, or not yet."""
         if bridge not in self._desired.bridges:
