@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel.link_counters import LinkCounters
+from hotswitch.kernel.links import Link
 from hotswitch.ports.selector import show_incarnation
 from hotswitch.switch.desired import Desired
 from tests.config.lab import Lab
@@ -350,6 +352,70 @@ def test_changes_during_a_compilation_share_the_next(
 
     run(work())
     assert len(asked) == 2
+
+
+def test_others_have_their_turns_amid_long_work(lab: Lab) -> None:
+    """And a device that comes then has its port when the work is done."""
+    usual, made = lab.links.create_veth, []
+
+    def slow(name: str, peer: str, mtu: int) -> Link:
+        time.sleep(0.003)  # the kernel takes its time
+        made.append(name)
+        return usual(name, peer, mtu)
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        lab.database.add_port("br0", "v0")
+        await lab.reconciler.start()
+        lab.links.create_veth = slow  # type: ignore[method-assign]
+        for number in range(60):
+            lab.database.add_port("br0", f"i{number}", type="internal")
+        lab.reconciler.changed()
+        turn = asyncio.create_task(lab.reconciler.turn())
+        seen = set()
+        while not turn.done():
+            if lab.switch.is_amid:
+                seen.add(len(made))
+                assert "br0" in lab.switch.status()
+                if len(seen) == 2:
+                    lab.links.add("v0")
+                    lab.reconciler.links_changed()
+            await asyncio.sleep(0)
+        await turn
+        assert len(seen) > 4, seen
+        assert lab.switch.status()["br0"].ports["v0"].ifindex
+        await lab.reconciler.turn()
+        assert all(lab.interface(f"i{number}")["ofport"] != -1 for number in range(60))
+        assert lab.interface("v0")["ofport"] == 1
+
+    run(work())
+
+
+def test_a_daemon_that_ends_amid_work_can_still_remove_all(lab: Lab) -> None:
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        await lab.reconciler.start()
+        turn = None
+        usual = lab.links.create_veth
+
+        def dies(name: str, peer: str, mtu: int) -> Link:
+            time.sleep(0.03)
+            assert turn
+            turn.cancel()
+            return usual(name, peer, mtu)
+
+        lab.links.create_veth = dies  # type: ignore[method-assign]
+        for number in range(4):
+            lab.database.add_port("br0", f"i{number}", type="internal")
+        turn = asyncio.create_task(lab.reconciler.turn())
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        assert not lab.switch.is_amid
+        assert "i0" in {link.name for link in lab.links.links.values()}
+        assert lab.switch.set_desired(Desired()) == []
+        assert lab.links.links == {}
+
+    run(work())
 
 
 def test_a_database_that_takes_nothing_gets_it_later(lab: Lab) -> None:

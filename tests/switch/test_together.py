@@ -69,6 +69,10 @@ def test_links_are_deleted_at_once_whatever_bridge_they_were_made_for() -> None:
         DeleteLink("br1", "c", 3),
     ]
     assert list(together(steps)) == [steps]
+    many = [DeleteLink("br0", f"p{number}", number) for number in range(1000)]
+    groups = list(together(many))
+    assert [step for group in groups for step in group] == many
+    assert 3 < len(groups) < 10
 
 
 @pytest.fixture

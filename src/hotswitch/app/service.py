@@ -15,6 +15,7 @@ from hotswitch.app.events.feed import Feed
 from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.pieces import by_turns
 from hotswitch.headers.registry import Registry
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.status import BridgeStatus, PortState, PortStatus
@@ -184,13 +185,13 @@ class Service:
         """Make it so and keep it, or change nothing. Raises HotswitchError."""
         before = self.desired
         known = [self._problems(each.bridge, each.port) for each in wishes]
-        self.switch.set_desired(desired)
+        await by_turns(self.switch.setting_desired(desired))
         try:
             for wish, problems in zip(wishes, known, strict=True):
                 self._verify(wish, problems)
             await self._store.save(desired)
         except HotswitchError:
-            self.switch.set_desired(before)
+            await by_turns(self.switch.setting_desired(before))
             raise
 
     def _verify(self, wish: Wish, before: frozenset[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.pieces import by_turns
 from hotswitch.config.devices import Devices
 from hotswitch.config.edit import Operation, edit
 from hotswitch.config.follow import News
@@ -141,7 +142,8 @@ class Reconciler:
             self._note_failures(self._switch.links_changed())
         except HotswitchError as error:
             self._note_failures([error])
-        self._pending.note(self._switch, self._reading)
+        if not self._switch.is_amid:
+            self._pending.note(self._switch, self._reading)
         self._woken.set()
 
     def tick(self) -> None:
@@ -225,13 +227,13 @@ class Reconciler:
                 while compilation := self._switch.prepare(desired):
                     await asyncio.wait([asyncio.wrap_future(compilation)])
                     desired = self._wanted(reading)
-                failures = self._switch.set_desired(desired)
+                failures = await by_turns(self._switch.setting_desired(desired))
                 self._note_failures(failures)
                 self._retry_at = now + RETRY_PERIOD
                 self._forget_hints(desired, kept=bool(failures))
             elif self._failures and self._is_late(now):
                 self._retry_at = now + RETRY_PERIOD
-                self._note_failures(self._switch.reconcile())
+                self._note_failures(await by_turns(self._switch.reconciling()))
         except HotswitchError as error:
             self._note_failures([error])
             self._retry_at = now + RETRY_PERIOD

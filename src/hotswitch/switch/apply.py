@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.pieces import Pieces, at_once
 from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_actions import FlagChange
@@ -20,7 +21,7 @@ from hotswitch.switch.ageing import astray
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.steps import Step
-from hotswitch.switch.together import at_once, flag_change, together
+from hotswitch.switch.together import do_together, flag_change, together
 
 _ONE_REQUEST = (
     steps.DeleteLink,
@@ -120,11 +121,16 @@ def observe(world: World) -> Observed:
 
 def apply(planned: Iterable[Step], world: World) -> list[Failure]:
     """Carry out the steps in order; what failed, in order."""
+    return at_once(applying(planned, world))
+
+
+def applying(planned: Iterable[Step], world: World) -> Pieces[list[Failure]]:
+    """The same in pieces. Between them `world` is as if the work had been broken off."""
     failures: list[Failure] = []
     broken: set[tuple[str, str]] = set()
     for group in together(planned):
         left = [step for step in group if not _is_broken(step, broken)]
-        for step in at_once(left, world) if left else ():
+        for step in do_together(left, world) if left else ():
             if _is_broken(step, broken):
                 continue
             try:
@@ -132,6 +138,8 @@ def apply(planned: Iterable[Step], world: World) -> list[Failure]:
             except HotswitchError as error:
                 failures.append(Failure(step, error))
                 broken.add((step.bridge, step.port))
+            yield
+        yield
     return failures
 
 

@@ -10,12 +10,13 @@ from typing import TypeAlias
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.pieces import Pieces, at_once
 from hotswitch.datapath.contract import Datapath
 from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
 from hotswitch.switch.adopting import Strays, adopt
 from hotswitch.switch.ageing import aged, astray
-from hotswitch.switch.apply import Failure, World, apply, observe
+from hotswitch.switch.apply import Failure, World, applying, observe
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.following import follow_devices
@@ -78,10 +79,17 @@ class Switch:
         self._watchers: list[Callable[[], None]] = []
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
+        self._is_amid = False
+        self._is_asked_to_look = False
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Have this called whenever the status may have changed."""
         self._watchers.append(changed)
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether it is being changed, between two pieces of that."""
+        return self._is_amid
 
     @property
     def desired(self) -> Desired:
@@ -147,6 +155,10 @@ class Switch:
 
         Raises SwitchError, with nothing changed, if it cannot be.
         """
+        return at_once(self.setting_desired(desired))
+
+    def setting_desired(self, desired: Desired) -> Pieces[list[Failure]]:
+        """The same in pieces; see `reconciling`."""
         self._check(desired)
         self._desired = desired
         bridges = desired.bridges
@@ -155,14 +167,20 @@ class Switch:
             for bridge, port in self._departed
             if not (bridge in bridges and port in bridges[bridge].ports)
         }
-        return self.reconcile()
+        return (yield from self.reconciling())
 
     def _check(self, desired: Desired) -> None:
         check(desired, self._checked)
         self._checked = desired
 
     def links_changed(self) -> list[Failure]:
-        """Something happened to the kernel's links: look again."""
+        """Something happened to the kernel's links: look again.
+
+        Amid other work it is that which looks again, in its end.
+        """
+        if self._is_amid:
+            self._is_asked_to_look = True
+            return self._failures
         failures = self.reconcile()
         links = self._world.links.look()
         changed = links.by_index.differing(self._refreshed.by_index)
@@ -192,16 +210,31 @@ class Switch:
         What failed is returned, shown in the status and tried again the next time. Raises
         HotswitchError if it cannot even look.
         """
-        for _ in range(_ROUNDS):
-            observed = observe(self._world)
-            layout = self._lay_out(observed)
-            steps = work(layout, observed, self._settled)
-            self._settled = NOTHING  # until all that can be done is done
-            self._failures = apply(steps, self._world)
-            self._settled = settled(layout, self._failures)
-            failed = [failure.step for failure in self._failures]
-            if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
-                break
+        return at_once(self.reconciling())
+
+    def reconciling(self) -> Pieces[list[Failure]]:
+        """The same in pieces. Between them others may look at the switch, but not change it.
+
+        What is wanted and what is so may differ then in any way.
+        """
+        assert not self._is_amid, "one at a time"
+        self._is_amid = True
+        try:
+            for _ in range(_ROUNDS):
+                observed = observe(self._world)
+                layout = self._lay_out(observed)
+                steps = work(layout, observed, self._settled)
+                self._settled = NOTHING  # until all that can be done is done
+                self._failures = yield from applying(steps, self._world)
+                self._settled = settled(layout, self._failures)
+                failed = [failure.step for failure in self._failures]
+                if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
+                    break
+        finally:
+            self._is_amid = False
+        if self._is_asked_to_look:
+            self._is_asked_to_look = False
+            return self.links_changed()
         for changed in self._watchers:
             changed()
         return self._failures

@@ -34,6 +34,8 @@ _KINDS: Sequence[tuple[type[Step], ...]] = (
 )
 """What is done at once. Of the first three many follow each other, port by port; they may as well
 follow each other kind by kind, in this order."""
+_AT_MOST = 256
+"""Steps in a group: others wait until it is done."""
 _PORT_BY_PORT = SetPromiscuous, SetLinkUp, DeletePort, BindPort
 
 
@@ -69,11 +71,12 @@ def _by_kind(run: Sequence[Step]) -> Iterator[list[Step]]:
         yield [*run]
         return
     for kind in _KINDS:
-        if group := [step for step in run if isinstance(step, kind)]:
-            yield group
+        group = [step for step in run if isinstance(step, kind)]
+        for first in range(0, len(group), _AT_MOST):
+            yield group[first : first + _AT_MOST]
 
 
-def at_once(group: Sequence[Step], world: World) -> list[Step]:
+def do_together(group: Sequence[Step], world: World) -> list[Step]:
     """Carry out steps of one group; those that are not done, to be tried one by one."""
     if len(group) == 1:
         return [*group]
