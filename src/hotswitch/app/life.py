@@ -20,6 +20,8 @@ from hotswitch.app.engines import EngineKind
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
+from hotswitch.app.netlink import Netlink
+from hotswitch.app.netlink import clean_up as clean_up_netlink
 from hotswitch.app.paths import DATABASE, RunDirectory
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service
@@ -112,10 +114,18 @@ class Life:
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
             commands, events = _commands(service, database)
             server = ControlServer(self._files.control, commands, group=self._group)
+            netlink = Netlink(self._files, outside, world, registry, clock, self._group)
+
+            def links_changed() -> None:
+                reconciler.links_changed()
+                netlink.links_changed()
+
             await _listen(server)
+            netlink.start()
             with (
-                _watching(monitor, reconciler.links_changed),
+                _watching(monitor, links_changed),
                 _every(_AGEING_PERIOD, service.age),
+                _every(_TICK_PERIOD, netlink.tidy),
                 _every(_TICK_PERIOD, reconciler.tick),
                 _every(coverage.PERIOD, events.sample),
             ):
@@ -123,9 +133,10 @@ class Life:
                 await self._ending.wait()
             notify("STOPPING=1")
             await server.hang_up(but=self._leaving)
+            await netlink.hang_up()
             await service.close()
             await database.close()
-            self._end(world, switch, outside)
+            self._end(world, switch, outside, netlink)
         # Nothing is held any more: who asked for the end is answered.
         self._ended.set()
         await server.close()
@@ -152,7 +163,9 @@ class Life:
         try:
             outside = Outside(self._files.path, Registry.standard(), self._engine)
             try:
-                switch = Switch(outside.world(), MonotonicClock())
+                world = outside.world()
+                clean_up_netlink(outside, world)
+                switch = Switch(world, MonotonicClock())
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
             except ElsewhereError as error:
@@ -200,7 +213,11 @@ class Life:
         )
         notify("READY=1", f"STATUS=forwarding for {len(bridges)} bridges")
 
-    def _end(self, world: World, switch: Switch, outside: Outside) -> None:
+    def _end(self, world: World, switch: Switch, outside: Outside, netlink: Netlink) -> None:
+        try:
+            netlink.close(stop_forwarding=self._stop_forwarding)
+        except HotswitchError as error:
+            _log.error("%s", error)
         if self._stop_forwarding:
             try:
                 for failure in switch.set_desired(Desired()):

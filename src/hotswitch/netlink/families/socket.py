@@ -19,7 +19,13 @@ SOCKET = Family(
     header=0,
     doc=f"What is done with a Netlink socket by system calls. Its message type always is {ID}.",
     commands=(
-        Command("bind", 1, "", DO, "have this port id; left out or 0: the one it has"),
+        Command(
+            "bind",
+            1,
+            "",
+            DO,
+            "have this port id; left out or 0: the one it has; is always answered",
+        ),
         Command("join", 2, "", DO, "hear a multicast group", needs=("group",)),
         Command("leave", 3, "", DO, "hear it no longer", needs=("group",)),
         Command("option", 4, "", DO, "set the options that are there, clear the others"),
@@ -29,7 +35,7 @@ SOCKET = Family(
             "",
             DO,
             "sent with a descriptor (SCM_RIGHTS): a byte is written there for each datagram once "
-            "its answers are on their way, of a listing the first part",
+            "its answers are on their way, of a listing the first part; is always answered",
         ),
     ),
     attributes=AttributeSet(

@@ -238,6 +238,7 @@ class Server:
         return handlers
 
     def _refuse(self, session: Session, data: bytes, error: NetlinkError) -> None:
+        _log.debug("netlink: %d is refused: %s", session.port, error)
         session.answers.append(self._refusal(session, data, error))
 
     def _refusal(self, session: Session, data: bytes, error: NetlinkError) -> bytes:

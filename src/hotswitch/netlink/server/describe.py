@@ -11,6 +11,7 @@ from typing import Any
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.model.entry import EntryStatistics
+from hotswitch.model.port import PortStatistics
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
@@ -68,8 +69,13 @@ def describe_datapath(own: OwnDatapath) -> Attributes:
     return attributes
 
 
-def describe_vport(own: OwnDatapath, vport: Vport, counted: LinkCounters) -> Attributes:
-    """counted: by the kernel, for its device."""
+def describe_vport(
+    own: OwnDatapath, vport: Vport, counted: PortStatistics, link: LinkCounters
+) -> Attributes:
+    """counted: by the datapath; link: by the kernel, for its device.
+
+    The kernel does not count what a program hands from link to link, so packets are the datapath's.
+    """
     pids = vport.pids if own.features & VPORT_PIDS else vport.pids[:1]
     return Attributes(
         port=vport.number,
@@ -77,7 +83,14 @@ def describe_vport(own: OwnDatapath, vport: Vport, counted: LinkCounters) -> Att
         name=vport.name,
         ifindex=vport.index,
         statistics=VportStatistics.value(
-            *(getattr(counted, each) for each in VportStatistics.members)
+            rx_packets=counted.rx_packets,
+            tx_packets=counted.tx_packets,
+            rx_bytes=counted.rx_bytes,
+            tx_bytes=counted.tx_bytes,
+            rx_errors=link.rx_errors,
+            tx_errors=link.tx_errors,
+            rx_dropped=counted.rx_dropped + link.rx_dropped,
+            tx_dropped=counted.tx_dropped + link.tx_dropped,
         ),
         upcall_pid=pids,
     )

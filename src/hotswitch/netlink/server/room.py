@@ -161,10 +161,19 @@ class Room:
                 own = self._restored(book, name, datapath)
             if own is None:
                 _log.warning("netlink: datapath %s is not known any more and ends", name)
-                datapath.destroy()
+                self._end(datapath)
             else:
                 self.add(own)
         return [each for each in book.answers.values() if self._holds(each)]
+
+    def _end(self, datapath: Datapath) -> None:
+        """End a datapath of which nothing is known, with the devices that were made for it."""
+        links = [link.ifindex for port in datapath.ports().values() for link in port.links]
+        datapath.destroy()
+        for index in links:
+            device = self.outside.by_port(index)
+            if device is not None and device.port != device.index:
+                self.outside.delete_internal(device)
 
     def _restored(self, book: Book, name: str, datapath: Datapath) -> OwnDatapath | None:
         device = self.outside.internal(name)

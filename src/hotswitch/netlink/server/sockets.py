@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.flags import ECHO
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
 from hotswitch.netlink.server.session import Session
 
@@ -62,16 +63,16 @@ class Sockets:
 
     def _join(self, request: Request) -> Outcome:
         request.session.groups.add(self._group(request))
-        return _said(request.session)
+        return _echoed(request)
 
     def _leave(self, request: Request) -> Outcome:
         request.session.groups.discard(self._group(request))
-        return _said(request.session)
+        return _echoed(request)
 
     def _option(self, request: Request) -> Outcome:
         request.session.extended = "extended" in request.attributes
         request.session.capped = "capped" in request.attributes
-        return _said(request.session)
+        return _echoed(request)
 
     def _signal(self, request: Request) -> Outcome:
         """The descriptor has come beside the bytes; there is nothing more to do."""
@@ -86,3 +87,7 @@ class Sockets:
 
 def _said(session: Session) -> Outcome:
     return Outcome(Attributes(port=session.port))
+
+
+def _echoed(request: Request) -> Outcome:
+    return _said(request.session) if request.message.flags & ECHO else Outcome()

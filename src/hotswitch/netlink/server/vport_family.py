@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.model.action import MAXIMUM_PORT as HIGHEST_IN_MODEL
+from hotswitch.model.port import PortStatistics
 from hotswitch.netlink import ports
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
@@ -189,12 +189,19 @@ class VportFamily:
     def _all(self, request: Request) -> Table:
         return _Vports(self._room.find(request.message.datapath), self._describe)
 
-    def _describe(self, own: OwnDatapath, vport: Vport) -> Attributes:
+    def _describe(
+        self,
+        own: OwnDatapath,
+        vport: Vport,
+        counted: Mapping[int, PortStatistics] | None = None,
+    ) -> Attributes:
         try:
-            counted = self._room.outside.counters(vport.index)
+            if counted is None:
+                counted = own.datapath.port_statistics()
+            link = self._room.outside.counters(vport.index)
         except HotswitchError as error:
             raise declared(error) from error
-        return describe_vport(own, vport, counted or LinkCounters())
+        return describe_vport(own, vport, counted[ports.to_model(vport.number)], link)
 
     def _about(
         self, own: OwnDatapath, vport: Vport, records: tuple[kept.VportKept, ...]
@@ -229,7 +236,9 @@ class _Vports:
     """One datapath's vports, by number."""
 
     def __init__(
-        self, own: OwnDatapath, describe: Callable[[OwnDatapath, Vport], Attributes]
+        self,
+        own: OwnDatapath,
+        describe: Callable[[OwnDatapath, Vport, Mapping[int, PortStatistics]], Attributes],
     ) -> None:
         self._own = own
         self._describe = describe
@@ -239,7 +248,8 @@ class _Vports:
         return self._own.generation
 
     def listed(self, place: int) -> Iterator[Listed]:
+        counted = self._own.datapath.port_statistics()
         for number in sorted(self._own.vports):
             if number >= place:
-                attributes = self._describe(self._own, self._own.vports[number])
+                attributes = self._describe(self._own, self._own.vports[number], counted)
                 yield Listed(number, attributes, self._own.number)
