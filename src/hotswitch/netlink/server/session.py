@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 
+from hotswitch.netlink.flags import CAPPED
 from hotswitch.netlink.message import HEADER_SIZE, Acknowledgement
 from hotswitch.netlink.server.listing import Listing
 
@@ -13,7 +14,7 @@ EVENTS = 1 << 20
 PACKETS = 4 << 20
 """Bytes of packets likewise."""
 
-LOST = Acknowledgement(errno.ENOBUFS, bytes(HEADER_SIZE))
+LOST = Acknowledgement(errno.ENOBUFS, bytes(HEADER_SIZE), flags=CAPPED)
 """What a reader is told that was too slow: an error, to no request (its sequence number is 0)."""
 
 
