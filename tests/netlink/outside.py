@@ -139,8 +139,11 @@ class Client:
     def send(self, data: bytes) -> list[Received]:
         """A datagram; all that is answered, listings to their end."""
         server, session = self.world.server, self.session
-        for message in server.split(session, data):
-            assert server.receive(session, message) is None
+        requests = server.split(session, data)
+        while requests:
+            count, waiting = server.receive_some(session, requests)
+            assert waiting is None
+            requests = requests[count:]
             while session.dump:
                 server.more(session)
         return self.received()

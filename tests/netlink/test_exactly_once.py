@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from hotswitch.datapath.contract import DeleteEntry, PutEntry
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.netlink.attributes import Attributes
@@ -19,7 +21,7 @@ from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.vport import VPORT
 from hotswitch.netlink.flags import CREATE, ECHO
 from hotswitch.netlink.message import Acknowledgement, Message, Received
-from hotswitch.netlink.server.records import Answered, FlowKept
+from hotswitch.netlink.server.records import Answered, FlowKept, Record
 from hotswitch.netlink.server.records import decode as records
 from hotswitch.netlink.server.transactions import Transactions, addressed, digest
 from tests.netlink.asked import flow, frame, new_datapath, new_vport
@@ -199,14 +201,43 @@ def test_killed_anywhere_while_a_flow_is_added(client: Client, cut: int) -> None
     if cut < 3:
         # Not in force yet: the change comes after the last byte.
         (new,) = set(world.outside.made["dp1"].entries()) - set(entries)
-        from hotswitch.datapath.contract import DeleteEntry
-
         world.outside.made["dp1"].change([DeleteEntry(new)])
     world.restart()
     client = world.client()
     again = client.request(FLOW, "new", wanted, datapath=datapath, flags=CREATE | ECHO)
     assert isinstance(again[0], Message), again
     assert len(world.outside.made["dp1"].entries()) == 1
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_killed_while_a_flow_is_deleted(client: Client, done: bool) -> None:
+    """Between the change and its record: the answer then has the statistics of just before."""
+    world = client.world
+    (datapath,) = world.server.datapaths
+    client.ask(VPORT, "new", new_vport("p1"), datapath=datapath)
+    client.request(FLOW, "new", flow(1, 5, 0), datapath=datapath, flags=CREATE)
+    world.outside.engines["dp1"].process(1, frame(5))
+    (entry,) = world.outside.made["dp1"].entries().values()
+    appended: list[bytes] = []
+    append = world.memory.append
+
+    def note(kept: Sequence[Record]) -> None:
+        append(kept)
+        appended.append(world.memory.data)
+
+    world.memory.append = note  # type: ignore[method-assign]
+    gone = Attributes(key=flow(1, 5, 0)["key"], transaction=b"1")
+    (answer,) = client.request(FLOW, "del", gone, datapath=datapath, flags=ECHO)
+    world.memory.append = append  # type: ignore[method-assign]
+    world.memory.data = appended[0]
+    if not done:
+        world.outside.made["dp1"].change([PutEntry(entry)])
+        world.outside.engines["dp1"].process(1, frame(5))
+    world.restart()
+    client = world.client()
+    (again,) = client.request(FLOW, "del", gone, datapath=datapath, flags=ECHO)
+    assert without_address([again]) == without_address([answer])
+    assert not world.outside.made["dp1"].entries()
 
 
 def test_stored_answers_are_bounded() -> None:

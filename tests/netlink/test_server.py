@@ -435,9 +435,9 @@ def test_a_flood_of_misses_costs_only_misses(world: World, client: Client, datap
     pid = (hearer.session.port,)
     client.ask(VPORT, "set", Attributes(port=1, upcall_pid=pid), datapath=datapath)
     own = world.server.datapaths[datapath]
-    sent = 12_000
+    sent = 800
     for _ in range(sent):
-        world.outside.engines["dp1"].process(1, frame(7) + bytes(900))
+        world.outside.engines["dp1"].process(1, frame(7) + bytes(9000))
     world.server.upcalls(own)
     got = len(hearer.received())
     told = client.ask(DATAPATH, "get", datapath=datapath).attributes["statistics"]

@@ -12,9 +12,11 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import DeleteEntry
 from hotswitch.headers.registry import Registry
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.codec import Codec
@@ -29,7 +31,7 @@ from hotswitch.netlink.families.vport import VPORT
 from hotswitch.netlink.family import DUMP, NAMESPACE_ADMINISTRATOR
 from hotswitch.netlink.flags import ACK, ECHO
 from hotswitch.netlink.locate import with_offset
-from hotswitch.netlink.message import Done, Message, split
+from hotswitch.netlink.message import Done, Header, Message, split
 from hotswitch.netlink.requests import check_request, is_dump
 from hotswitch.netlink.server.controller import NOTIFY, Controller
 from hotswitch.netlink.server.datapath_family import DatapathFamily
@@ -37,7 +39,7 @@ from hotswitch.netlink.server.flow_family import FlowFamily, Plan
 from hotswitch.netlink.server.listing import Cursor, Listing
 from hotswitch.netlink.server.outside import Memory, Outside
 from hotswitch.netlink.server.packet_family import PacketFamily
-from hotswitch.netlink.server.records import Answered, Record
+from hotswitch.netlink.server.records import Answered, Record, unconditional
 from hotswitch.netlink.server.request import Handlers, Outcome, Request, Waiting
 from hotswitch.netlink.server.room import OwnDatapath, Room, declared
 from hotswitch.netlink.server.session import LOST, Session
@@ -46,6 +48,14 @@ from hotswitch.netlink.server.transactions import Transactions, addressed, diges
 from hotswitch.netlink.server.vport_family import VportFamily
 
 _log = logging.getLogger(__name__)
+
+
+class Planned(NamedTuple):
+    """A request about a flow, what it asks of the datapath, and its transaction's identity."""
+
+    request: Request
+    plan: Plan
+    identity: bytes | None
 
 
 class Server:
@@ -115,6 +125,24 @@ class Server:
         except HotswitchError as error:
             self._refuse(session, data, declared(error))
         return None
+
+    def receive_some(
+        self, session: Session, requests: Sequence[bytes]
+    ) -> tuple[int, Waiting | None]:
+        """The first of these requests: how many, and what has to be waited for before the next.
+
+        Flows that are asked for one behind another are changed all at once, and answered as if it
+        had been one by one. After a request for a listing it ends.
+        """
+        plans = self._planned(session, requests) if len(requests) > 1 else []
+        if len(plans) > 1:
+            try:
+                waiting = self._change_flows(plans)
+                return (0, waiting) if waiting is not None else (len(plans), None)
+            except HotswitchError as error:
+                _log.debug("netlink: not all at once, then one by one: %s", error)
+        waiting = self.receive(session, requests[0])
+        return (0, waiting) if waiting is not None else (1, None)
 
     def split(self, session: Session, datagram: bytes) -> list[bytes]:
         """The messages in a datagram. What is none is refused, with what is behind it."""
@@ -189,33 +217,101 @@ class Server:
         self._finish(request, outcome, identity)
         return None
 
+    def _planned(self, session: Session, requests: Sequence[bytes]) -> list[Planned]:
+        """Plans for the first of these requests, as many as are about different flows of one
+        datapath; none that would be refused, or that has an answer already."""
+        found: list[Planned] = []
+        taken: set[object] = set()
+        for data in requests:
+            try:
+                planned = self._plan(session, data)
+            except HotswitchError:
+                break
+            if planned is None or planned.plan.flow is None:
+                break
+            flow, own = planned.plan.flow, planned.plan.own
+            names = {flow.identity, flow.key}
+            if (found and own is not found[0].plan.own) or names & taken:
+                break
+            taken |= names
+            found.append(planned)
+        return found
+
+    def _plan(self, session: Session, data: bytes) -> Planned | None:
+        if Header.unpack(data).type != self._codec.ids[FLOW]:
+            return None
+        message = self._codec.decode(data)
+        assert isinstance(message, Message)
+        plan = self._flows.plans.get(message.command)
+        if plan is None:
+            return None
+        request = Request(_from(message, session.port), session, data)
+        check_request(message)
+        identity = request.attributes.get("transaction")
+        if identity is not None and self._transactions.find(identity, data) is not None:
+            return None
+        return Planned(request, plan(request), identity)
+
     def _change_flow(self, request: Request, plan: Plan, identity: bytes | None) -> Waiting | None:
-        waiting = self._flows.prepare(plan)
+        return self._change_flows([Planned(request, plan, identity)])
+
+    def _change_flows(self, plans: Sequence[Planned]) -> Waiting | None:
+        """Carry plans out, all or none. Raises NetlinkError."""
+        own = plans[0].plan.own
+        changes = [change for each in plans for change in each.plan.changes]
+        waiting = self._flows.prepare(own, changes)
         if waiting is not None:
             return waiting
-        foreseen = None
-        if identity is not None and plan.foreseen is not None and plan.flow is not None:
-            answers = tuple(self._answers(request, plan.foreseen))
-            flow = plan.own.name, plan.flow.cookie
-            foreseen = Answered(identity, digest(request.data), answers, flow)
-        self._room.keep(*plan.before, *((foreseen,) if foreseen else ()))
-        outcome = plan.done(self._flows.change(plan.own, (plan,)))
-        if foreseen is not None:
-            self._transactions.keep(foreseen)
-            self._tell(request, outcome, foreseen.answers)
-        else:
-            self._finish(request, outcome, identity)
+        before: list[Record] = []
+        foreseen = []
+        for each in plans:
+            foreseen.append(self._foreseen(each))
+            before += each.plan.before
+            if (answered := foreseen[-1]) is not None:
+                before.append(answered)
+        self._room.keep(*before)
+        last = self._flows.change(own, changes)
+        after: list[Record] = []
+        told = []
+        for each, answered in zip(plans, foreseen, strict=True):
+            outcome = each.plan.done(last)
+            if answered is None or answered.gone:  # the last statistics are known only now
+                answers, records = self._conclude(each.request, outcome, each.identity)
+                after += records
+            else:
+                self._transactions.keep(unconditional(answered))
+                answers = answered.answers
+            told.append((each.request, outcome, answers))
+        self._room.keep(*after)
+        for each_told in told:
+            self._tell(*each_told)
         return None
 
+    def _foreseen(self, planned: Planned) -> Answered | None:
+        """The answer to a transaction, if it is known before the change."""
+        plan, request = planned.plan, planned.request
+        if planned.identity is None or plan.foreseen is None or plan.flow is None:
+            return None
+        answers = tuple(self._answers(request, plan.foreseen))
+        flow = plan.own.name, plan.flow.cookie
+        gone = isinstance(plan.changes[-1], DeleteEntry)
+        return Answered(planned.identity, digest(request.data), answers, flow, gone)
+
     def _finish(self, request: Request, outcome: Outcome, identity: bytes | None) -> None:
-        answers = tuple(self._answers(request, outcome))
-        records = outcome.records
-        if identity is not None:
-            answered = Answered(identity, digest(request.data), answers)
-            self._transactions.keep(answered)
-            records = (*records, answered)
+        answers, records = self._conclude(request, outcome, identity)
         self._room.keep(*records)
         self._tell(request, outcome, answers)
+
+    def _conclude(
+        self, request: Request, outcome: Outcome, identity: bytes | None
+    ) -> tuple[tuple[bytes, ...], tuple[Record, ...]]:
+        """The answers, and what is to be kept."""
+        answers = tuple(self._answers(request, outcome))
+        if identity is None:
+            return answers, outcome.records
+        answered = Answered(identity, digest(request.data), answers)
+        self._transactions.keep(answered)
+        return answers, (*outcome.records, answered)
 
     def _tell(self, request: Request, outcome: Outcome, answers: Sequence[bytes]) -> None:
         request.session.answers += answers

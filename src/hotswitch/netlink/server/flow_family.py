@@ -36,7 +36,7 @@ Last = Mapping[EntryKey, EntryStatistics]
 class Plan:
     """What a request asks of the datapath, before it is done.
 
-    flow: the flow that it adds or changes, None: it deletes. before: what is to be kept before
+    flow: the flow that it adds, changes or deletes, None: all. before: what is to be kept before
     the change, so that nothing forwards of which nothing is known. done: takes it into the books
     and says what there is to answer, given the last statistics of deleted entries.
     """
@@ -47,7 +47,8 @@ class Plan:
     before: tuple[kept.Record, ...]
     done: Callable[[Last], Outcome]
     foreseen: Outcome | None = None
-    """What will be answered, if that is known before; only for flows that are new."""
+    """What will be answered, as far as it is known before: for flows that are new, and, with the
+    statistics until now, for those that are deleted in a transaction."""
 
 
 class FlowFamily:
@@ -63,18 +64,17 @@ class FlowFamily:
         }
         self.handlers = Handlers({"get": self._get}, {"get": self._all})
 
-    def prepare(self, plan: Plan) -> Waiting | None:
+    def prepare(self, own: OwnDatapath, changes: Sequence[Change]) -> Waiting | None:
         """What has to be done in the background before, or None. Raises NetlinkError."""
-        if not plan.changes:
+        if not changes:
             return None
         try:
-            return plan.own.datapath.prepare(plan.changes)
+            return own.datapath.prepare(changes)
         except HotswitchError as error:
             raise declared(error) from error
 
-    def change(self, own: OwnDatapath, plans: Sequence[Plan]) -> Last:
-        """Change the datapath as all of these plans want it, or not at all. Raises NetlinkError."""
-        changes = [change for plan in plans for change in plan.changes]
+    def change(self, own: OwnDatapath, changes: Sequence[Change]) -> Last:
+        """Change the datapath, all or nothing. Raises NetlinkError."""
         if not changes:
             return {}
         try:
@@ -96,7 +96,7 @@ class FlowFamily:
         match = match_of(self._room.registry, said["key"], said.get("mask"))
         key = EntryKey(0, FLOW_PRIORITY, match)
         translated = self._actions(own, said["actions"], key)
-        entry = Entry(0, FLOW_PRIORITY, match, translated.actions, own.flows.next_cookie)
+        entry = Entry(0, FLOW_PRIORITY, match, translated.actions, own.flows.take_cookie())
         if own.flows.by_key(key) is not None:
             exists = request.message.flags & (CREATE | EXCLUSIVE)
             raise NetlinkError(
@@ -132,7 +132,10 @@ class FlowFamily:
             records = (kept.FlowGone(own.name, flow.cookie),)
             return self._outcome(own, flow, last[flow.key], said, records)
 
-        return Plan(own, None, (DeleteEntry(flow.key),), (), done)
+        foreseen = None
+        if "transaction" in said:
+            foreseen = self._outcome(own, flow, self._counted(own, flow), said)
+        return Plan(own, flow, (DeleteEntry(flow.key),), (), done, foreseen)
 
     def _plan_flush(self, own: OwnDatapath) -> Plan:
         def done(_: Last) -> Outcome:

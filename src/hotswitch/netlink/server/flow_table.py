@@ -54,6 +54,11 @@ class FlowTable:
         self._by_cookie: dict[int, Flow] = {}
         self._order: list[int] = []  # all cookies, and some of flows that are no more
 
+    def take_cookie(self) -> int:
+        """A cookie that no flow has had before."""
+        self.next_cookie += 1
+        return self.next_cookie - 1
+
     def put(self, flow: Flow) -> None:
         """Add a flow, or let it take the place of the one with its cookie."""
         self._by_identity[flow.identity] = flow

@@ -76,14 +76,20 @@ class FlowGone(msgspec.Struct, frozen=True, array_like=True, tag="-flow"):
 class Answered(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
     """A transaction was answered so; digest: of the request.
 
-    flow: if the answer was kept before the flow was there: the datapath and the cookie without
-    which it holds not.
+    flow: if the answer was kept before the change was made: the datapath and the cookie of the flow
+    that has to be there for it to hold or, with `gone`, must not be there any more.
     """
 
     identity: bytes
     digest: bytes
     answers: tuple[bytes, ...]
     flow: tuple[str, int] | None = None
+    gone: bool = False
+
+
+def unconditional(answered: Answered) -> Answered:
+    """The answer, which holds whatever becomes of the flow."""
+    return msgspec.structs.replace(answered, flow=None, gone=False)
 
 
 Record: TypeAlias = (

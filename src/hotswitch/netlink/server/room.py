@@ -164,7 +164,8 @@ class Room:
                 self._end(datapath)
             else:
                 self.add(own)
-        return [each for each in book.answers.values() if self._holds(each)]
+        answers = [each for each in book.answers.values() if self._holds(each)]
+        return [kept.unconditional(each) for each in answers]
 
     def _end(self, datapath: Datapath) -> None:
         """End a datapath of which nothing is known, with the devices that were made for it."""
@@ -190,6 +191,7 @@ class Room:
         if LOCAL not in own.vports:
             return None
         self._restore_flows(own, book.flows[name])
+        own.flows.next_cookie = book.cookies.get(name, 0) + 1
         return own
 
     def _restore_vport(self, own: OwnDatapath, record: kept.VportKept) -> None:
@@ -227,7 +229,8 @@ class Room:
             return True
         name, cookie = answered.flow
         own = self.by_name(name)
-        return own is not None and own.flows.by_cookie(cookie) is not None
+        there = own is not None and own.flows.by_cookie(cookie) is not None
+        return there is not answered.gone
 
     def records(self) -> Iterator[Record]:
         """All that there is to know of datapaths, vports and flows."""
@@ -247,6 +250,9 @@ class Book:
         self.vports: dict[str, dict[int, kept.VportKept]] = {}
         self.flows: dict[str, dict[int, kept.FlowKept]] = {}
         self.answers: dict[bytes, kept.Answered] = {}
+        self.cookies: dict[str, int] = {}
+        """The highest that any flow was to have, by datapath."""
+        self._conditional: dict[tuple[str, int], list[bytes]] = {}
         for record in known:
             self._read(record)
 
@@ -259,9 +265,12 @@ class Book:
             case kept.DatapathGone(name):
                 for each in (self.datapaths, self.vports, self.flows):
                     each.pop(name, None)
+                self._was_there(name, 0)
             case kept.Answered():
                 self.answers.pop(record.identity, None)
                 self.answers[record.identity] = record
+                if record.flow is not None:
+                    self._conditional.setdefault(record.flow, []).append(record.identity)
             case _ if record.datapath in self.datapaths:
                 self._read_inside(record)
 
@@ -274,12 +283,22 @@ class Book:
                 vports[record.number] = record
             case kept.VportGone():
                 vports.pop(record.number, None)
-            case kept.FlowKept():
-                flows[record.cookie] = record
-            case kept.FlowGone(_, 0):
+            case kept.FlowKept(datapath, cookie):
+                flows[cookie] = record
+                self.cookies[datapath] = max(cookie, self.cookies.get(datapath, 0))
+            case kept.FlowGone(datapath, 0):
                 flows.clear()
-            case kept.FlowGone():
-                flows.pop(record.cookie, None)
+                self._was_there(datapath, 0)
+            case kept.FlowGone(datapath, cookie):
+                flows.pop(cookie, None)
+                self._was_there(datapath, cookie)
+
+    def _was_there(self, datapath: str, cookie: int) -> None:
+        """A flow (0: all) that is no more has been there, so what was answered of it holds."""
+        gone = [each for each in self._conditional if each[0] == datapath]
+        for each in gone if not cookie else [(datapath, cookie)]:
+            for identity in self._conditional.pop(each, ()):
+                self.answers[identity] = kept.unconditional(self.answers[identity])
 
 
 def is_internal(vport: Vport) -> bool:

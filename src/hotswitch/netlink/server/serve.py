@@ -15,6 +15,7 @@ import struct
 from pathlib import Path
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.netlink.message import HEADER_SIZE, Header
 from hotswitch.netlink.server.core import Server
 from hotswitch.netlink.server.journal_file import JournalFile
 from hotswitch.netlink.server.session import Session
@@ -23,7 +24,7 @@ _BACKLOG = 512
 _LARGEST = 1 << 18
 _DESCRIPTORS = 4
 _BUFFER = 1 << 20
-_TURN = 8
+_TURN = 64
 """Datagrams of one client before others have their turn."""
 _PAUSE = 0.1
 """Seconds, where no descriptor is left."""
@@ -134,33 +135,48 @@ class NetlinkServer:
             connection.close()
 
     async def _converse(self, connection: Connection, session: Session) -> None:
-        turn = 0
-        while (datagram := await connection.receive()) is not None:
-            connection.owes_signal = True
-            for message in self._server.split(session, datagram):
-                while (waiting := self._server.receive(session, message)) is not None:
-                    await asyncio.wait([asyncio.wrap_future(waiting)])
-                while session.dump is not None:
-                    await connection.drained()
-                    await asyncio.sleep(0)
-                    self._server.more(session)
+        while datagrams := await connection.receive():
+            connection.unsignalled = len(datagrams)
+            requests: list[bytes] = []
+            for datagram in datagrams:
+                # What is no message is refused after what came before it.
+                if len(datagram) < HEADER_SIZE or Header.unpack(datagram).length > len(datagram):
+                    await self._carry_out(connection, session, requests)
+                    requests = []
+                requests += self._server.split(session, datagram)
+            await self._carry_out(connection, session, requests)
+            connection.answered()
             self._kick()
             await connection.drained()
-            turn += 1
-            if turn % _TURN == 0:
+            await asyncio.sleep(0)
+
+    async def _carry_out(
+        self, connection: Connection, session: Session, requests: list[bytes]
+    ) -> None:
+        done = 0
+        while done < len(requests):
+            count, waiting = self._server.receive_some(session, requests[done:])
+            done += count
+            if waiting is not None:
+                await asyncio.wait([asyncio.wrap_future(waiting)])
+            while session.dump is not None:
+                connection.answered()
+                await connection.drained()
                 await asyncio.sleep(0)
+                self._server.more(session)
 
 
 class Connection:
     """One client's socket.
 
-    owes_signal: whether a byte is to be written once something has been sent.
+    unsignalled: datagrams that have not been answered yet.
     """
 
     def __init__(self, client: socket.socket, session: Session, buffer: memoryview) -> None:
         client.setblocking(False)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        self.owes_signal = False
+        self.unsignalled = 0
+        self._owed = 0
         self._socket = client
         self._session = session
         self._buffer = buffer
@@ -169,24 +185,31 @@ class Connection:
         self._empty: asyncio.Future[None] | None = None
         self._signal = -1
 
-    async def receive(self) -> bytes | None:
-        """The next datagram; None: the client has gone. Raises OSError."""
-        while True:
+    async def receive(self) -> list[bytes]:
+        """The datagrams that have come, at least one, but not more than are one turn's.
+
+        If there are none, the client has gone. Raises OSError.
+        """
+        found: list[bytes] = []
+        while len(found) < _TURN:
             try:
-                size, more, flags, _ = self._socket.recvmsg_into(
+                size, more, _, _ = self._socket.recvmsg_into(
                     [self._buffer],
                     socket.CMSG_SPACE(_DESCRIPTORS * 4),
                     socket.MSG_CMSG_CLOEXEC,
                 )
             except BlockingIOError:
+                if found:
+                    break
                 await self._readable()
                 continue
-            self._take_descriptors(more)
+            if more:
+                self._take_descriptors(more)
             if not size:
-                return None
+                break
             # What was cut off says in its header that it is longer: then it is refused.
-            del flags
-            return bytes(self._buffer[:size])
+            found.append(bytes(self._buffer[:size]))
+        return found
 
     async def _readable(self) -> None:
         ready = self._loop.create_future()
@@ -209,6 +232,11 @@ class Connection:
             else:
                 os.close(descriptor)
 
+    def answered(self) -> None:
+        """What has been received is answered: send that, and say so."""
+        self._owed, self.unsignalled = self._owed + self.unsignalled, 0
+        self.flush()
+
     def flush(self) -> bool:
         """Send what waits, as far as it goes at once; whether that is all."""
         try:
@@ -222,8 +250,7 @@ class Connection:
                 self._loop.add_writer(self._socket, self._writable)
         except OSError:
             self._pending = None  # it has gone: the next `receive` tells
-        if self.owes_signal:
-            self.owes_signal = False
+        if self._owed:
             self._say_so()
         return self._empty is None
 
@@ -241,14 +268,16 @@ class Connection:
         self.flush()
 
     def _say_so(self) -> None:
+        """Write the bytes that are owed, if there is a pipe for them."""
         if self._signal >= 0:
             try:
-                os.write(self._signal, b".")
+                os.write(self._signal, b"." * self._owed)
             except BlockingIOError:
                 pass  # it has more signals than it can count
             except OSError:
                 os.close(self._signal)
                 self._signal = -1
+        self._owed = 0
 
     def close(self) -> None:
         """Hang up."""
