@@ -44,6 +44,18 @@ class SocketClient:
         message = Message(family, command, attributes, datapath, REQUEST | flags, self._sequence)
         return self.codec.encode(message)
 
+    def send(
+        self,
+        family: Family,
+        command: str,
+        attributes: Attributes = NONE,
+        *,
+        datapath: int = 0,
+        flags: int = 0,
+    ) -> None:
+        """Send a request, whatever becomes of it."""
+        self.socket.send(self.encode(family, command, attributes, datapath=datapath, flags=flags))
+
     def receive(self) -> Received:
         while not self._waiting:
             data = self.socket.recv(_LARGEST)

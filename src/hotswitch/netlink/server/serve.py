@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -20,7 +21,7 @@ from hotswitch.netlink.server.core import Server
 from hotswitch.netlink.server.journal_file import JournalFile
 from hotswitch.netlink.server.session import Session
 
-_BACKLOG = 512
+_BACKLOG = 4096
 _LARGEST = 1 << 18
 _DESCRIPTORS = 4
 _BUFFER = 1 << 20
@@ -110,11 +111,13 @@ class NetlinkServer:
         while True:
             try:
                 client, _ = await loop.sock_accept(listening)
+                self._spawn(self._serve(client))
+                with contextlib.suppress(BlockingIOError):
+                    while True:  # as many as there are: those that wait here are refused soon
+                        self._spawn(self._serve(listening.accept()[0]))
             except OSError as error:
                 _log.warning("netlink: a client can't be taken: %s", error.strerror)
                 await asyncio.sleep(_PAUSE)
-                continue
-            self._spawn(self._serve(client))
 
     async def _serve(self, client: socket.socket) -> None:
         pid, _, _ = _CREDENTIALS.unpack(
