@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import DeleteEntry
 from hotswitch.headers.registry import Registry
-from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.extended import accept, refuse
@@ -29,9 +30,9 @@ from hotswitch.netlink.families.packet import PACKET
 from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.families.vport import VPORT
 from hotswitch.netlink.family import DUMP, NAMESPACE_ADMINISTRATOR
-from hotswitch.netlink.flags import ACK, ECHO
+from hotswitch.netlink.flags import ACK, ECHO, REQUEST
 from hotswitch.netlink.locate import with_offset
-from hotswitch.netlink.message import Done, Header, Message, split
+from hotswitch.netlink.message import HEADER_SIZE, Done, Header, Message, split
 from hotswitch.netlink.requests import check_request, is_dump
 from hotswitch.netlink.server.controller import NOTIFY, Controller
 from hotswitch.netlink.server.datapath_family import DatapathFamily
@@ -81,6 +82,7 @@ class Server:
         self._sockets = Sockets(self._groups.values())
         self._lost = self._codec.encode(LOST)
         self._flows = FlowFamily(self._room, self._codec)
+        self._flow_type = self._codec.ids[FLOW]
         self._vports = VportFamily(self._room, self._announce_vport)
         self._packets = PacketFamily(self._room, self._codec, clock, self._sockets.by_port)
         self._reached: set[Session] = set()
@@ -238,8 +240,13 @@ class Server:
         return found
 
     def _plan(self, session: Session, data: bytes) -> Planned | None:
-        if Header.unpack(data).type != self._codec.ids[FLOW]:
+        header = Header.unpack(data)
+        if header.type != self._flow_type:
             return None
+        if data[HEADER_SIZE:_BEHIND_GENERIC] == _NEW_FLOW and not header.flags & ECHO:
+            planned = self._plan_known(session, data, header)
+            if planned is not None:
+                return planned
         message = self._codec.decode(data)
         assert isinstance(message, Message)
         plan = self._flows.plans.get(message.command)
@@ -252,6 +259,18 @@ class Server:
             return None
         return Planned(request, plan(request), identity)
 
+    def _plan_known(self, session: Session, data: bytes, header: Header) -> Planned | None:
+        """The plan for a flow of a known form, which is as good as the one of a decoded message."""
+        (number,) = _datapath_number.unpack_from(data, _BEHIND_GENERIC)
+        own = self._room.datapaths.get(number)
+        if own is None or not header.flags & REQUEST:
+            return None
+        plan = self._flows.plan_known(own, data)
+        if plan is None:
+            return None
+        message = Message(FLOW, "new", NONE, number, header.flags, header.sequence, session.port)
+        return Planned(Request(message, session, data), plan, None)
+
     def _change_flow(self, request: Request, plan: Plan, identity: bytes | None) -> Waiting | None:
         return self._change_flows([Planned(request, plan, identity)])
 
@@ -259,9 +278,10 @@ class Server:
         """Carry plans out, all or none. Raises NetlinkError."""
         own = plans[0].plan.own
         changes = [change for each in plans for change in each.plan.changes]
-        waiting = self._flows.prepare(own, changes)
-        if waiting is not None:
-            return waiting
+        if not all(each.plan.familiar for each in plans):
+            waiting = self._flows.prepare(own, changes)
+            if waiting is not None:
+                return waiting
         before: list[Record] = []
         foreseen = []
         for each in plans:
@@ -421,6 +441,9 @@ class Server:
                 self._reached.add(session)
 
 
+_NEW_FLOW = bytes((FLOW.by_name["new"].number, FLOW.version, 0, 0))
+_BEHIND_GENERIC = HEADER_SIZE + 4
+_datapath_number = struct.Struct("=i")
 _MULTI = 2
 _DATAGRAM = 128 << 10
 """Bytes of a datagram, at most: what a Unix socket takes with its usual buffer."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
-from hotswitch.model.action import Limit
+from hotswitch.model.action import Actions, Limit
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.netlink.actions import Translated, actions_of
-from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.actions import ACTION
@@ -21,6 +21,7 @@ from hotswitch.netlink.known import known_in_match
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_flow
 from hotswitch.netlink.server.flow_table import Flow, batched
+from hotswitch.netlink.server.known_forms import KnownForms
 from hotswitch.netlink.server.listing import Listed, Table
 from hotswitch.netlink.server.request import Handlers, Outcome, Request, Waiting
 from hotswitch.netlink.server.room import FLOW_PRIORITY, OwnDatapath, Room, declared
@@ -49,6 +50,8 @@ class Plan:
     foreseen: Outcome | None = None
     """What will be answered, as far as it is known before: for flows that are new, and, with the
     statistics until now, for those that are deleted in a transaction."""
+    familiar: bool = False
+    """Whether there is a flow of that form, so that nothing has to be compiled."""
 
 
 class FlowFamily:
@@ -57,6 +60,7 @@ class FlowFamily:
     def __init__(self, room: Room, codec: Codec) -> None:
         self._room = room
         self._codec = codec
+        self._forms = KnownForms()
         self.plans: Mapping[str, Callable[[Request], Plan]] = {
             "new": self.plan_new,
             "set": self.plan_set,
@@ -96,15 +100,38 @@ class FlowFamily:
         match = match_of(self._room.registry, said["key"], said.get("mask"))
         key = EntryKey(0, FLOW_PRIORITY, match)
         translated = self._actions(own, said["actions"], key)
-        entry = Entry(0, FLOW_PRIORITY, match, translated.actions, own.flows.take_cookie())
         if own.flows.by_key(key) is not None:
             exists = request.message.flags & (CREATE | EXCLUSIVE)
             raise NetlinkError(
                 "another flow has this key and mask", errno=errno.EEXIST if exists else errno.ENOENT
             )
+        form = None
+        if not any(isinstance(action, Limit) for action in translated.actions):
+            form = self._forms.learn(request.data, key, translated)
+        return self._plan_added(
+            own,
+            Flow(
+                own.flows.take_cookie(), name, "ufid" in said, key, request.data,
+                upcalls=translated.upcalls, form=form,
+            ),
+            translated.actions,
+            said,
+        )  # fmt: skip
+
+    def plan_known(self, own: OwnDatapath, data: bytes) -> Plan | None:
+        """What `plan_new` gives for a new flow whose form is known; None: ask that."""
+        read = self._forms.read(data, FLOW_PRIORITY)
+        if read is None or own.flows.find(read.identity) or own.flows.by_key(read.key):
+            return None
+        form = read.form
         flow = Flow(
-            entry.cookie, name, "ufid" in said, entry.key, request.data, upcalls=translated.upcalls
-        )
+            own.flows.take_cookie(), read.identity, True, read.key, data,
+            upcalls=form.translated.upcalls, form=form,
+        )  # fmt: skip
+        return self._plan_added(own, flow, form.translated.actions, NONE)
+
+    def _plan_added(self, own: OwnDatapath, flow: Flow, actions: Actions, said: Attributes) -> Plan:
+        entry = Entry(0, FLOW_PRIORITY, flow.key.match, actions, flow.cookie)
         outcome = self._outcome(own, flow, NOTHING, said)
 
         def done(_: Last) -> Outcome:
@@ -112,7 +139,9 @@ class FlowFamily:
             own.flows.generation += 1
             return outcome
 
-        return Plan(own, flow, (PutEntry(entry),), (own.flow_record(flow),), done, foreseen=outcome)
+        familiar = flow.form in own.flows.forms
+        records = (own.flow_record(flow),)
+        return Plan(own, flow, (PutEntry(entry),), records, done, outcome, familiar)
 
     def plan_set(self, request: Request) -> Plan:
         """Change a flow's actions, or forget what it has counted, or both."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ class Flow:
     cookie: its place among all flows, and in its entry. identity: what clients call it by
     (`ufid.identity`); named: that is a UFID. key: its entry's. request: the message that made it;
     actions: the payload of its actions, if they have been set since.
-    upcalls: its userspace actions; None: not looked at yet.
+    upcalls: its userspace actions; None: not looked at yet. form: what it has in common with
+    others (`known_forms`), if that is known.
     """
 
     cookie: int
@@ -41,14 +43,16 @@ class Flow:
     actions: bytes | None = None
     upcalls: tuple[Attributes, ...] | None = None
     shown: Shown | None = None
+    form: object = None
 
 
 class FlowTable:
-    """All flows of one datapath."""
+    """All flows of one datapath. forms: how many there are of each form."""
 
     def __init__(self) -> None:
         self.generation = 0
         self.next_cookie = 1
+        self.forms: Counter[object] = Counter()
         self._by_identity: dict[bytes, Flow] = {}
         self._by_key: dict[EntryKey, Flow] = {}
         self._by_cookie: dict[int, Flow] = {}
@@ -61,6 +65,11 @@ class FlowTable:
 
     def put(self, flow: Flow) -> None:
         """Add a flow, or let it take the place of the one with its cookie."""
+        before = self._by_cookie.get(flow.cookie)
+        if before is not None:
+            self._uncount(before)
+        if flow.form is not None:
+            self.forms[flow.form] += 1
         self._by_identity[flow.identity] = flow
         self._by_key[flow.key] = flow
         if flow.cookie not in self._by_cookie:
@@ -70,6 +79,7 @@ class FlowTable:
 
     def delete(self, flow: Flow) -> None:
         """Delete a flow."""
+        self._uncount(flow)
         del self._by_identity[flow.identity]
         del self._by_key[flow.key]
         del self._by_cookie[flow.cookie]
@@ -78,6 +88,7 @@ class FlowTable:
 
     def clear(self) -> None:
         """Delete all. Cookies go on."""
+        self.forms.clear()
         self._by_identity.clear()
         self._by_key.clear()
         self._by_cookie.clear()
@@ -101,6 +112,12 @@ class FlowTable:
             flow = self._by_cookie.get(self._order[place])
             if flow is not None:
                 yield flow
+
+    def _uncount(self, flow: Flow) -> None:
+        if flow.form is not None:
+            self.forms[flow.form] -= 1
+            if not self.forms[flow.form]:
+                del self.forms[flow.form]
 
     def _enter(self, cookie: int) -> None:
         if not self._order or cookie > self._order[-1]:
