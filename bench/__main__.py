@@ -83,12 +83,18 @@ def command(
                ports         10,000 of them: inserted, monitored, in memory
                monitors      100 of them are told of 1,000 ports
     \b
+    Bridges that are commanded as subjects:
+               ip-link, vsctl-openvswitch, vsctl-hotswitch
+    Measure of them:
+               commands  ports added and deleted, beside 10 and beside 1,000
+    \b
     Parts that stand alone:
                program  the program's nanoseconds a packet
                entries  entries installed a second
                swap     from a change of shape to the new program
                start    the daemon with 100 ports: its start, its memory
-             beside   one port added beside 10 and beside 4,000
+               beside   one port added beside 10 and beside 4,000
+               hotplug  devices that come, go and change under load
 
     --only with subjects alone means all measures, with measures alone all
     subjects; parts are left out unless they are named.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.alone.beside import COUNTS
 from bench.alone.entries import BATCHED
 from bench.alone.program import ENTRIES, MASKS
+from bench.measures.commands import MANY
 from bench.results import Results
 
 
@@ -22,7 +23,7 @@ class Verdict:
 
 def verdicts(results: Results) -> list[Verdict]:
     """Of the aims for which everything needed was measured."""
-    return [*of_switches(results), *of_databases(results)]
+    return [*of_switches(results), *of_databases(results), *of_commands(results)]
 
 
 def of_switches(results: Results) -> list[Verdict]:
@@ -33,6 +34,15 @@ def of_switches(results: Results) -> list[Verdict]:
 def of_databases(results: Results) -> list[Verdict]:
     """Of the aims that are about the database."""
     return [*_rates(results), *_costs(results)]
+
+
+def of_commands(results: Results) -> list[Verdict]:
+    """Of the aims that are about ports by command."""
+    found = results.ratio("port_many", "vsctl-hotswitch", "vsctl-openvswitch")
+    if not found:
+        return []
+    aim = f"a port added beside {MANY:,}: a tenth of the time that Open vSwitch takes"
+    return [Verdict(aim, f"{found.median:.2f} ×", found.median <= 0.1)]
 
 
 def _rates(results: Results) -> Iterator[Verdict]:
@@ -130,6 +140,18 @@ def _alone(results: Results) -> Iterator[Verdict]:
             f"p99 beside {COUNTS[1]:,}",
             lambda value: f"{value:.1f} ms",
             lambda value: value <= 10,
+        ),
+        (
+            "a device forwards 5 ms after it appeared, p99",
+            "appears: p99",
+            lambda value: f"{value:.1f} ms",
+            lambda value: value <= 5,
+        ),
+        (
+            "no packet lost by renames",
+            "renames: lost",
+            lambda value: f"{value:.0f}",
+            lambda value: value <= 0,
         ),
     )
     for aim, key, show, holds in limits:

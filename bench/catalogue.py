@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import programs
-from bench.measures import database, latency, packets, tcp
+from bench.measures import commands, database, latency, packets, tcp
 from bench.results import Figure
+from bench.subjects import commands as commanders
 from bench.subjects import databases, hotswitch, openvswitch, plain
+from bench.subjects.commands import Commanders
 from bench.subjects.databases import Servers
 from bench.subjects.subject import Running, Subject
 from hotswitch.kernel.programs import ProgramType
@@ -44,9 +46,31 @@ DATABASES: Mapping[str, Subject[Servers]] = {
     )
 }
 
-SUBJECTS: Mapping[str, Subject[Any]] = {**SWITCHES, **DATABASES}
+COMMANDERS: Mapping[str, Subject[Commanders]] = {
+    each.name: each
+    for each in (
+        Subject("ip-link", "ip link, Linux bridge", commanders.linux_bridge),
+        Subject(
+            "vsctl-openvswitch",
+            "ovs-vsctl, Open vSwitch",
+            commanders.open_vswitch,
+            openvswitch.why_not,
+        ),
+        Subject("vsctl-hotswitch", "ovs-vsctl, hotswitch", commanders.with_hotswitch),
+    )
+}
 
-BASES = ("bridge", "redirect", "redirect-peer", "redirect-xdp", "ovsdb-server")
+SUBJECTS: Mapping[str, Subject[Any]] = {**SWITCHES, **DATABASES, **COMMANDERS}
+
+BASES = (
+    "bridge",
+    "redirect",
+    "redirect-peer",
+    "redirect-xdp",
+    "ovsdb-server",
+    "ip-link",
+    "vsctl-openvswitch",
+)
 """What the others are compared with."""
 
 
@@ -72,6 +96,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure("transactions", database.transactions, database.TRANSACTIONS, DATABASES),
         Measure("ports", database.ports, database.PORTS, DATABASES),
         Measure("monitors", database.monitors, database.MONITORS, DATABASES),
+        Measure("commands", commands.measure, commands.FIGURES, COMMANDERS),
     )
 }
 

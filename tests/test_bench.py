@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from bench.aims import verdicts
 from bench.catalogue import BASES, FIGURES, MEASURES, SUBJECTS
+from bench.inside import ALONE
 from bench.markdown import PAGE, fill
 from bench.options import Options
 from bench.programs import udp_frame
@@ -158,8 +159,9 @@ def test_the_page_takes_its_figures_from_reports() -> None:
 
 def test_the_page_has_a_place_for_every_figure() -> None:
     page = PAGE.read_text()
-    sections = ("aims", "about", "database aims", "database about")
-    for name in (*FIGURES, *sections, "program", "entries", "swap", "start"):
+    about = ("", "database ", "commands ")
+    sections = [f"{which}{part}" for which in about for part in ("aims", "about")]
+    for name in (*FIGURES, *sections, *ALONE):
         assert f"<!-- figures: {name} -->" in page
 
 
@@ -275,5 +277,5 @@ def test_without_root_it_says_what_it_needs() -> None:
 def test_the_help_names_everything() -> None:
     done = _bench("--help")
     assert done.returncode == 0
-    for name in (*SUBJECTS, *MEASURES, "program", "entries", "swap", "start"):
+    for name in (*SUBJECTS, *MEASURES, *ALONE):
         assert name in done.stdout

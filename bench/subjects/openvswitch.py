@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench import lab
@@ -25,15 +26,18 @@ def why_not() -> str:
     return ""
 
 
-@contextmanager
-def open_vswitch(name: str) -> Iterator[Running]:
-    """Access ports of VLAN 10 on a bridge with datapath_type=netdev.
+@dataclass(frozen=True)
+class Daemons:
+    """address: the database's. environment: for its tools. switch: the id of ovs-vswitchd."""
 
-    The hosts compute checksums themselves: with veth's offloads TCP hangs in this datapath.
-    """
-    pair = lab.switched_pair(name)
-    for host in (pair.first, pair.second):
-        lab.offload(host.namespace, host.link, "tx", False)
+    address: str
+    environment: Mapping[str, str]
+    switch: int
+
+
+@contextmanager
+def daemons(namespace: str) -> Iterator[Daemons]:
+    """ovsdb-server, and ovs-vswitchd in a namespace, with nothing configured."""
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(dir="/run")))
         places = ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR")
@@ -44,12 +48,26 @@ def open_vswitch(name: str) -> Iterator[Running]:
             cleanup, environment, "", "ovsdb-server", str(database), f"--remote=p{address}",
         )  # fmt: skip
         lab.until((folder / "db.sock").exists, "ovsdb-server listens")
-        daemon = _start(cleanup, environment, pair.switch, "ovs-vswitchd", address)
+        switch = _start(cleanup, environment, namespace, "ovs-vswitchd", address)
+        yield Daemons(address, environment, switch.pid)
+
+
+@contextmanager
+def open_vswitch(name: str) -> Iterator[Running]:
+    """Access ports of VLAN 10 on a bridge with datapath_type=netdev.
+
+    The hosts compute checksums themselves: with veth's offloads TCP hangs in this datapath.
+    """
+    pair = lab.switched_pair(name)
+    for host in (pair.first, pair.second):
+        lab.offload(host.namespace, host.link, "tx", False)
+    with daemons(pair.switch) as running:
         words = ["--", "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev"]
         for near in lab.NEAR:
             words += ["--", "add-port", "br0", near, "tag=10"]
-        lab.run("ovs-vsctl", f"--db={address}", "--timeout=20", *words, environment=environment)
-        yield Running(pair, (pair.switch, lab.NEAR[0]), (daemon.pid,))
+        address = f"--db={running.address}"
+        lab.run("ovs-vsctl", address, "--timeout=20", *words, environment=running.environment)
+        yield Running(pair, (pair.switch, lab.NEAR[0]), (running.switch,))
 
 
 def _start(

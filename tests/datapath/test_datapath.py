@@ -29,14 +29,13 @@ class Engine(ReferenceEngine):
     broken = False
 
     def restore(self) -> Restored:
-        for port in self.left.ports:
-            super().put_port(port)
+        super().put_ports(self.left.ports)
         super().change(self.left.entries, [])
         return self.left
 
-    def put_port(self, port: Port) -> None:
+    def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
         self._fail()
-        super().put_port(port)
+        return super().put_ports(ports)
 
     def put_meter(self, meter: Meter) -> None:
         self._fail()

@@ -14,11 +14,10 @@ from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
-from hotswitch.kernel.hooks import tcx
 from hotswitch.kernel.links import OperationalState, get_link
 from hotswitch.model.port import Hook, Side
 from tests.engines.fixture import read_entry
-from tests.engines.kernel_harness import kernel_engine
+from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.support.wait import until
 
 REGISTRY = Registry.standard()
@@ -103,7 +102,7 @@ class Facade:
 
     def is_promoted(self) -> bool:
         """A tcx link takes what the host sends."""
-        return bool(tcx.program_ids(self.bridge, egress=True))
+        return takes_by_tcx(self.bridge, egress=True)
 
     def check_bridge(self) -> None:
         """The bridge has neither seen a frame nor sent one."""

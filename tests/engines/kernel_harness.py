@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.datapath.engines.kernel import attachments, entry_programs
+from hotswitch.datapath.engines.kernel import attachments
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import pins as pin_directory
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.hooks import tcx
 from hotswitch.kernel.probe import Feature
+from hotswitch.kernel.programs import Program
 from hotswitch.model.port import Hook, Side
 from tests.engines.harness import ADDRESS_LIMIT, PORTS, WIRES, add_ports, port_of
 from tests.engines.wires import Capture, Wire, wires
@@ -96,5 +99,17 @@ def kernel_harness(
 
 def without_tcx(patch: pytest.MonkeyPatch) -> None:
     """Let this kernel be one that has no tcx."""
-    for module in (attachments, entry_programs):
-        patch.setattr(module, "TCX", Feature("tcx", "never", lambda: False))
+    patch.setattr(attachments, "TCX", Feature("tcx", "never", lambda: False))
+
+
+def takes_by_tcx(ifindex: int, *, egress: bool = False) -> bool:
+    """Whether a hotswitch has a tcx link there that takes packets: not one that is left."""
+    return "hotswitch_entry" in map(_program_name, tcx.program_ids(ifindex, egress=egress))
+
+
+def _program_name(number: int) -> str:
+    try:
+        with Program.from_id(number) as program:
+            return program.info().name
+    except KernelError:  # it went meanwhile
+        return ""

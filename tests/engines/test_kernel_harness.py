@@ -1,12 +1,13 @@
 """The harness for the kernel is right if the reference engine, on real wires, passes in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple
 
 import pytest
 from hypothesis import given, settings
 
 from hotswitch.base.clock import MonotonicClock
+from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.af_packet import PacketSocket
@@ -29,19 +30,22 @@ class WiredReference(ReferenceEngine):
         self._links: dict[int, int] = {}
         self._sockets: dict[int, PacketSocket] = {}
 
-    def put_port(self, port: Port) -> None:
-        super().put_port(port)
-        self._links[port.number] = port.ifindex
-        for ifindex, _ in map(astuple, port.links):
-            if ifindex not in self._sockets:
-                self._sockets[ifindex] = PacketSocket(ifindex, receive_buffer=1 << 22)
+    def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        for port in ports:
+            self._links[port.number] = port.ifindex
+            for ifindex, _ in map(astuple, port.links):
+                if ifindex not in self._sockets:
+                    self._sockets[ifindex] = PacketSocket(ifindex, receive_buffer=1 << 22)
+        return super().put_ports(ports)
 
-    def port_statistics(self) -> Mapping[int, PortStatistics]:
+    def port_statistics(
+        self, numbers: Collection[int] | None = None
+    ) -> Mapping[int, PortStatistics]:
         for ifindex, socket in self._sockets.items():
             while frame := socket.receive():
                 for port, out in self.receive(ifindex, frame.data).outputs:
                     self._sockets[self._links[port]].send(out)
-        return super().port_statistics()
+        return super().port_statistics(numbers)
 
     def destroy(self) -> None:
         for socket in self._sockets.values():

@@ -22,12 +22,12 @@ from hotswitch.datapath.engines.kernel.attachments import Place
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
-from hotswitch.kernel.hooks import clsact, tcx
+from hotswitch.kernel.hooks import clsact
 from hotswitch.kernel.links import get_link
 from hotswitch.model.port import Hook, LinkLife, Port, Side
 from tests.engines.fixture import read_entry
 from tests.engines.frames import tcp4
-from tests.engines.kernel_harness import kernel_engine
+from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.engines.wires import Capture, Wire, wires
 from tests.support.wait import until
 
@@ -69,7 +69,7 @@ def engine_of(datapath: EntryDatapath) -> KernelEngine:
 
 def attached(ifindex: int) -> bool:
     """Whether any hotswitch takes what the link receives."""
-    return clsact.find(ifindex) is not None or bool(tcx.program_ids(ifindex))
+    return clsact.find(ifindex) is not None or takes_by_tcx(ifindex)
 
 
 def numbered(number: int) -> bytes:
@@ -187,7 +187,7 @@ def test_an_index_that_is_used_again_is_another_link(
         index = _veth("old", 77)
         port = datapath.add_port("b", ifindex=index, incarnation=before)
         if promoted:
-            until(lambda: tcx.program_ids(index), "a tcx link is there")
+            until(lambda: takes_by_tcx(index), "a tcx link is there")
         link_actions.delete(index)
         assert _veth("new", 77) == index
         datapath.set_port(replace(port, incarnation=after))

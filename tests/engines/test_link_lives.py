@@ -18,9 +18,9 @@ from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions, map_batches
 from hotswitch.kernel.bpf_link import is_attached
-from hotswitch.kernel.hooks import clsact, tcx
+from hotswitch.kernel.hooks import clsact
 from hotswitch.model.port import Hook, LinkLife, Port
-from tests.engines.kernel_harness import kernel_engine
+from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.engines.wires import wires
 
 REGISTRY = Registry.standard()
@@ -169,7 +169,7 @@ class World:
             owner = owners.get(index)
             port = ports[owner] if owner else Port(9, "none")
             is_taken = LinkLife(index, life) in port.links
-            assert bool(tcx.program_ids(index) or clsact.find(index)) == is_taken
+            assert bool(takes_by_tcx(index) or clsact.find(index)) == is_taken
             pin = self.engine.directory / f"link_{owner}_xdp_{index}"
             assert (pin.exists() and is_attached(pin)) == (is_taken and port.hook is Hook.XDP)
 

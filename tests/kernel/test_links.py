@@ -10,16 +10,19 @@ import pytest
 
 from hotswitch.kernel import link_actions, netlink, netns
 from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Overflow, Removed
 from hotswitch.kernel.links import (
     RTM_NEWLINK,
     OperationalState,
     check_name,
     get_link,
+    get_links,
     information,
     list_links,
     parse,
 )
+from hotswitch.kernel.xdp_features import xdp_features
 from tests.kernel.conftest import wait_for
 
 
@@ -227,3 +230,32 @@ def test_namespaces(unique: Callable[[str], str]) -> None:
         netns.enter(name)
     with pytest.raises(KernelError, match="delete the network namespace"):
         netns.delete(name)
+
+
+def test_many_links_at_once(inside: str) -> None:
+    """What fails among them fails alone, and more than fit into one message are asked for."""
+    made = [link_actions.create_veth(f"a{each}", f"b{each}") for each in range(50)]
+    indexes = [link.index for link in made]
+    changes = [FlagChange(index, up=True, promiscuous=True) for index in indexes]
+    changes.insert(20, FlagChange(4711, up=True))
+    errors = link_actions.change_flags(changes)
+    assert [error for error in errors if error] == [errors[20]]
+    assert str(errors[20]).startswith("set the link 4711 up")
+    now = get_links([*indexes, 4711])
+    assert list(now) == indexes
+    assert all(link.up and link.promiscuous for link in now.values())
+    assert link_actions.change_flags([FlagChange(indexes[0], promiscuous=False)]) == [None]
+    first = get_links(indexes[:1])[indexes[0]]
+    assert first.up
+    assert not first.promiscuous
+    assert get_links([]) == {}
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_xdp_features_of_some_and_of_many(inside: str, count: int) -> None:
+    made = [link_actions.create_veth(f"a{each}", f"b{each}") for each in range(count)]
+    indexes = [index for link in made for index in (link.index, link.peer)]
+    assert xdp_features([]) == {}
+    few, many = xdp_features(indexes[:2]), xdp_features(indexes)
+    assert all(many[index] == few[index] for index in few)
+    assert many.keys() >= set(indexes) or not few

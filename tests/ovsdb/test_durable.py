@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from hotswitch.kernel.error import KernelError
 from hotswitch.ovsdb import disk
 from hotswitch.ovsdb.jsonrpc import Reply
 from hotswitch.ovsdb.log_file import LogFile, Sync
@@ -22,7 +22,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """How files are brought to the disk."""
 
     def lacking() -> None:
-        raise KernelError("set up asynchronous I/O", errno.ENOSYS)
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     if request.param == "thread":
         monkeypatch.setattr(disk, "FileSync", lacking)

@@ -8,10 +8,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.datapath.contract import Counters, Datapath, ProgramReport
+from hotswitch.datapath.contract import Counters, Datapath, DatapathError, ProgramReport
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.provider import Restored
 from hotswitch.headers.registry import Registry
+from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
@@ -85,6 +86,14 @@ class FakeLinks:
         self.change(inner.index, peer=outer.index)
         return self.links[outer.index]
 
+    def move(self, index: int, namespace: str) -> None:
+        self._live()
+        if namespace in self.broken:
+            raise FakeError(f"there is no namespace {namespace}")
+        moved = self.links.pop(index)
+        if moved.peer in self.links:
+            self.change(moved.peer, peer_namespace=1)
+
     def create_tap(self, name: str, mark: str) -> Link:
         self._live()
         if name in self.broken:
@@ -113,13 +122,20 @@ class FakeLinks:
             raise FakeError(f"{names} are not all there")
         self.change(index, alternative_names=tuple(each for each in before if each not in names))
 
-    def set_up(self, index: int) -> None:
-        self._live()
-        self.change(index, up=True)
+    def change_flags(self, changes: Sequence[FlagChange]) -> list[HotswitchError | None]:
+        return [self._change_flags(each) for each in changes]
 
-    def set_promiscuous(self, index: int, promiscuous: bool) -> None:
+    def _change_flags(self, change: FlagChange) -> HotswitchError | None:
         self._live()
-        self.change(index, promiscuous=promiscuous)
+        wanted = {"up": change.up, "promiscuous": change.promiscuous}
+        try:
+            self.change(
+                change.ifindex,
+                **{name: value for name, value in wanted.items() if value is not None},
+            )
+        except FakeError as error:
+            return error
+        return None
 
     def set_address(self, index: int, address: int) -> None:
         self._live()
@@ -155,14 +171,17 @@ class FakeEngine:
     def restore(self) -> Restored:
         return Restored()
 
-    def put_port(self, port: Port) -> None:
+    def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
         self._maybe()
+        return {}
 
-    def delete_port(self, number: int) -> PortStatistics:
+    def delete_ports(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
         self._maybe()
-        return PortStatistics()
+        return {number: PortStatistics() for number in numbers}
 
-    def port_statistics(self) -> Mapping[int, PortStatistics]:
+    def port_statistics(
+        self, numbers: Collection[int] | None = None
+    ) -> Mapping[int, PortStatistics]:
         return {}
 
     def refresh(self, links: Collection[int] | None = None) -> None:

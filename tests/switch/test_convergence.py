@@ -15,8 +15,10 @@ from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.kernel.links import Link
+from hotswitch.ports.adoption import read_rules
 from hotswitch.ports.lifecycle import EPHEMERAL, STATIC, Lifecycle, Memory, Policy
 from hotswitch.ports.members import Member
+from hotswitch.switch.adopting import adopt
 from hotswitch.switch.apply import carry_out, observe
 from hotswitch.switch.binding import lives_of
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
@@ -30,6 +32,8 @@ from tests.switch.wishes import bridge, desired
 REGISTRY = Registry(BUILT_IN)
 BRIDGES = ("br0", "br1")
 DEVICES = ("tap0", "tap1", "tap2", "eth0")
+RULES = {"br0": read_rules("lxc0"), "br1": read_rules("lxc{x}.a+lxc{x}.b tag=5; eth*")}
+ADOPTED = ("lxc0", "lxc1.a", "lxc1.b")
 MADE_ONLY = ("one", "two", "three")
 """Names of ports, not of devices that are there at first."""
 
@@ -51,6 +55,7 @@ def ports(draw: st.DrawFn, name: str) -> DesiredPort:
         trunks=tuple(sorted(draw(st.sets(vlan, max_size=3)))),
         mode=draw(st.none() | st.sampled_from(VlanMode)),
         storm_limit=draw(st.sampled_from((0, 0, 5, 1000))),
+        namespace=draw(st.sampled_from(("", "web"))) if kind is PortKind.INTERNAL else "",
         **(draw(lives(name)) if kind is PortKind.SYSTEM else {}),
     )
 
@@ -82,7 +87,10 @@ def wishes(draw: st.DrawFn) -> Desired:
                 for each in mine
             ]
         bridges[home] = DesiredBridge(
-            home, {each.name: each for each in mine}, forward_reserved=draw(st.booleans())
+            home,
+            {each.name: each for each in mine},
+            forward_reserved=draw(st.booleans()),
+            adopt=RULES[home] if draw(st.booleans()) else (),
         )
     return Desired(bridges)
 
@@ -128,7 +136,7 @@ Story = list[tuple[list[Happening], Desired]]
 happenings = st.builds(
     Happening,
     st.sampled_from(Happening.KINDS),
-    st.sampled_from((*DEVICES, "tap0v", "eth0v", *MADE_ONLY, *BRIDGES)),
+    st.sampled_from((*DEVICES, "tap0v", "eth0v", *ADOPTED, *MADE_ONLY, *BRIDGES)),
 )
 history = st.lists(st.tuples(st.lists(happenings, max_size=3), wishes()), min_size=2, max_size=4)
 
@@ -216,6 +224,7 @@ def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> No
         seen = observe(broken)
         first = lay_out(wanted, seen)
         left = follow_devices(wanted, first, NOTHING, seen, 0, Memory()).desired
+        left = adopt(left, lay_out(left, seen), NOTHING, seen, is_start=True).desired
         for step in plan(left, seen)[:done]:
             carry_out(step, broken)
         for world in (smooth, broken):

@@ -92,6 +92,12 @@ def _group_number(_: click.Context, parameter: click.Parameter, value: str | Non
     help="Whose members may use the sockets in the run directory as well.",
 )
 @click.option(
+    "--files/--no-files",
+    "tree",
+    default=True,
+    help="Show the switch as a tree of files, sys in the run directory.  [default: files]",
+)
+@click.option(
     "--cleanup",
     is_flag=True,
     help="End the forwarding that an earlier daemon left, remove what it made, and exit.",
@@ -111,6 +117,7 @@ def command(
     ssl_protocols: str,
     ssl_ciphers: str,
     group: int | None,
+    tree: bool,
     cleanup: bool,
     log_level: str,
     log_format: str,
@@ -147,7 +154,7 @@ def command(
         tls = Tls(private_key, certificate, authority, bootstraps, ssl_protocols, ssl_ciphers)
     elif private_key or certificate or authority:
         raise click.UsageError("TLS needs both --private-key and --certificate")
-    life = Life(run_dir, netns, ENGINES[engine], database, tls=tls, group=group)
+    life = Life(run_dir, netns, ENGINES[engine], database, tls=tls, group=group, tree=tree)
     if cleanup:
         life.clean_up()
     else:

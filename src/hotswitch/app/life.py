@@ -9,28 +9,33 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hotswitch
 from hotswitch.app import appctl
 from hotswitch.app.control import method
+from hotswitch.app.control.method import Method
 from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
+from hotswitch.app.files.desk import Desk
+from hotswitch.app.files.mounted import FileTree, take_away
+from hotswitch.app.host_links import HostLinks
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
 from hotswitch.app.netlink import Netlink
 from hotswitch.app.netlink import clean_up as clean_up_netlink
-from hotswitch.app.paths import DATABASE, RunDirectory
+from hotswitch.app.paths import DATABASE, LINK_IDS, VNICS, RunDirectory, beside
 from hotswitch.app.readiness import notify
-from hotswitch.app.service import Service
+from hotswitch.app.service import Service, StoreError
 from hotswitch.app.world import ElsewhereError, Outside
 from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
-from hotswitch.kernel.link_monitor import LinkMonitor
+from hotswitch.kernel.link_monitor import LinkMonitor, Overflow
 from hotswitch.ovsdb import coverage, vlog
 from hotswitch.ovsdb.caller import usable_servers
 from hotswitch.ovsdb.coverage import Coverage
@@ -39,15 +44,21 @@ from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
 from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
+from hotswitch.ports.link_id_file import KeptLinkIds
+from hotswitch.ports.vnics_macvlan import Macvlans
 from hotswitch.switch.apply import World
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.kernel_links import KernelLinks
 from hotswitch.switch.switch import Switch
 
 _AGEING_PERIOD = 1.0
 _TICK_PERIOD = 1.0
+_RETRY_PERIOD = 5.0
 
 _METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
 """What begins like this is no file: an external database, or a mistake."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9+_-]*:")
 
 if TYPE_CHECKING:
     from hotswitch.app.external import ExternalConfig
@@ -63,6 +74,7 @@ class Life:
         in the run directory.
     tls: for `ssl:` and `pssl:`; None: as the database's SSL table says, if it is in this process.
     group: the numeric group that may use the sockets as well, or None.
+    tree: whether the switch is shown as a tree of files.
     """
 
     def __init__(
@@ -74,12 +86,14 @@ class Life:
         *,
         tls: Tls | None = None,
         group: int | None = None,
+        tree: bool = True,
     ) -> None:
+        self._tree = tree
         self._tls = tls
         self._group = group
         self._engine = engine
-        self._database = database or str(run_dir / DATABASE)
-        self._files = RunDirectory(run_dir)
+        self._files = RunDirectory(run_dir.absolute())
+        self._database = database or str(self._files.path / DATABASE)
         self._namespace = namespace
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
@@ -100,30 +114,45 @@ class Life:
             if _METHODS.match(self._database):
                 servers = usable_servers(self._database, self._tls)
             else:
-                storage = open_storage(Path(self._database))
+                storage = open_storage(_file(self._database))
                 held.callback(storage.close)
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
             monitor = held.enter_context(LinkMonitor())
-            world = outside.world()
+            ids = KeptLinkIds(self._file(LINK_IDS))
+            held.callback(ids.close)
+            links = KernelLinks(ids)
+            host = HostLinks(links, ids, outside.owner)
+            macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
+            world = outside.world(links)
             clock = MonotonicClock()
             switch = Switch(world, clock)
             database = self._config(storage, servers, switch, clock)
             await database.start()
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
-            commands, events = _commands(service, database)
-            server = ControlServer(self._files.control, commands, group=self._group)
+            macvlans.recover()
+            macvlans.follow()
+
             netlink = Netlink(self._files, outside, world, registry, clock, self._group)
 
-            def links_changed() -> None:
+            def follow() -> None:
                 reconciler.links_changed()
+                macvlans.follow()
                 netlink.links_changed()
 
+            methods = all_methods(service, host, macvlans)
+            commands, events = _commands(service, database, methods)
+            files = FileTree(self._files.tree, Desk(service, methods), self._group)
+            server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
             netlink.start()
+            self._heed_signals()
+            if self._tree:
+                files.start()
             with (
-                _watching(monitor, links_changed),
+                _watching(monitor, follow, service.events.links_lost),
+                _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
                 _every(_AGEING_PERIOD, service.age),
                 _every(_TICK_PERIOD, netlink.tidy),
                 _every(_TICK_PERIOD, reconciler.tick),
@@ -132,11 +161,12 @@ class Life:
                 self._announce(service)
                 await self._ending.wait()
             notify("STOPPING=1")
+            await files.stop()
             await server.hang_up(but=self._leaving)
             await netlink.hang_up()
             await service.close()
             await database.close()
-            self._end(world, switch, outside, netlink)
+            self._end(world, switch, outside, macvlans, netlink)
         # Nothing is held any more: who asked for the end is answered.
         self._ended.set()
         await server.close()
@@ -157,17 +187,27 @@ class Life:
 
         return ExternalConfig(servers, self._tls, switch, clock)
 
+    def _file(self, suffix: str) -> Path:
+        """A file beside the database's, or if that is elsewhere, in the run directory."""
+        if _METHODS.match(self._database):
+            return beside(self._files.path / DATABASE, suffix)
+        return beside(Path(self._database), suffix)
+
     def clean_up(self) -> None:
         """End what an earlier daemon left. Raises HotswitchError."""
         lock = self._begin()
         try:
             outside = Outside(self._files.path, Registry.standard(), self._engine)
             try:
-                world = outside.world()
+                links = KernelLinks()
+                world = outside.world(links)
                 clean_up_netlink(outside, world)
                 switch = Switch(world, MonotonicClock())
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
+                macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
+                macvlans.recover()
+                macvlans.take_away()
             except ElsewhereError as error:
                 _log.warning("%s: what it made there stays there", error.message)
             outside.remove()
@@ -181,6 +221,7 @@ class Life:
             raise reason
         lock = Lock(self._files.lock)
         lock.take()
+        take_away(self._files.tree)
         if self._namespace is not None:
             netns.enter(self._namespace)
         return lock
@@ -196,10 +237,14 @@ class Life:
         self._stop(stop_forwarding)
         await self._ended.wait()
 
-    def _announce(self, service: Service) -> None:
+    def _heed_signals(self) -> None:
+        """Before libfuse does. Who ignores SIGHUP, as nohup does, means it."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop, False)
+
+    def _announce(self, service: Service) -> None:
         bridges = service.desired.bridges.values()
         _log.info(
             "ready",
@@ -213,7 +258,14 @@ class Life:
         )
         notify("READY=1", f"STATUS=forwarding for {len(bridges)} bridges")
 
-    def _end(self, world: World, switch: Switch, outside: Outside, netlink: Netlink) -> None:
+    def _end(
+        self,
+        world: World,
+        switch: Switch,
+        outside: Outside,
+        macvlans: Macvlans,
+        netlink: Netlink,
+    ) -> None:
         try:
             netlink.close(stop_forwarding=self._stop_forwarding)
         except HotswitchError as error:
@@ -222,6 +274,7 @@ class Life:
             try:
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
+                macvlans.take_away()
                 outside.remove()
             except HotswitchError as error:
                 _log.error("the forwarding could not be ended cleanly: %s", error)
@@ -231,7 +284,7 @@ class Life:
 
 
 def _commands(
-    service: Service, database: ConfigDatabase | ExternalConfig
+    service: Service, database: ConfigDatabase | ExternalConfig, methods: tuple[Method, ...]
 ) -> tuple[Commands, Coverage]:
     """What the control socket understands, and the events that are counted."""
     commands = Commands(f"hotswitch {hotswitch.__version__}")
@@ -244,8 +297,18 @@ def _commands(
     counted = Coverage(*events)
     coverage.register(commands, counted, usage)
     appctl.register(commands, service)
-    method.register(commands, all_methods(service))
+    method.register(commands, methods)
     return commands, counted
+
+
+def _file(database: str) -> Path:
+    """A database's file. Raises StoreError for what is rather a remote with a mistake in it."""
+    if _WORD.match(database) and not os.path.lexists(database):
+        raise StoreError(
+            f"--db {database}: there is no such file, and no such way to a server",
+            remedy=f"unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or for a new file ./{database}",
+        )
+    return Path(database)
 
 
 class ListenError(HotswitchError):
@@ -263,13 +326,18 @@ async def _listen(server: ControlServer) -> None:
 
 
 @contextmanager
-def _watching(monitor: LinkMonitor, follow: Callable[[], None]) -> Iterator[None]:
+def _watching(
+    monitor: LinkMonitor, follow: Callable[[], None], lost: Callable[[], None]
+) -> Iterator[None]:
     """Follow the kernel's links at once; what has come until then is one change."""
     loop = asyncio.get_running_loop()
 
     def ready() -> None:
-        if monitor.read():
+        told = monitor.read()
+        if told:
             follow()
+        if Overflow() in told:
+            lost()
 
     loop.add_reader(monitor.fileno(), ready)
     try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
 from hotswitch.app.control.method import RequestError
+from hotswitch.app.events.feed import Feed
 from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
@@ -54,6 +56,7 @@ class Service:
 
     stop: ends the daemon, and returns when it has ended; with True the forwarding too.
     turns: held while the switch is changed, where others change it too.
+    wall: seconds since 1970, for events.
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class Service:
         clock: Clock,
         stop: Callable[[bool], Awaitable[None]],
         turns: asyncio.Lock | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.switch = switch
         self.registry = registry
         self.clock = clock
+        self.events = Feed(switch, wall)
         self.stop = stop
         self._store = store
         self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out, turns)
@@ -100,6 +105,14 @@ class Service:
             return _with_bridge(desired, edit(_bridge_of(desired, bridge)))
 
         await self._wish(Wish(edit_all, bridge, port, device_needed))
+
+    async def rewrite(self, edit: Callable[[Desired], Desired]) -> None:
+        """Want everything as `edit` has it from now on; returns when that is in force and kept.
+
+        Raises HotswitchError.
+        """
+        if edit(self.desired) is not self.desired:
+            await self._wish(Wish(edit, ""))
 
     async def add(self, bridge: DesiredBridge) -> None:
         """Want one more bridge. Raises HotswitchError."""
@@ -155,7 +168,7 @@ class Service:
 
     def age(self) -> None:
         """Forget addresses that have been silent for too long."""
-        for error in self.switch.age(self.clock.now()):
+        for error in self.switch.age(self.clock.now(), self.events.addresses):
             _log.error("ageing: %s", error)
 
     async def _wish(self, wish: Wish) -> None:
@@ -195,7 +208,8 @@ class Service:
         status = self.switch.status().get(bridge)
         if status is None:
             return frozenset()
-        errors = {status.error, *(each.error for each in _concerned(status, port))}
+        concerned = _concerned(status, port)
+        errors = {status.error, *(each.error or each.shortfall for each in concerned)}
         return frozenset(errors - {""})
 
 
@@ -222,7 +236,8 @@ def _with_bridge(desired: Desired, bridge: DesiredBridge) -> Desired:
 
 
 def _concerned(status: BridgeStatus, port: str | None) -> Iterable[PortStatus]:
-    """The named port and the bridge's own."""
+    """The named port and the bridge's own, if something is wrong with them."""
     for each in status.ports.values():
-        if each.name in (status.name, port) and each.state is PortState.ERROR:
+        is_wrong = each.state is PortState.ERROR or each.shortfall
+        if each.name in (status.name, port) and is_wrong:
             yield each

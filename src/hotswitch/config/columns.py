@@ -91,6 +91,8 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "forward-bpdu": "`true` passes frames to reserved group addresses on",
         "hwaddr": "the Ethernet address of the local port's device",
         "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
+        "adopt": "hotswitch's own: rules by which devices become ports as they appear, such as "
+        "`tap*.* tag=5; kind=veth,lxc* trunks=10,20`",
         "default-lifecycle": "hotswitch's own: the lifecycle of ports that have none of their own",
     },
     "Port": {
@@ -99,6 +101,7 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "lifecycle": "hotswitch's own: what becomes of the port without a device: `static`, "
         "`ephemeral` or `grace=SECONDS`",
         "transient": "`true` is the lifecycle `ephemeral`, if `lifecycle` says nothing else",
+        "master": "hotswitch's own: the Linux bridge that the device is in; none if not given",
         "vif": "hotswitch's own: `true` makes several interfaces one port, of which one forwards",
     },
     "Interface": {
@@ -106,6 +109,8 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "link": "hotswitch's own: how the device is found: `name=tap0`, `alternative-name=uplink`, "
         "`permanent-address=52:54:00:12:34:56`, `bus=pci/0000:00:03.0`, `driver=virtio_net`, or "
         "`id=7`; by the interface's name if not given",
+        "netns": "hotswitch's own: the network namespace that an internal interface's device is "
+        "for, by name or path; the port goes with it",
         "follow-rename": "hotswitch's own: `false`, as in Open vSwitch, loses a device that is "
         "renamed; `true` if not given",
         "vif-preference": "hotswitch's own: of a VIF's interfaces that can be used, the one with "

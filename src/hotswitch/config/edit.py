@@ -14,6 +14,7 @@ from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Tables, Uuid, Value, members, the_root
 from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook
+from hotswitch.ports.adoption import show_rules
 from hotswitch.ports.members import Member
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
 
@@ -189,6 +190,7 @@ def _bridge_settings(bridge: DesiredBridge) -> Settings:
         else str(bridge.address_limit),
         "forward-bpdu": "true" if bridge.forward_reserved else None,
         "default-lifecycle": str(bridge.lifecycle) if bridge.lifecycle else None,
+        "adopt": show_rules(bridge.adopt) or None,
         "hwaddr": MAC.show(local.mac) if local and local.mac else None,
     }
 
@@ -216,6 +218,7 @@ def _port_settings(port: DesiredPort) -> Maps:
             "storm-limit": str(port.storm_limit or "") or None,
             "lifecycle": str(port.lifecycle) if port.lifecycle else None,
             "vif": "true" if port.is_vif else None,
+            "master": port.master or None,
         },
         "external_ids": dict(port.metadata),
     }
@@ -227,6 +230,7 @@ def _interface_settings(port: DesiredPort, member: Member) -> Maps:
             "hook": None if port.hook is Hook.AUTO else str(port.hook),
             "link": str(member.selector) if member.selector else None,
             "follow-rename": None if member.follow_rename else "false",
+            "netns": port.namespace or None,
             "vif-preference": str(member.preference or "") or None,
         },
         "options": {"peer": port.peer or None},

@@ -1,41 +1,95 @@
 """What devices have made of the wanted ports, until the database says so too.
 
-The switch acts at once when a port goes with its device; its row follows in the database, which may
-not be reachable just then. Until it is gone, the row means nothing.
+The switch acts at once when a port goes with its device, or a device becomes a port; its row
+follows in the database, which may not be reachable just then. Until the row is gone, it means
+nothing; until it is there, the port is wanted without one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
+from hotswitch.base.shared import SharedMap
 from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Uuid
-from hotswitch.switch.desired import Desired
+from hotswitch.switch.desired import Desired, DesiredBridge
 from hotswitch.switch.following import without
 from hotswitch.switch.layout import PortKey
+from hotswitch.switch.switch import Switch
 
 
 class Pending:
-    """Rows of ports that went with their devices, known by their interfaces."""
+    """gone: rows of ports that went with their devices, known by their interfaces.
+
+    adopted: ports that devices have become, and that have no row, or not one for each link.
+    """
 
     def __init__(self) -> None:
         self._gone: set[Uuid] = set()
         self._unread: set[PortKey] = set()
+        self._adopted: dict[PortKey, int] = {}
+        self._count = itertools.count()
 
-    def note(self, departed: Iterable[PortKey], reading: Reading) -> None:
-        """These ports are gone; `reading` is what the database said when it was last read.
+    def note(self, switch: Switch, reading: Reading) -> None:
+        """Take over the news; `reading` is what the database said when it was last read.
 
         A port that it did not have yet is known by its name at the next reading.
         """
+        departed = switch.take_departed()
+        for key in departed:
+            self._adopted.pop(key, None)
+        self._adopted.update((key, next(self._count)) for key in switch.take_adopted())
         for key in {*departed, *self._unread}:
             rows = reading.rows.get(key, ())
             self._gone.update(rows)
             (self._unread.discard if rows else self._unread.add)(key)
 
-    def wanted(self, reading: Reading) -> Desired:
+    def left(self, reading: Reading) -> Desired:
         """What is wanted by the rows that still mean something."""
-        self.note((), reading)
-        self._unread.clear()
         self._gone = {row for row in self._gone if row in reading.interfaces}
         places = {(at.bridge, at.name) for row in self._gone if (at := reading.interfaces[row])}
         return without(reading.desired, places)
+
+    def wanted(self, switch: Switch, reading: Reading) -> Desired:
+        """The same, with what was adopted."""
+        self.note(switch, reading)
+        self._unread.clear()
+        left = self.left(reading)
+        return with_adopted(left, switch.desired, self._adopted) if self._adopted else left
+
+    @property
+    def adopted(self) -> Mapping[PortKey, int]:
+        """The ports that have to get rows, each with a number for what it is now."""
+        return dict(self._adopted)
+
+    def kept(self, adopted: Mapping[PortKey, int]) -> None:
+        """These have rows now. Others may have been adopted meanwhile, or got one more link."""
+        for key, number in adopted.items():
+            if self._adopted.get(key) == number:
+                del self._adopted[key]
+
+
+def with_adopted(wanted: Desired, now: Desired, adopted: Iterable[PortKey]) -> Desired:
+    """What is wanted with ports as they are now, where their names are free."""
+    bridges = dict(wanted.bridges)
+    for bridge, name in sorted(adopted):
+        port = now.bridges[bridge].ports.get(name) if bridge in now.bridges else None
+        if port is None or bridge not in bridges:
+            continue
+        there = bridges[bridge].ports.get(name)
+        if there:
+            links = {each.name: each for each in (*port.members, *there.members)}
+            port = replace(there, links=tuple(links.values())) if there.is_vif else there
+        elif any(_is_taken(each, bridges) for each in (name, *(each.name for each in port.links))):
+            continue
+        if port != there:
+            ports = SharedMap(bridges[bridge].ports).having({name: port})
+            bridges[bridge] = replace(bridges[bridge], ports=ports)
+    return Desired(MappingProxyType(bridges))
+
+
+def _is_taken(name: str, bridges: Mapping[str, DesiredBridge]) -> bool:
+    return name in bridges or any(name in each.ports for each in bridges.values())

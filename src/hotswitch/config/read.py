@@ -11,12 +11,13 @@ from hotswitch.config.assembly import MOST_PORTS, Assembly
 from hotswitch.config.claims import Claims
 from hotswitch.config.follow import News, follow
 from hotswitch.config.notes import Note
-from hotswitch.config.read_bridge import BridgeReading, read_bridge
+from hotswitch.config.read_bridge import BridgeReading, read_bridge, without_rules
 from hotswitch.config.read_port import PortReading, read_port
 from hotswitch.config.reading import STATISTICS_PERIOD, Reading
 from hotswitch.config.rows import Row, Tables, Uuid, members, number, pairs, the_root
 from hotswitch.config.settings import Remarker, boolean, whole_number
 from hotswitch.switch.desired import Desired, DesiredBridge
+from hotswitch.switch.template import overlapping
 
 _MILLISECOND = 1_000_000
 _EMPTY: Mapping[Uuid, Row] = {}
@@ -101,7 +102,7 @@ class Reader:
             if known is None or known[0] is not row:
                 known = self._bridges[uuid] = row, read_bridge(uuid, row)
             found[uuid] = known[1]
-        return dict(sorted(found.items(), key=lambda item: item[1].name))
+        return _apart(dict(sorted(found.items(), key=lambda item: item[1].name)))
 
     def _read_ports(
         self, tables: Tables, bridge_uuid: Uuid, bridge: BridgeReading
@@ -148,6 +149,21 @@ class _RememberedPort:
             and self.address == address
             and all(interfaces.get(uuid) is each for uuid, each in self.interfaces.items())
         )
+
+
+def _apart(bridges: dict[Uuid, BridgeReading]) -> dict[Uuid, BridgeReading]:
+    """The bridges, of which each device fits the rules of one at most: the first."""
+    with_rules: list[DesiredBridge] = []
+    for uuid, reading in bridges.items():
+        bridge = reading.bridge
+        if bridge is None or not bridge.adopt:
+            continue
+        wrong = next(filter(None, (overlapping(bridge, each) for each in with_rules)), "")
+        if wrong:
+            bridges[uuid] = without_rules(reading, uuid, wrong)
+        else:
+            with_rules.append(bridge)
+    return bridges
 
 
 def _with_root(found: Reading, tables: Tables, uuid: Uuid, root: Row) -> Reading:

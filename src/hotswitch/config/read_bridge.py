@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from hotswitch.config.notes import Note
@@ -11,11 +12,14 @@ from hotswitch.config.read_member import lifecycle
 from hotswitch.config.rows import Row, Uuid, pairs, text
 from hotswitch.config.settings import (
     Remarker,
+    SettingError,
     boolean,
     datapath_id,
     station_address,
     whole_number,
 )
+from hotswitch.ports.adoption import Rule, read_rules
+from hotswitch.ports.errors import PortTextError
 from hotswitch.switch.check import MAXIMUM_ADDRESSES, MAXIMUM_AGEING_TIME, SwitchError, check
 from hotswitch.switch.desired import Desired, DesiredBridge
 
@@ -55,6 +59,7 @@ def read_bridge(uuid: Uuid, row: Row) -> BridgeReading:
         or _DEFAULT.address_limit,
         forward_reserved=remarks.setting(settings, "forward-bpdu", boolean, False),
         lifecycle=remarks.setting(settings, "default-lifecycle", lifecycle, None),
+        adopt=remarks.setting(settings, "adopt", _rules, ()),
     )
     kind = text(row, "datapath_type")
     if kind and kind not in DATAPATH_TYPES:
@@ -84,3 +89,22 @@ def _ageing_time(settings: Mapping[str, str], remarks: Remarker) -> int:
         remarks.setting(settings, "mac-aging-time", whole_number(0, MAXIMUM_AGEING_TIME), default)
         or default
     )
+
+
+def without_rules(reading: BridgeReading, row: Uuid, why: str) -> BridgeReading:
+    """The same bridge, whose rules for adoption are not in force."""
+    assert reading.bridge
+    note = Note("Bridge", row, reading.name, f"other_config:adopt ({why})")
+    bridge = replace(reading.bridge, adopt=())
+    return replace(reading, bridge=bridge, notes=(*reading.notes, note))
+
+
+@lru_cache(maxsize=64)
+def _rules(given: str) -> tuple[Rule, ...]:
+    try:
+        rules = read_rules(given)
+        name = "adopting"
+        check(Desired(MappingProxyType({name: DesiredBridge(name, adopt=rules)})))
+    except (PortTextError, SwitchError) as error:
+        raise SettingError(str(error)) from error
+    return rules

@@ -141,7 +141,7 @@ class Reconciler:
             self._note_failures(self._switch.links_changed())
         except HotswitchError as error:
             self._note_failures([error])
-        self._pending.note(self._switch.take_departed(), self._reading)
+        self._pending.note(self._switch, self._reading)
         self._woken.set()
 
     def tick(self) -> None:
@@ -183,7 +183,7 @@ class Reconciler:
         """Bring the switch and the database together once."""
         async with self._turns:
             self._woken.clear()
-            self._pending.note(self._switch.take_departed(), self._reading)
+            self._pending.note(self._switch, self._reading)
             if not self._database.is_current:
                 if self._has_begun:
                     await self._make_so(self._reading)
@@ -196,15 +196,22 @@ class Reconciler:
             await self._write(reading, is_in_force=await self._make_so(reading))
 
     def _wanted(self, reading: Reading) -> Desired:
-        """What the database wants, but for ports that went with their devices."""
-        self._pending.note(self._switch.take_departed(), reading)
-        return self._pending.wanted(reading)
+        """What the database wants, and what devices have made of it."""
+        return self._pending.wanted(self._switch, reading)
 
     async def _follow_devices(self, reading: Reading) -> Reading:
-        """Have the database want what devices have made of it; what it says then."""
-        operations = edit(self._database.tables(), reading, self._wanted(reading))
-        if operations:
+        """Have the database want what devices have made of it; what it says then.
+
+        Rows of ports that have gone go first: a device of the same name gets rows of its own.
+        """
+        self._pending.note(self._switch, reading)
+        if operations := edit(self._database.tables(), reading, self._pending.left(reading)):
             await self._database.change(operations)
+            reading = self._reading = self._read()
+        wanted, adopted = self._wanted(reading), self._pending.adopted
+        if operations := edit(self._database.tables(), reading, wanted):
+            await self._database.change(operations)
+            self._pending.kept(adopted)
             reading = self._reading = self._read()
         return reading
 
@@ -236,6 +243,9 @@ class Reconciler:
     async def _write(self, reading: Reading, *, is_in_force: bool) -> None:
         try:
             reading = await self._follow_devices(reading)
+            if self._wanted(reading) != self._switch.desired:  # others have written meanwhile
+                is_in_force = False
+                self._woken.set()
             in_force = reading.next_cfg if is_in_force else None
             status = self._switch.statuses()
             changed = list(differing(self._status, status))

@@ -93,8 +93,24 @@ class Datapath(Protocol):
         was attached to it still is. Raises DatapathError.
         """
 
+    def add_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        """Add ports with numbers, for the cost of few; those that are refused, and why."""
+
+    def set_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        """Do what `set_port` does for many, for the cost of few; those that are refused, and why.
+
+        A link must have left its port before another gets it: in the same call is too late.
+        """
+
     def delete_port(self, number: int) -> PortStatistics:
         """Delete a port, forget the addresses learned there, and return its last statistics."""
+
+    def delete_ports(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
+        """Do what `delete_port` does for many, for the cost of few.
+
+        On return no packet is taken there any more, and every one that was is counted. Raises
+        DatapathError; `ports` tells then which are left.
+        """
 
     def ports(self) -> Mapping[int, Port]:
         """The ports by number."""
@@ -105,8 +121,10 @@ class Datapath(Protocol):
         Raises DatapathError.
         """
 
-    def port_statistics(self) -> Mapping[int, PortStatistics]:
-        """All ports' statistics, by number."""
+    def port_statistics(
+        self, numbers: Collection[int] | None = None
+    ) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, or those of these ports, by number."""
 
     def prepare(self, changes: Sequence[Change]) -> Future[object] | None:
         """Compile in the background what these changes will need, and return that, or None.

@@ -6,7 +6,7 @@ engine that raises DatapathError leaves them as they were.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
 
@@ -58,11 +58,12 @@ class EntryDatapath:
         """Add a port; number 0 takes the lowest free one. Raises DatapathError."""
         number = number or self._free_number()
         port = Port(number, name, ifindex, hook, incarnation, standby, side)
-        other = self._ports.by_number.get(port.number)
-        if other is not None:
-            raise DatapathError(f"port {name}: number {number} belongs to port {other.name}")
-        self._put_port(port)
+        _raise_any(self.add_ports([port]))
         return port
+
+    def add_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        """Add ports with numbers, for the cost of few; those that are refused, and why."""
+        return self._put_ports(ports, self._check_new)
 
     def set_port(self, port: Port) -> None:
         """Change a port's name, links, hook or side; its number and statistics stay.
@@ -71,19 +72,32 @@ class EntryDatapath:
         leave by from one frame to the next. A link with another incarnation is another link.
         Raises DatapathError.
         """
-        self._known_port(port.number)
-        self._put_port(port)
+        _raise_any(self.set_ports([port]))
+
+    def set_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        """Do what `set_port` does for many, for the cost of few; those that are refused, and why.
+
+        A link must have left its port before another gets it: in the same call is too late.
+        """
+        return self._put_ports(ports, lambda port: self._known_port(port.number))
 
     def delete_port(self, number: int) -> PortStatistics:
         """Delete a port and its rows in the address table, static ones too.
 
         Returns its last statistics. Raises DatapathError.
         """
-        self._known_port(number)
-        statistics = self._engine.delete_port(number)
-        self._ports.delete(number)
-        # Only now: the port learned until it was detached.
-        stale = [address for address in self._engine.addresses() if address.port == number]
+        return self.delete_ports([number])[number]
+
+    def delete_ports(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
+        """Do what `delete_port` does for many, for the cost of few. Raises DatapathError."""
+        gone = set(numbers)
+        for number in gone:
+            self._known_port(number)
+        statistics = self._engine.delete_ports(gone)
+        for number in gone:
+            self._ports.delete(number)
+        # Only now: the ports learned until they were detached.
+        stale = [address for address in self._engine.addresses() if address.port in gone]
         if stale:
             self._engine.delete_addresses(stale)
         return statistics
@@ -92,9 +106,16 @@ class EntryDatapath:
         """The ports by number."""
         return self._ports.by_number
 
-    def port_statistics(self) -> Mapping[int, PortStatistics]:
-        """All ports' statistics, by number."""
-        return self._engine.port_statistics()
+    def port_statistics(
+        self, numbers: Collection[int] | None = None
+    ) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, or those of these ports, by number.
+
+        Raises DatapathError if there is no such port.
+        """
+        for number in numbers or ():
+            self._known_port(number)
+        return self._engine.port_statistics(numbers)
 
     def refresh(self, links: Collection[int] | None = None) -> None:
         """Look again at what ports' links, or those of these indexes, can do.
@@ -115,11 +136,32 @@ class EntryDatapath:
             raise DatapathError(f"{self.name} has no port {number}")
         return port
 
-    def _put_port(self, port: Port) -> None:
-        check_ports.check_port(port, self._limits)
-        self._ports.check_unique(port)
-        self._engine.put_port(port)
-        self._ports.put(port)
+    def _check_new(self, port: Port) -> None:
+        other = self._ports.by_number.get(port.number)
+        if other is not None:
+            raise DatapathError(
+                f"port {port.name}: number {port.number} belongs to port {other.name}"
+            )
+
+    def _put_ports(
+        self, ports: Sequence[Port], check: Callable[[Port], object]
+    ) -> Mapping[int, DatapathError]:
+        refused: dict[int, DatapathError] = {}
+        fine = PortBook()
+        for port in ports:
+            try:
+                check(port)
+                check_ports.check_port(port, self._limits)
+                self._ports.check_unique(port)
+                fine.check_unique(port)
+                fine.put(port)
+            except DatapathError as error:
+                refused[port.number] = error
+        refused |= self._engine.put_ports(list(fine.by_number.values()))
+        for number, port in fine.by_number.items():
+            if number not in refused:
+                self._ports.put(port)
+        return refused
 
     # Entries
 
@@ -264,3 +306,8 @@ class EntryDatapath:
         self._ports = PortBook()
         self._entries.clear()
         self._meters.clear()
+
+
+def _raise_any(refused: Mapping[int, DatapathError]) -> None:
+    for error in refused.values():
+        raise error

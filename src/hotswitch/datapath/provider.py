@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from hotswitch.datapath.contract import Counters, ProgramReport
+from hotswitch.datapath.contract import Counters, DatapathError, ProgramReport
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
 
@@ -37,11 +37,18 @@ class Engine(Protocol):
         such a link has ifindex 0 and incarnation 0, and keeps its standby links.
         """
 
-    def put_port(self, port: Port) -> None:
-        """Add the port, or change its links, hook or side, as `contract.Datapath` says."""
+    def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        """Add ports, or change their links, hooks or sides, as `contract.Datapath` says.
 
-    def delete_port(self, number: int) -> PortStatistics:
-        """Detach the port and return its last statistics."""
+        Returns why those are as they were, by number, that could not be. No two of them have the
+        same number or link.
+        """
+
+    def delete_ports(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
+        """Detach ports and return their last statistics.
+
+        On return no packet is taken there any more, and every one that was is counted.
+        """
 
     def refresh(self, links: Collection[int] | None = None) -> None:
         """Look again at what ports' links, or those of these indexes, can do.
@@ -49,8 +56,10 @@ class Engine(Protocol):
         It changes with their other ends.
         """
 
-    def port_statistics(self) -> Mapping[int, PortStatistics]:
-        """All ports' statistics, by number."""
+    def port_statistics(
+        self, numbers: Collection[int] | None = None
+    ) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, or those of these ports, by number."""
 
     def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
         """Compile in the background what this change will need.

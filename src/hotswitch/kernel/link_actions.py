@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
@@ -26,7 +27,7 @@ from hotswitch.kernel.links import (
     get_link,
     information,
 )
-from hotswitch.kernel.netlink import NetlinkSocket
+from hotswitch.kernel.netlink import NetlinkSocket, Request
 
 _RTM_SETLINK = 19
 _RTM_NEWLINKPROP = 108
@@ -38,6 +39,7 @@ _IN6_ADDR_GEN_MODE_NONE = 1
 _VETH_INFO_PEER = 1
 _UP = 1
 _PROMISCUOUS = 0x100
+_UP_OR_DOWN, _ON_OR_OFF = ("down", "up"), ("off", "on")
 
 
 def create(
@@ -85,16 +87,43 @@ def delete(index: int) -> None:
 
 def set_up(index: int, up: bool = True) -> None:
     """Set a link up or down."""
-    body = information.pack(socket.AF_UNSPEC, 0, index, _UP if up else 0, _UP)
-    _request(_RTM_SETLINK, body, f"set the link {index} {'up' if up else 'down'}")
+    _change_flags(FlagChange(index, up=up))
 
 
 def set_promiscuous(index: int, promiscuous: bool = True) -> None:
     """Let a link take frames for all addresses, or no longer."""
-    flags = _PROMISCUOUS if promiscuous else 0
-    body = information.pack(socket.AF_UNSPEC, 0, index, flags, _PROMISCUOUS)
-    state = "on" if promiscuous else "off"
-    _request(_RTM_SETLINK, body, f"turn promiscuous mode of the link {index} {state}")
+    _change_flags(FlagChange(index, promiscuous=promiscuous))
+
+
+class FlagChange(NamedTuple):
+    """A link that is to be up or not, promiscuous or not; None: as it is."""
+
+    ifindex: int
+    up: bool | None = None
+    promiscuous: bool | None = None
+
+
+def change_flags(changes: Sequence[FlagChange]) -> list[KernelError | None]:
+    """Do what `set_up` and `set_promiscuous` do for many links; for each why it failed, or None."""
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        answers = asker.requests([_flag_request(each) for each in changes])
+    return [each if isinstance(each, KernelError) else None for each in answers]
+
+
+def _change_flags(change: FlagChange) -> None:
+    for error in filter(None, change_flags([change])):
+        raise error
+
+
+def _flag_request(change: FlagChange) -> Request:
+    flags = (_UP if change.up else 0) | (_PROMISCUOUS if change.promiscuous else 0)
+    mask = (change.up is not None) * _UP | (change.promiscuous is not None) * _PROMISCUOUS
+    words = [] if change.up is None else [f"set the link {change.ifindex} {_UP_OR_DOWN[change.up]}"]
+    if change.promiscuous is not None:
+        state = _ON_OR_OFF[change.promiscuous]
+        words.append(f"turn promiscuous mode of the link {change.ifindex} {state}")
+    body = information.pack(socket.AF_UNSPEC, 0, change.ifindex, flags, mask)
+    return Request(_RTM_SETLINK, 0, body, " and ".join(words))
 
 
 def set_address(index: int, address: int) -> None:

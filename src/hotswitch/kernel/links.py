@@ -6,12 +6,12 @@ import enum
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hotswitch.kernel import link_kinds, netlink
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.netlink import NetlinkSocket
+from hotswitch.kernel.netlink import NetlinkSocket, Request
 
 RTM_NEWLINK = 16
 RTM_DELLINK = 17
@@ -99,6 +99,7 @@ class Link:
     driver: the kernel driver of the device that it is, or nothing. A message does not tell it.
     incarnation: 64 bits, this life of the link and no other, through renames; 0: not looked up.
         A message does not tell it; `kernel.sysfs` does.
+    id: the number that configuration of others can store (`ports.link_ids`), or 0.
     """
 
     index: int
@@ -173,6 +174,25 @@ def get_link(which: int | str, asker: NetlinkSocket | None = None) -> Link | Non
         with NetlinkSocket(netlink.ROUTE) as own:
             return _get(own, which, body)
     return _get(asker, which, body)
+
+
+def get_links(indexes: Iterable[int]) -> Mapping[int, Link]:
+    """Those of the links with these indexes that there are, by index. Raises KernelError."""
+    asked = [
+        Request(RTM_GETLINK, 0, _question(index), f"look for the link {index}") for index in indexes
+    ]
+    if not asked:
+        return {}
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        answers = asker.requests(asked)
+    found: dict[int, Link] = {}
+    for answer in answers:
+        if isinstance(answer, KernelError):
+            if not netlink.is_gone(answer):
+                raise answer
+        elif link := parse(answer[0].body):
+            found[link.index] = link
+    return found
 
 
 def _get(asker: NetlinkSocket, which: int | str, body: bytes) -> Link | None:

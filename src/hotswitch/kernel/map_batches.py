@@ -77,6 +77,28 @@ def read_all(map_: Map) -> bytes:
     return b"".join(values for _, values in read(map_, map_.max_entries))
 
 
+def read_array(map_: Map, first: int, count: int) -> bytes:
+    """`count` values of an array (per-CPU or not) from an index on, joined. Raises KernelError."""
+    cursor = ctypes.create_string_buffer((first - 1).to_bytes(4, "little", signed=True), 4)
+    keys = ctypes.create_string_buffer(count * 4)
+    values = ctypes.create_string_buffer(count * map_.stride)
+    attributes = ReadBatch(
+        ctypes.addressof(cursor) if first else 0,
+        ctypes.addressof(cursor),
+        ctypes.addressof(keys),
+        ctypes.addressof(values),
+        count,
+        map_.fd,
+    )
+    result = call(Command.MAP_LOOKUP_BATCH, attributes)
+    if -result in _NO_BATCH:
+        indexes = range(first, first + count)
+        return b"".join([map_.lookup(each.to_bytes(4, "little")) or b"" for each in indexes])
+    if result < 0 and result != -errno.ENOENT:
+        raise map_.error("list", result)
+    return values.raw[: attributes.count * map_.stride]
+
+
 def update(map_: Map, keys: bytes, values: bytes, count: int, flags: int = 0) -> None:
     """Add or replace `count` elements, in order.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -40,6 +40,8 @@ _ADD_MEMBERSHIP = 1
 _EXTENDED_ACKNOWLEDGE = 11
 _BUFFER = 1 << 18
 _DUMP_ATTEMPTS = 10
+_AT_ONCE = 32
+"""So many answers fit into a receive buffer of the usual size, also where each describes a link."""
 
 _header = struct.Struct("=IHHII")
 _attribute = struct.Struct("=HH")
@@ -52,6 +54,15 @@ class Message(NamedTuple):
     flags: int
     sequence: int
     body: bytes
+
+
+class Request(NamedTuple):
+    """What is asked for among others: no dump. `attempt` says what for."""
+
+    type: int
+    flags: int
+    body: bytes
+    attempt: str
 
 
 def attribute(kind: int, payload: bytes) -> bytes:
@@ -194,12 +205,51 @@ class NetlinkSocket:
                 if message.sequence != self._sequence:
                     continue  # of a request that was given up
                 if message.type == _ERROR:
-                    _check(message, attempt)
+                    if error := _error(message, attempt):
+                        raise error
                     return found
                 if message.type == _DONE:
                     _check_done(message, attempt)
                     return found
                 found.append(message)
+
+    def requests(self, asked: Sequence[Request]) -> list[list[Message] | KernelError]:
+        """Ask many things with few system calls; what `request` would return, or raise, for each.
+
+        The kernel carries them out in their order. Raises KernelError if it can't even be asked.
+        """
+        answers: list[list[Message] | KernelError] = []
+        for first in range(0, len(asked), _AT_ONCE):
+            try:
+                answers += self._requests(asked[first : first + _AT_ONCE])
+            except OSError as error:
+                raise KernelError(asked[first].attempt, error.errno or 0) from None
+        return answers
+
+    def _requests(self, asked: Sequence[Request]) -> list[list[Message] | KernelError]:
+        first = self._sequence + 1
+        self._sequence += len(asked)
+        flags = REQUEST | ACKNOWLEDGE
+        parts: list[bytes] = []
+        for sequence, each in enumerate(asked, first):
+            header = _header.pack(16 + len(each.body), each.type, each.flags | flags, sequence, 0)
+            parts += header, each.body, bytes(-len(each.body) % 4)
+        self._socket.send(b"".join(parts))
+        found: list[list[Message]] = [[] for _ in asked]
+        errors: dict[int, KernelError] = {}
+        left = len(asked)
+        while left:
+            for message in messages(self._socket.recv(_BUFFER)):
+                at = message.sequence - first
+                if not 0 <= at < len(asked):
+                    continue  # of a request that was given up
+                if message.type != _ERROR:
+                    found[at].append(message)
+                    continue
+                left -= 1
+                if error := _error(message, asked[at].attempt):
+                    errors[at] = error
+        return [errors.get(at, answer) for at, answer in enumerate(found)]
 
     def close(self) -> None:
         """Close it."""
@@ -217,16 +267,17 @@ class NetlinkSocket:
         self.close()
 
 
-def _check(message: Message, attempt: str) -> None:
+def _error(message: Message, attempt: str) -> KernelError | None:
+    """What an acknowledgement says, if it is not that all is well."""
     (number,) = struct.unpack_from("=i", message.body)
     if not number:
-        return
+        return None
     words = ""
     if message.flags & _ERROR_HAS_ATTRIBUTES:
         (length,) = struct.unpack_from("=I", message.body, 4)
         start = 4 + (16 if message.flags & _ERROR_CAPPED else length + 3 & ~3)
         words = attributes(message.body[start:]).get(_ATTRIBUTE_MESSAGE, b"").decode().rstrip("\0")
-    raise KernelError(f"{attempt}: {words}" if words else attempt, -number)
+    return KernelError(f"{attempt}: {words}" if words else attempt, -number)
 
 
 def _check_done(message: Message, attempt: str) -> None:

@@ -6,12 +6,10 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.file_sync import FileSync
+from hotswitch.ovsdb.file_sync import FileSync
 from hotswitch.ovsdb.log import LogError
 from hotswitch.ovsdb.log_file import Sync
 
@@ -38,11 +36,10 @@ class Disk:
         self._loop = asyncio.get_running_loop()
         self._tokens = itertools.count()
         self._under_way: dict[int, _UnderWay] = {}
-        self._threads: ThreadPoolExecutor | None = None
         self._kernel: FileSync | None = None
         try:
             self._kernel = FileSync()
-        except KernelError as error:
+        except OSError as error:
             _log.debug("threads wait for the disk: %s", error)
         else:
             self._loop.add_reader(self._kernel, self._finished, self._kernel)
@@ -58,8 +55,6 @@ class Disk:
             self._loop.remove_reader(self._kernel)
             self._kernel.close()
             self._kernel = None
-        if self._threads is not None:
-            self._threads.shutdown()
 
     def _begin(self, kernel: FileSync, sync: Sync, done: Done) -> bool:
         """Whether the kernel does it. What it has begun nevertheless, nobody waits for."""
@@ -67,7 +62,7 @@ class Disk:
         try:
             for file in sync.files:
                 kernel.begin(file, token)
-        except KernelError as error:
+        except OSError as error:
             _log.debug("a thread waits for the disk: %s", error)
             return False
         self._under_way[token] = _UnderWay(sync, done, len(sync.files))
@@ -85,9 +80,7 @@ class Disk:
                 each.done(_outcome(partial(each.sync.finish, each.number)))
 
     def _in_thread(self, sync: Sync, done: Done) -> None:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(1, thread_name_prefix="ovsdb-sync")
-        future = self._loop.run_in_executor(self._threads, _outcome, sync)
+        future = self._loop.run_in_executor(None, _outcome, sync)
         future.add_done_callback(lambda ended: done(ended.result()))
 
 

@@ -19,7 +19,7 @@ from hotswitch.ovsdb.tls import Tls, explain, take_authority
 MAXIMUM_CONNECTIONS = 2000
 """Clients of one listener."""
 
-_RECEIVED_AT_ONCE = 256 << 10
+_RECEIVED_AT_ONCE = 64 << 10
 _DEFAULT_PROBE = 5.0
 _HANDSHAKE = 10.0
 _log = logging.getLogger(__name__)

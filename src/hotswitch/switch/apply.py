@@ -6,18 +6,33 @@ bridge; the others go on. Planning again tries what is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
 from hotswitch.switch import steps
 from hotswitch.switch.ageing import astray
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.steps import Step
+from hotswitch.switch.together import at_once, flag_change, together
+
+_ONE_REQUEST = (
+    steps.DeleteLink,
+    steps.KeepName,
+    steps.MarkLetGo,
+    steps.SetAddress,
+    steps.SetLinkUp,
+    steps.SetMtu,
+    steps.SetPromiscuous,
+    steps.TakeNames,
+)
+"""Steps that say all that is asked of the kernel."""
 
 
 class Links(Protocol):
@@ -41,17 +56,17 @@ class Links(Protocol):
     def delete_alternative_names(self, index: int, names: Sequence[str]) -> None:
         """Take alternative names from a link."""
 
-    def set_up(self, index: int) -> None:
-        """Set a link administratively up."""
-
-    def set_promiscuous(self, index: int, promiscuous: bool) -> None:
-        """Take frames for all addresses, or no longer."""
+    def change_flags(self, changes: Sequence[FlagChange]) -> Sequence[HotswitchError | None]:
+        """Set links up or down, promiscuous or not; for each why it failed, or None."""
 
     def set_address(self, index: int, address: int) -> None:
         """Set a link's MAC address, 48 bits."""
 
     def set_mtu(self, index: int, mtu: int) -> None:
         """Set a link's MTU, in bytes."""
+
+    def move(self, index: int, namespace: str) -> None:
+        """Move a link to the network namespace of this name or path."""
 
     def delete(self, index: int) -> None:
         """Delete a link; a pair's other end goes with it."""
@@ -79,7 +94,15 @@ class Failure:
     step: Step
     error: HotswitchError
 
+    @property
+    def is_lesser(self) -> bool:
+        """Whether the port forwards all the same: it had come to that before."""
+        return isinstance(self.step, (steps.KeepName, steps.SetAddress, steps.SetMtu))
+
     def __str__(self) -> str:
+        says_what = isinstance(self.step, _ONE_REQUEST)
+        if says_what and isinstance(self.error, KernelError):
+            return f"{self.step}: {self.error.answer}"
         return f"{self.step}: {self.error}"
 
 
@@ -99,15 +122,21 @@ def apply(planned: Iterable[Step], world: World) -> list[Failure]:
     """Carry out the steps in order; what failed, in order."""
     failures: list[Failure] = []
     broken: set[tuple[str, str]] = set()
-    for step in planned:
-        if (step.bridge, "") in broken or (step.bridge, step.port) in broken:
-            continue
-        try:
-            carry_out(step, world)
-        except HotswitchError as error:
-            failures.append(Failure(step, error))
-            broken.add((step.bridge, step.port))
+    for group in together(planned):
+        left = [step for step in group if not _is_broken(step, broken)]
+        for step in at_once(left, world) if left else ():
+            if _is_broken(step, broken):
+                continue
+            try:
+                carry_out(step, world)
+            except HotswitchError as error:
+                failures.append(Failure(step, error))
+                broken.add((step.bridge, step.port))
     return failures
+
+
+def _is_broken(step: Step, broken: Container[tuple[str, str]]) -> bool:
+    return (step.bridge, "") in broken or (step.bridge, step.port) in broken
 
 
 def carry_out(step: Step, world: World) -> None:
@@ -127,7 +156,9 @@ def carry_out(step: Step, world: World) -> None:
             | steps.SetPromiscuous()
             | steps.SetAddress()
             | steps.SetMtu()
+            | steps.MoveLink()
             | steps.KeepName()
+            | steps.MarkLetGo()
             | steps.TakeNames()
         ):
             _change_link(step, world.links)
@@ -144,7 +175,9 @@ def _change_link(
     | steps.SetPromiscuous
     | steps.SetAddress
     | steps.SetMtu
+    | steps.MoveLink
     | steps.KeepName
+    | steps.MarkLetGo
     | steps.TakeNames,
     links: Links,
 ) -> None:
@@ -160,16 +193,19 @@ def _change_link(
                 _mark(links, index, mark)
         case steps.DeleteLink():
             links.delete(step.index)
-        case steps.SetLinkUp():
-            links.set_up(step.index)
-        case steps.SetPromiscuous():
-            links.set_promiscuous(step.index, step.promiscuous)
+        case steps.SetLinkUp() | steps.SetPromiscuous():
+            for error in filter(None, links.change_flags([flag_change(step)])):
+                raise error
         case steps.SetAddress():
             links.set_address(step.index, step.address)
         case steps.SetMtu():
             links.set_mtu(step.index, step.mtu)
+        case steps.MoveLink():
+            links.move(step.index, step.namespace)
         case steps.KeepName():
             links.add_alternative_names(step.index, (step.name, step.mark))
+        case steps.MarkLetGo():
+            links.add_alternative_names(step.index, (step.mark,))
         case steps.TakeNames():
             links.delete_alternative_names(step.index, step.names)
         case _:

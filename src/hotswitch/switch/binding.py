@@ -11,6 +11,7 @@ from hotswitch.kernel.links import Link
 from hotswitch.model.port import LinkLife, Port
 from hotswitch.ports.members import Member, active
 from hotswitch.switch.desired import DesiredPort, PortKind
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.making import Making, peer_missing, peer_wrong
 from hotswitch.switch.marks import mark
 
@@ -105,7 +106,7 @@ def _links(
         if link is None:
             link, error = _find(member, making)
         if link:
-            error = _unusable(link, making)
+            error = _unusable(link, port.master, making)
         if link and not error:
             if other := taker(link):
                 error = _taken(link, *other)
@@ -141,13 +142,22 @@ def _bound(
     return Binding(number, link, device=link, standby=tuple(standby), members=links)
 
 
-def _unusable(link: Link, making: Making) -> str:
+def master_of(link: Link, links: LinkTable) -> str:
+    """The name of the bridge or bond that the link is in, or nothing."""
+    if not link.master:
+        return ""
+    master = links.by_index.get(link.master)
+    return master.name if master else f"link {link.master}"
+
+
+def _unusable(link: Link, wanted_in: str, making: Making) -> str:
     """What speaks against having the link for a port, or nothing."""
-    if link.master:
-        master = making.links.by_index.get(link.master)
-        owner = master.name if master else f"link {link.master}"
+    master = master_of(link, making.links)
+    if wanted_in and master != wanted_in:
+        return f"{link.name} is not in {wanted_in}"
+    if master != wanted_in:
         remedy = f"remove it there first: ip link set {link.name} nomaster"
-        return f"{link.name} belongs to {owner} ({remedy})"
+        return f"{link.name} belongs to {master} ({remedy})"
     if link.device_type != _ETHERNET:
         return f"{link.name} is not an Ethernet device"
     if maker := making.made_for(link):

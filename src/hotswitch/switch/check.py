@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.base.shared import SharedMap
@@ -10,8 +11,10 @@ from hotswitch.datapath.limits import STANDARD
 from hotswitch.headers.text import MAC
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
+from hotswitch.ports.errors import PortTextError
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
+from hotswitch.switch.template import adopted, overlapping
 from hotswitch.switch.vlans import VLANS
 
 MAXIMUM_ADDRESSES = 1_000_000
@@ -27,6 +30,7 @@ MAXIMUM_MTU = 65535
 """ETH_MAX_MTU (linux/if_ether.h); many links take less."""
 
 _GROUP_ADDRESS = 1 << 40
+_LONGEST_PATH = 255
 _NOTHING = Desired()
 
 
@@ -46,6 +50,8 @@ def check(desired: Desired, before: Desired = _NOTHING) -> None:
         if then is bridge:
             continue
         check_name("bridge", bridge.name)
+        if then is None or then.adopt != bridge.adopt:
+            _check_rules(bridge, desired)
         changed = _changed(bridge, then)
         _check_bridge(bridge, changed)
         for key, port in changed.items():
@@ -104,6 +110,18 @@ def check_name(what: str, name: str) -> None:
         "use printable characters other than /, :, % and spaces",
     )
     _require(name != "lo", f"the loopback device lo cannot be a {what}", "choose another device")
+
+
+def check_namespace(where: str, name: str) -> None:
+    """Refuse what is neither a network namespace's name nor a path. Raises SwitchError."""
+    _require(
+        len(name.encode(errors="replace")) <= _LONGEST_PATH
+        and name.isprintable()
+        and name.strip() == name
+        and name not in (".", ".."),
+        f"{where}: {name[:40]!r} is no network namespace",
+        "give its name as `ip netns` has it, or a path",
+    )
 
 
 def _check_bridge(bridge: DesiredBridge, changed: Mapping[str, DesiredPort]) -> None:
@@ -180,6 +198,13 @@ def _check_kind(where: str, port: DesiredPort, *, is_local: bool) -> None:
             f"{where}: a port of type {kind} has no peer",
             "only patch ports have one",
         )
+    if port.namespace:
+        check_namespace(where, port.namespace)
+        _require(
+            kind is PortKind.INTERNAL and not is_local,
+            f"{where}: its device stays in the switch's network namespace",
+            "only that of an internal port other than the bridge's own can be for another one",
+        )
     if port.mac:
         _require(
             kind in (PortKind.INTERNAL, PortKind.TAP),
@@ -192,6 +217,20 @@ def _check_kind(where: str, port: DesiredPort, *, is_local: bool) -> None:
             f"{where}: {MAC.show(port.mac)} is a group address",
             "take one whose first byte is even",
         )
+
+
+def _check_rules(bridge: DesiredBridge, desired: Desired) -> None:
+    """Refuse rules for adoption that make no possible port, or fit what another's do."""
+    where = f"bridge {bridge.name}"
+    for rule in bridge.adopt:
+        try:
+            port = adopted(rule, bridge, "adopted")
+        except PortTextError as error:
+            raise SwitchError(f"{where}: {error.message}", remedy=error.remedy) from error
+        check_port(bridge.name, replace(port, is_vif=rule.is_vif))
+    for other in desired.bridges.values() if bridge.adopt else ():
+        wrong = overlapping(bridge, other) if other.name != bridge.name else ""
+        _require(not wrong, f"{where}: {wrong}", "each device must have one bridge at most")
 
 
 def _check_links(where: str, port: DesiredPort, *, is_local: bool) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hotswitch.model.port import Hook
-from hotswitch.ports.lifecycle import Lifecycle
+from hotswitch.ports.adoption import Rule
+from hotswitch.ports.lifecycle import EPHEMERAL, Lifecycle
 from hotswitch.ports.members import Member, Metadata
 
 
@@ -53,7 +54,10 @@ class DesiredPort:
     lifecycle: what becomes of a system port without a device; None: what its bridge says.
     links: of a system port; none given means one that is called like the port. Several are a VIF's.
     is_vif: it may have several links.
+    master: the Linux bridge that its links are in; empty: none.
     metadata: for others; of the port with all its links.
+    namespace: the network namespace, by name or path, that an internal port's device is for. The
+        port goes with it.
     """
 
     name: str
@@ -70,7 +74,9 @@ class DesiredPort:
     lifecycle: Lifecycle | None = None
     links: tuple[Member, ...] = ()
     is_vif: bool = False
+    master: str = ""
     metadata: Metadata = ()
+    namespace: str = ""
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -86,6 +92,7 @@ class DesiredBridge:
     address_limit: rows in the address table; at the limit nothing new is learned.
     lifecycle: of ports that have none of their own. None, as in Open vSwitch: they stay, and it
         is said that their device is missing.
+    adopt: the rules by which it takes devices as they appear.
     """
 
     name: str
@@ -94,9 +101,12 @@ class DesiredBridge:
     address_limit: int = 8192
     forward_reserved: bool = False
     lifecycle: Lifecycle | None = None
+    adopt: tuple[Rule, ...] = ()
 
     def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
         """What becomes of the port without a device; None: as in Open vSwitch."""
+        if port.namespace:
+            return EPHEMERAL
         return (port.lifecycle or self.lifecycle) if port.kind is PortKind.SYSTEM else None
 
 

@@ -10,7 +10,7 @@ from hotswitch.base.shared import SharedMap
 from hotswitch.model.port import Port
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import lives_of
+from hotswitch.switch.binding import lives_of, master_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.layout import Layout, PortKey, finder
@@ -60,7 +60,7 @@ def follow_devices(
                 if not bound.link:  # it will be unbound, but it has had it
                     seen.add(key)
                 continue
-            was_bound = port is not None and _was_bound(port, layout, observed.owner)
+            was_bound = port is not None and _was_bound(wanted, port, layout, observed.owner)
             goes_now = was_bound and lifecycle.policy is Policy.EPHEMERAL
             if not goes_now and (bound.link or bound.error):
                 seen.add(key)
@@ -101,14 +101,22 @@ def _lives_on(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bo
     """Whether a link that the port is bound to lives on, and may be its."""
     for life in lives_of(port):
         link = layout.links.by_index.get(life.ifindex)
-        if link and lives(life, link) and not is_own(owner, layout.links, link):
+        if not (link and lives(life, link)):
+            continue
+        if is_own(owner, layout.links, link):
+            if wanted.namespace:
+                return True
+        elif not wanted.master or master_of(link, layout.links) == wanted.master:
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
                     return True
     return False
 
 
-def _was_bound(port: Port, layout: Layout, owner: str) -> bool:
-    """Whether it had a device that was not made for it."""
+def _was_bound(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bool:
+    """Whether it had a device: one that was made for it if that is how it gets them, or another."""
     link = layout.links.by_index.get(port.ifindex)
-    return port.ifindex > 0 and not (link and is_own(owner, layout.links, link))
+    if wanted.namespace and link and not any(lives(each, link) for each in lives_of(port)):
+        link = None
+    is_such = link is None or is_own(owner, layout.links, link) == bool(wanted.namespace)
+    return port.ifindex > 0 and is_such

@@ -8,12 +8,14 @@ pair is known by its names, of which one follows from the other.
 from __future__ import annotations
 
 import hashlib
+import re
 
 from hotswitch.kernel.links import Link
 from hotswitch.switch.desired import PortKind
 
 _DRIVERS = {PortKind.INTERNAL: "veth", PortKind.TAP: "tun", PortKind.PATCH: "veth"}
 _HIDDEN = "hs-"
+_MADE = re.compile(r"hotswitch-[^-]+-(internal|tap|patch|macvlan)-")
 
 
 def mark(owner: str, kind: PortKind, port: str) -> str:
@@ -41,6 +43,16 @@ def former_names(owner: str, link: Link) -> list[str]:
     """The alternative names that a link was given because it was called so."""
     prefix = former_mark(owner, "")
     return [name.removeprefix(prefix) for name in link.alternative_names if name.startswith(prefix)]
+
+
+def let_go_mark(owner: str, index: int) -> str:
+    """The mark of a link that was a port until a person let it go, so that it is not adopted."""
+    return f"hotswitch-{owner}-let-go-{index}"
+
+
+def is_marked(link: Link) -> bool:
+    """Whether some daemon, this or another one, has made the link."""
+    return any(_MADE.match(name) for name in link.alternative_names)
 
 
 def inside_name(owner: str, outer: str) -> str:

@@ -14,14 +14,23 @@ from dataclasses import dataclass, replace
 
 from hotswitch.datapath.contract import Change, DeleteEntry
 from hotswitch.model.port import Port
+from hotswitch.ports.adoption import fit
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import lives_of
+from hotswitch.switch.binding import lives_of, master_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.entry_changes import entry_changes
 from hotswitch.switch.layout import NOTHING, Layout, finder, lay_out
 from hotswitch.switch.link_table import LinkTable
-from hotswitch.switch.marks import cable_names, former_mark, former_names, inside_name, mark
+from hotswitch.switch.making import is_own
+from hotswitch.switch.marks import (
+    cable_names,
+    former_mark,
+    former_names,
+    inside_name,
+    let_go_mark,
+    mark,
+)
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.pipeline import INGRESS, meter_of
 from hotswitch.switch.steps import (
@@ -38,6 +47,8 @@ from hotswitch.switch.steps import (
     DeletePort,
     ForgetAddresses,
     KeepName,
+    MarkLetGo,
+    MoveLink,
     PutMeter,
     SetAddress,
     SetAddressLimit,
@@ -67,8 +78,9 @@ def work(layout: Layout, observed: Observed, before: Layout = NOTHING) -> list[S
     ]
     return [
         *_delete_bridges(layout, observed),
-        *(step for each in focus for step in _release(each, layout)),
+        *(step for each in focus for step in _release(each, layout, observed)),
         *_take_names(layout, before, observed.owner),
+        *_take_marks(layout, before, observed.owner),
         *_delete_links(layout, before, observed),
         *(step for each in focus for step in _build(each, observed)),
     ]
@@ -135,7 +147,7 @@ def _delete_links(layout: Layout, before: Layout, observed: Observed) -> Iterato
         yield DeleteLink(home, port, link.index)
 
 
-def _release(focus: _Focus, layout: Layout) -> Iterator[Step]:
+def _release(focus: _Focus, layout: Layout, observed: Observed) -> Iterator[Step]:
     """Delete ports, and unbind links that are wanted here no longer.
 
     Where a port only changes links that no other port waits for, binding it is one step, later.
@@ -145,6 +157,8 @@ def _release(focus: _Focus, layout: Layout) -> Iterator[Step]:
     for port in sorted(found, key=lambda port: port.number):
         binding = focus.bridge.bound.get(port.name)
         yield from _let_go(name, port, layout)
+        if port.name not in focus.bridge.ports:
+            yield from _mark_let_go(focus, port, layout, observed)
         if binding is None or binding.number != port.number:
             yield DeletePort(name, port.name, port.number)
             continue
@@ -156,6 +170,20 @@ def _release(focus: _Focus, layout: Layout) -> Iterator[Step]:
         elif contested:
             rest = tuple(life for life in port.standby if life.ifindex not in contested)
             yield BindPort(name, replace(port, standby=rest))
+
+
+def _mark_let_go(focus: _Focus, port: Port, layout: Layout, observed: Observed) -> Iterator[Step]:
+    """Mark links that the bridge would take at once again."""
+    rules = focus.bridge.bridge.adopt
+    for life in lives_of(port) if rules else ():
+        link = layout.links.by_index.get(life.ifindex)
+        if link is None or not lives(life, link) or is_own(observed.owner, layout.links, link):
+            continue
+        mark = let_go_mark(observed.owner, link.index)
+        is_free = link.index not in layout.takers and link.index not in layout.gone
+        is_new = is_free and mark not in link.alternative_names
+        if is_new and fit(rules, link, master_of(link, layout.links)):
+            yield MarkLetGo(focus.name, port.name, link.index, mark)
 
 
 def _let_go(name: str, port: Port, layout: Layout) -> Iterator[Step]:
@@ -186,6 +214,20 @@ def _take_names(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
                 given = (name, former_mark(owner, name))
                 there = tuple(each for each in given if each in link.alternative_names)
                 yield TakeNames(bridge, port or name, index, there)
+
+
+def _take_marks(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
+    """Forget that links were let go which no bridge would take any more."""
+    was = [each.bridge.adopt for each in before.bridges.values()]
+    rules = [each.bridge.adopt for each in layout.bridges.values()]
+    if before is not NOTHING and was == rules:
+        return
+    for index, link in sorted(layout.links.by_index.items()):
+        mark = let_go_mark(owner, index)
+        if mark in link.alternative_names and index not in layout.gone:
+            master = master_of(link, layout.links)
+            if not any(fit(each, link, master) for each in rules):
+                yield TakeNames("", link.name, index, (mark,))
 
 
 def _keep_names(focus: _Focus, links: LinkTable, owner: str) -> Iterator[Step]:
@@ -233,6 +275,7 @@ def _build(focus: _Focus, observed: Observed) -> Iterator[Step]:
     yield from _keep_names(focus, observed.links, observed.owner)
     yield from _address(focus)
     yield from _set_mtu(focus, observed.links)
+    yield from _move_out(focus)
 
 
 def _unlimited(focus: _Focus) -> list[int]:
@@ -323,3 +366,11 @@ def _set_mtu(focus: _Focus, links: LinkTable) -> Iterator[Step]:
             for end in links.ends(link) if _is_internal(port) else (link,):
                 if end.mtu != wanted:
                     yield SetMtu(focus.name, port.name, end.index, wanted)
+
+
+def _move_out(focus: _Focus) -> Iterator[Step]:
+    """Once it is as wanted, for it can't be reached there."""
+    for port in focus.ports:
+        device = focus.bridge.bound[port.name].device
+        if device and port.namespace:
+            yield MoveLink(focus.name, port.name, device.index, port.namespace)

@@ -253,6 +253,19 @@ class SetMtu:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveLink:
+    """Move the host's end of an internal port's pair to the network namespace that it is for."""
+
+    bridge: str
+    port: str
+    index: int
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: move the device of {self.port} to namespace {self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
 class KeepName:
     """Give a port's link, which was renamed, its old name as an alternative one, and a mark."""
 
@@ -264,6 +277,19 @@ class KeepName:
 
     def __str__(self) -> str:
         return f"{self.bridge}: keep {self.name} as an alternative name of link {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkLetGo:
+    """Mark a link that was a port and that the bridge is not to adopt again."""
+
+    bridge: str
+    port: str
+    index: int
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: remember that link {self.index} was let go as port {self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +325,8 @@ Step: TypeAlias = (
     | SetPromiscuous
     | SetAddress
     | SetMtu
+    | MoveLink
     | KeepName
+    | MarkLetGo
     | TakeNames
 )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import TypeAlias
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
-from hotswitch.model.port import PortStatistics
+from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
+from hotswitch.switch.adopting import adopt
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, World, apply, observe
 from hotswitch.switch.check import SwitchError, check
@@ -22,14 +24,31 @@ from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import port_of
 from hotswitch.switch.plan import work
+from hotswitch.switch.port_counts import PortCounts
 from hotswitch.switch.settled import settled
 from hotswitch.switch.status import AddressStatus, BridgeStatus
 from hotswitch.switch.statuses import Statuses, in_order
-from hotswitch.switch.steps import ChangeEntries, CreateCable, CreateInternalLink, CreateTap, SetMtu
+from hotswitch.switch.steps import (
+    ChangeEntries,
+    CreateCable,
+    CreateInternalLink,
+    CreateTap,
+    SetLinkUp,
+    SetMtu,
+)
+from hotswitch.switch.template import with_examples
 from hotswitch.switch.vlans import port_vlans
 
+TellAddresses: TypeAlias = Callable[[str, Sequence[Address], Mapping[int, str]], None]
+"""Takes a bridge, its address table, and the names of the ports in that by number."""
+
+
+def _tell_nobody(bridge: str, rows: Sequence[Address], ports: Mapping[int, str]) -> None:
+    pass
+
+
 _ROUNDS = 4
-_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetMtu)
+_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetLinkUp, SetMtu)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
 _SOME = 32
@@ -53,9 +72,15 @@ class Switch:
         self.expired: Counter[str] = Counter()
         self._memory: Memory[PortKey] = Memory()
         self._departed: set[PortKey] = set()
+        self._adopted: set[PortKey] = set()
         self._deadline: int | None = None
+        self._watchers: list[Callable[[], None]] = []
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Have this called whenever the status may have changed."""
+        self._watchers.append(changed)
 
     @property
     def desired(self) -> Desired:
@@ -68,13 +93,24 @@ class Switch:
         return self._deadline
 
     def take_departed(self) -> list[PortKey]:
-        """The ports that went with their devices since the last time, and are wanted no longer."""
+        """The ports that went with their devices since the last time.
+
+        Ports that were adopted since then, and others that are wanted now, may have their names.
+        """
         departed, self._departed = self._departed, set()
+        return sorted(departed)
+
+    @property
+    def adopted(self) -> frozenset[PortKey]:
+        """The ports that were adopted, or got a link so, and have not been taken yet."""
+        return frozenset(self._adopted)
+
+    def take_adopted(self) -> list[PortKey]:
+        """The ports that were adopted since the last time, or got a link so, and are wanted."""
+        adopted, self._adopted = self._adopted, set()
         bridges = self._desired.bridges
         return sorted(
-            (bridge, port)
-            for bridge, port in departed
-            if not (bridge in bridges and port in bridges[bridge].ports)
+            key for key in adopted if key[0] in bridges and key[1] in bridges[key[0]].ports
         )
 
     @property
@@ -85,18 +121,25 @@ class Switch:
     def prepare(self, desired: Desired) -> Future[object] | None:
         """Compile in the background what this will need, and return what is not done yet, or None.
 
-        A bridge that is not there yet can't be prepared. Raises SwitchError if this cannot be
-        wanted, HotswitchError if it cannot even look.
+        What it will need when devices are adopted is not waited for. A bridge that is not there yet
+        can't be prepared. Raises SwitchError if this cannot be wanted, HotswitchError if it cannot
+        even look.
         """
         self._check(desired)
         observed = observe(self._world)
+        for compilation in self._compilations(desired, observed):
+            return compilation
+        for _ in self._compilations(with_examples(desired), observed):
+            pass  # asked for, but not waited for
+        return None
+
+    def _compilations(self, desired: Desired, observed: Observed) -> Iterator[Future[object]]:
         layout = lay_out(desired, observed, self._settled)
         for step in work(layout, observed, self._settled):
             if isinstance(step, ChangeEntries) and step.bridge in self._world.datapaths:
                 compilation = self._world.datapaths[step.bridge].prepare(step.changes)
                 if compilation is not None:
-                    return compilation
-        return None
+                    yield compilation
 
     def set_desired(self, desired: Desired) -> list[Failure]:
         """Want this from now on, and make it so as far as possible now; what failed.
@@ -105,6 +148,12 @@ class Switch:
         """
         self._check(desired)
         self._desired = desired
+        bridges = desired.bridges
+        self._departed = {
+            (bridge, port)
+            for bridge, port in self._departed
+            if not (bridge in bridges and port in bridges[bridge].ports)
+        }
         return self.reconcile()
 
     def _check(self, desired: Desired) -> None:
@@ -152,10 +201,16 @@ class Switch:
             failed = [failure.step for failure in self._failures]
             if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
                 break
+        for changed in self._watchers:
+            changed()
         return self._failures
 
     def _lay_out(self, observed: Observed) -> Layout:
-        """The layout without the ports that go with their devices: they are wanted no longer."""
+        """The layout for what is wanted when devices have had their say.
+
+        Ports that go with their devices are wanted no longer; devices that fit rules become ports.
+        """
+        is_start = not self._memory.has_begun
         layout = lay_out(self._desired, observed, self._settled)
         following = follow_devices(
             self._desired, layout, self._settled, observed, self._clock.now(), self._memory
@@ -165,12 +220,20 @@ class Switch:
             self._departed.update(following.departed)
             self._desired = following.desired
             layout = lay_out(self._desired, observed, self._settled)
+        adoption = adopt(self._desired, layout, self._settled, observed, is_start=is_start)
+        if adoption.adopted:
+            self._adopted.update(adoption.adopted)
+            # They have had their devices, even if these go before they are bound.
+            self._memory = replace(self._memory, seen=self._memory.seen | {*adoption.adopted})
+            self._desired = adoption.desired
+            layout = lay_out(self._desired, observed, self._settled)
         return layout
 
-    def age(self, now: int) -> list[HotswitchError]:
+    def age(self, now: int, tell: TellAddresses = _tell_nobody) -> list[HotswitchError]:
         """Forget addresses not seen for the ageing time; errors, which stop no other bridge.
 
-        Also those in VLANs that their port does not carry, should any be left.
+        Also those in VLANs that their port does not carry, should any be left. `tell` is told what
+        each bridge knows then.
         """
         errors: list[HotswitchError] = []
         for name, bridge in self._desired.bridges.items():
@@ -190,6 +253,9 @@ class Switch:
                     self.expired[name] += datapath.delete_addresses(old)
                 if lost := astray(rows, vlans):
                     datapath.delete_addresses(lost)
+                gone = {(row.vlan, row.mac) for row in (*old, *lost)}
+                left = [row for row in rows if (row.vlan, row.mac) not in gone] if gone else rows
+                tell(name, left, there)
             except HotswitchError as error:
                 errors.append(error)
         return errors
@@ -206,6 +272,10 @@ class Switch:
         layout = lay_out(self._desired, observe(self._world), self._settled)
         self._shown = self._shown.after(layout, self._failures)
         return self._shown.bridges
+
+    def links(self) -> LinkTable:
+        """All links, with everything that has been done to them. Raises HotswitchError."""
+        return self._world.links.look()
 
     def datapath(self, bridge: str) -> Datapath:
         """The bridge's datapath. Raises SwitchError if there is no such bridge, or not yet."""
@@ -253,11 +323,8 @@ class Switch:
         )
 
     def statistics(self, bridge: str) -> Mapping[str, PortStatistics]:
-        """The ports' statistics by name. Raises HotswitchError."""
-        datapath = self.datapath(bridge)
-        ports = datapath.ports()
-        return {
-            ports[number].name: statistics
-            for number, statistics in datapath.port_statistics().items()
-            if number in ports
-        }
+        """The ports' statistics by name, some ports' at a time, when first looked at.
+
+        So nobody waits for thousands. Raises HotswitchError, also when looked into.
+        """
+        return PortCounts(self.datapath(bridge))

@@ -15,13 +15,17 @@ from hotswitch.app.cli.words import (
     number,
     on_off,
     or_none,
+    text,
     words_argument,
 )
 
 _AGEING = Word("ageing", "ageing_time", number(0, 1_000_000))
 _LIMIT = Word("address-limit", "address_limit", number(1, 1_000_000))
 _RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
+_ADOPT = Word("adopt", "adopt", or_none(text, ""))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
+SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT)
+"""What `bridge set` takes."""
 
 
 @click.group(name="bridge")
@@ -43,7 +47,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE)
+@words_argument(*SETTINGS)
 @shared_options
 def add(name: str, words: dict[str, Any]) -> None:
     """Make the bridge NAME.
@@ -54,6 +58,10 @@ def add(name: str, words: dict[str, Any]) -> None:
       address-limit COUNT  learn at most so many addresses (8192)
       reserved on|off      pass frames to reserved addresses on, 01:80:c2:00:00:0X (off)
       lifecycle POLICY     of its ports that have none of their own, as with port add
+      adopt RULES          take devices as they appear: "PATTERN SETTING …; PATTERN …"
+                           PATTERN: * and ? in names, or tap{x}.{y}+vif{x}.{y} for VIFs,
+                           with ,kind= ,driver= ,master=; settings: tag= trunks= mode=
+                           mtu= hook= storm-limit= lifecycle= external-ids:KEY=
 
     \b
     Examples:
@@ -78,21 +86,23 @@ def delete(name: str) -> None:
 
 @command.command("set")
 @click.argument("name", shell_complete=names.bridges)
-@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE)
+@words_argument(*SETTINGS)
 @shared_options
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.
 
-    Keywords as with add; `lifecycle none` takes that back. When the address
+    Keywords as with add; `none` takes lifecycle and adopt back. When the address
     table shrinks, the addresses seen last stay.
 
     \b
     Example:
       hotswitch bridge set br0 ageing 600
       hotswitch bridge set br0 lifecycle ephemeral
+      hotswitch bridge set br0 adopt 'tap*.* tag=5; kind=veth,lxc* trunks=10,20'
+      hotswitch bridge set br0 adopt none
     """
     if not words:
-        raise click.UsageError("nothing to set: give ageing, address-limit, reserved or lifecycle")
+        raise click.UsageError("nothing to set: give ageing, lifecycle, adopt, …")
     done(call("bridge/set", name=name, **words))
 
 

@@ -48,6 +48,8 @@ _FOLLOW = Word("follow-rename", "follow_rename", on_off, ("on", "off"))
 _VIF = Word("vif", "vif", or_none(several, []))
 _METADATA = Word("metadata", "metadata", or_none(pairs, {}))
 _LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU, _LIFECYCLE, _LINK, _FOLLOW, _VIF, _METADATA)
+SETTINGS = (_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS)
+"""What `port set` takes."""
 
 
 @click.group(name="port")
@@ -147,7 +149,7 @@ def delete(port: str, incarnation: str) -> None:
 
 @command.command("set")
 @click.argument("port", shell_complete=names.ports)
-@words_argument(_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS)
+@words_argument(*SETTINGS)
 @shared_options
 def change(port: str, words: dict[str, Any]) -> None:
     """Change PORT. Keywords as with add; `none` takes a setting back.

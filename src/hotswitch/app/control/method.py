@@ -43,7 +43,7 @@ def register(commands: Commands, methods: Iterable[Method]) -> None:
     unless there already is a command in text of that name.
     """
     for each in methods:
-        commands.add_call(each.name, partial(_call, each))
+        commands.add_call(each.name, partial(carry_out, each))
         if each.name not in commands:
             fields = msgspec.structs.fields(each.parameters)
             needed = sum(field.required for field in fields)
@@ -51,7 +51,8 @@ def register(commands: Commands, methods: Iterable[Method]) -> None:
             commands.add(each.name, " ".join(words), needed, len(fields), partial(_run, each))
 
 
-async def _call(method: Method, given: Mapping[str, Any], *, strict: bool = True) -> Any:
+async def carry_out(method: Method, given: Mapping[str, Any], *, strict: bool = True) -> Any:
+    """Check the parameters and do it. strict: no texts for numbers. Raises HotswitchError."""
     try:
         parameters = msgspec.convert(given, method.parameters, strict=strict)
     except msgspec.ValidationError as error:
@@ -64,7 +65,7 @@ async def _call(method: Method, given: Mapping[str, Any], *, strict: bool = True
 
 async def _run(method: Method, words: Sequence[str]) -> str:
     names = method.parameters.__struct_fields__
-    result = await _call(method, dict(zip(names, words, strict=False)), strict=False)
+    result = await carry_out(method, dict(zip(names, words, strict=False)), strict=False)
     if result == {}:
         return ""
     return msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n"

@@ -9,7 +9,8 @@ import msgspec
 
 from hotswitch.app.control.method import Method, Nothing, RequestError
 from hotswitch.app.methods.fields import AddressLimit, AgeingTime
-from hotswitch.app.methods.lives import lifecycle
+from hotswitch.app.methods.lives import lifecycle, rules
+from hotswitch.app.rows import bridge_row
 from hotswitch.app.service import Service
 from hotswitch.switch.desired import DesiredBridge
 
@@ -22,6 +23,7 @@ class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_limit: AddressLimit = 8192
     forward_reserved: bool = False
     lifecycle: str = ""
+    adopt: str = ""
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +34,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_limit: AddressLimit | None = None
     forward_reserved: bool | None = None
     lifecycle: str | None = None
+    adopt: str | None = None
 
 
 class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +54,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                 address_limit=asked.address_limit,
                 forward_reserved=asked.forward_reserved,
                 lifecycle=lifecycle(asked.lifecycle),
+                adopt=rules(asked.adopt),
             )
         )
 
@@ -65,9 +69,11 @@ def methods(service: Service) -> tuple[Method, ...]:
         }
         if asked.lifecycle is not None:
             given["lifecycle"] = lifecycle(asked.lifecycle)
+        if asked.adopt is not None:
+            given["adopt"] = rules(asked.adopt)
         if not given:
             raise RequestError(
-                "nothing to set", remedy="give ageing, address-limit, reserved or lifecycle"
+                "nothing to set", remedy="give ageing, address-limit, reserved, lifecycle, …"
             )
         await service.change(asked.name, lambda bridge: replace(bridge, **given))
 
@@ -75,13 +81,8 @@ def methods(service: Service) -> tuple[Method, ...]:
         status = service.switch.status()
         return [
             {
-                "name": bridge.name,
+                **bridge_row(bridge, status[bridge.name]),
                 "ports": sorted(set(bridge.ports) - {bridge.name}),
-                "ageing_time": bridge.ageing_time,
-                "address_limit": bridge.address_limit,
-                "forward_reserved": bridge.forward_reserved,
-                "lifecycle": str(bridge.lifecycle or ""),
-                "error": status[bridge.name].error,
             }
             for bridge in service.bridges()
         ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hotswitch.app.control.method import RequestError
 from hotswitch.app.service import Service
 from hotswitch.base.errors import HotswitchError
+from hotswitch.ports.adoption import Rule, read_rules
 from hotswitch.ports.lifecycle import Lifecycle, read_lifecycle
 from hotswitch.ports.members import Member
 from hotswitch.ports.selector import (
@@ -19,7 +20,6 @@ from hotswitch.ports.selector import (
     show_incarnation,
 )
 from hotswitch.switch.desired import DesiredBridge, DesiredPort
-from hotswitch.switch.status import LinkStatus
 
 _Found = TypeVar("_Found")
 
@@ -58,6 +58,11 @@ def lifecycle(text: str) -> Lifecycle | None:
     return _read(read_lifecycle, text) if text else None
 
 
+def rules(text: str) -> tuple[Rule, ...]:
+    """The rules for adoption that a text stands for. Raises RequestError."""
+    return _read(read_rules, text)
+
+
 def _read(read: Callable[[str], _Found], text: str) -> _Found:
     try:
         return read(text)
@@ -78,16 +83,3 @@ def require_device(service: Service, bridge: DesiredBridge, port: str, incarnati
             f"the device of port {port} is not {show_incarnation(known)} any more, but {now}",
             remedy="see `hotswitch port show`; without --incarnation it is deleted anyway",
         )
-
-
-def link_row(status: LinkStatus) -> dict[str, Any]:
-    """A link of a port, as it is shown."""
-    link = status.link
-    return {
-        "name": status.name,
-        "device": link.name if link else "",
-        "ifindex": link.index if link else 0,
-        "incarnation": show_incarnation(link.incarnation) if link and link.incarnation else "",
-        "forwards": status.forwards,
-        "metadata": dict(status.metadata),
-    }

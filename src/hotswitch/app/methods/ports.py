@@ -11,11 +11,10 @@ from msgspec import UNSET, UnsetType
 
 from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.methods.fields import Mac, Mtu, PortNumber, StormLimit, Vlan, read_mac
-from hotswitch.app.methods.lives import lifecycle, link_row, require_device, with_links
+from hotswitch.app.methods.lives import lifecycle, require_device, with_links
+from hotswitch.app.rows import port_row
 from hotswitch.app.service import Service, with_port, without_port
-from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook, PortStatistics
-from hotswitch.ports.selector import show_incarnation
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind, VlanMode
 
 
@@ -216,26 +215,6 @@ def _rows(service: Service, bridge: DesiredBridge) -> Iterator[dict[str, Any]]:
     for port in status.ports.values():
         wanted = service.port(port.name)[1]
         yield {
-            "name": port.name,
-            "bridge": bridge.name,
-            "number": port.number,
-            "type": port.kind,
-            "peer": wanted.peer,
-            "state": port.state,
-            "error": port.error,
-            "link": port.link,
-            "ifindex": port.ifindex,
-            "incarnation": show_incarnation(port.incarnation) if port.incarnation else "",
-            "lifecycle": str(port.lifecycle or ""),
-            "links": [link_row(each) for each in port.links],
-            "metadata": dict(port.metadata),
-            "mac": MAC.show(port.device.address) if port.device else "",
-            "mtu": port.device.mtu if port.device else 0,
-            "vlan": port.vlan,
-            "tag": wanted.tag,
-            "trunks": wanted.trunks,
-            "mode": wanted.mode,
-            "hook": wanted.hook,
-            "storm_limit": wanted.storm_limit,
+            **port_row(bridge.name, wanted, port),
             "statistics": statistics.get(port.name, _NONE),
         }

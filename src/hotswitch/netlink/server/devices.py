@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Set
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel import link_actions
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_counters import LinkCounters, link_counters
 from hotswitch.kernel.links import Link
@@ -99,7 +100,7 @@ class Devices:
         outer = self._links.create_veth(name, inside_name(self._owner, name), 0)
         try:
             self._links.take_no_addresses(outer.peer)
-            self._links.set_up(outer.peer)
+            link_actions.set_up(outer.peer)
             self._links.add_alternative_names(
                 outer.peer, (mark(self._owner, PortKind.INTERNAL, name),)
             )
@@ -118,11 +119,11 @@ class Devices:
 
     def take(self, device: Device) -> None:
         """Have the device take all frames."""
-        self._links.set_promiscuous(device.port, True)
+        link_actions.set_promiscuous(device.port, True)
 
     def give_back(self, device: Device) -> None:
         """Let it take only frames for its own addresses."""
-        self._links.set_promiscuous(device.port, False)
+        link_actions.set_promiscuous(device.port, False)
 
     def taken(self, index: int) -> str:
         """Who else has the link of this index."""

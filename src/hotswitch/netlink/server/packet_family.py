@@ -146,8 +146,7 @@ class PacketFamily:
     def _run(self, own: OwnDatapath, in_port: int, frame: bytes, actions: Any) -> Done:
         engine = ReferenceEngine(self._room.registry, self._clock)
         scratch = EntryDatapath(own.name, self._room.registry, engine)
-        for port in own.datapath.ports().values():
-            engine.put_port(port)
+        engine.put_ports(list(own.datapath.ports().values()))
         try:
             scratch.change([PutEntry(Entry(0, 0, ANY, actions))])
         except HotswitchError as error:

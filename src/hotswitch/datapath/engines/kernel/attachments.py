@@ -1,8 +1,9 @@
 """The entry program at each port's links.
 
-The kernel takes about 12 ms to attach a tcx link (it waits for an RCU grace period), and 0.4 ms for
-a clsact filter. So a port forwards through a filter at once, and a thread puts a tcx link, which
-nobody else can take away, in its place.
+The kernel takes about 12 ms to attach a tcx link or to detach one, and 0.1 ms for a clsact filter.
+So a port forwards through a filter at once, and a thread puts a tcx link, which nobody else can
+take away, in its place; and what a port leaves only lets packets pass from then on, until another
+thread takes it off (`leftovers`).
 """
 
 from __future__ import annotations
@@ -10,26 +11,29 @@ from __future__ import annotations
 import enum
 import logging
 import threading
-import time
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP
+from hotswitch.datapath.engines.kernel.calm import CALM
 from hotswitch.datapath.engines.kernel.entry_programs import EntryPrograms
+from hotswitch.datapath.engines.kernel.leftovers import LEFTOVERS, PREFIX
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import pins
-from hotswitch.kernel.bpf_link import BpfLink
+from hotswitch.kernel.bpf_link import LINK_TYPE_TCX, BpfLink
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.hooks import clsact, tcx, xdp
+from hotswitch.kernel.hooks.clsact import ClsactAttachment
 from hotswitch.kernel.hooks.hook import Attachment
 from hotswitch.kernel.probe import TCX
 from hotswitch.kernel.programs import Program
 
 _log = logging.getLogger(__name__)
-_QUIET = 1.0
-"""Seconds without a new port before links take filters' places: it makes others wait too."""
+_LINK = "link_"
+LINK_PINS = (_LINK, PREFIX)
+"""What the names of links' pins begin with."""
 
 
 class Place(enum.StrEnum):
@@ -47,6 +51,13 @@ class Spot(NamedTuple):
     ifindex: int
 
 
+class PortSpot(NamedTuple):
+    """A place at a link of the port with this number."""
+
+    number: int
+    spot: Spot
+
+
 class Attachments:
     """What is attached where, by port number and spot."""
 
@@ -57,7 +68,7 @@ class Attachments:
         self._worker = ThreadPoolExecutor(1, "hotswitch-attach")
         self._changing = threading.Lock()
         self._closing = threading.Event()
-        self._quiet_from = 0.0
+        self._filtered: list[tuple[PortSpot, ClsactAttachment]] = []
 
     def at(self, number: int) -> Set[Spot]:
         """Where a port is attached, as far as is known here."""
@@ -67,129 +78,224 @@ class Attachments:
         """Ask the kernel whether it still is. Raises KernelError."""
         return self._at[number][spot].ifindex == spot.ifindex
 
-    def restore(self, wanted: Iterable[tuple[int, Spot]]) -> None:
+    def restore(self, wanted: Iterable[PortSpot]) -> None:
         """Open what an earlier life attached and is wanted, and take off the rest.
 
         What has gone with its link is not there afterwards. Raises KernelError.
         """
-        paths = {self._path(number, spot): (number, spot) for number, spot in wanted}
-        for path, (number, spot) in paths.items():
-            attachment = self._open(path, spot)
+        paths = {self._path(each): each for each in wanted}
+        filters = self._filters([each.spot for each in paths.values()])
+        for path, each in paths.items():
+            attachment = self._open(path, filters.get(each.spot))
             if attachment is None:
                 continue
-            if attachment.ifindex != spot.ifindex:
+            if attachment.ifindex != each.spot.ifindex:
                 pins.remove(path)
                 attachment.close()
                 continue
-            self._note(number, spot, attachment)
+            self._note(each, attachment)
+        self._promote_later()
         for path in pins.listing(self._directory):
-            if path.name.startswith("link_") and path not in paths:
-                pins.remove(path)
+            if path.name.startswith(LINK_PINS) and path not in paths:
+                self._leave(BpfLink.from_pin(path), path)
 
-    def _open(self, path: Path, spot: Spot) -> Attachment | None:
-        left = None if spot.place is Place.XDP else self._filter(spot)
+    @staticmethod
+    def _open(path: Path, left: ClsactAttachment | None) -> Attachment | None:
         if not path.exists():
             return left
         if left:  # that life ended between a link and the filter before it
             left.detach()
         return BpfLink.from_pin(path)
 
-    def _filter(self, spot: Spot) -> clsact.ClsactAttachment | None:
-        """The filter that this life or an earlier one of the same datapath left there."""
-        found = clsact.find(spot.ifindex, egress=spot.place is Place.EGRESS)
-        return found if found and self._programs.is_ours(found.program_id) else None
+    def _filters(self, spots: Iterable[Spot]) -> Mapping[Spot, ClsactAttachment]:
+        """The filters that this life or an earlier one of the same datapath left there."""
+        return {
+            spot: found
+            for spot, found in _all_filters(spots).items()
+            if self._programs.is_ours(found.program_id)
+        }
 
-    def attach(self, number: int, spot: Spot) -> None:
-        """Attach a port to a link where it is not. Raises KernelError; then it is not."""
-        if spot.place is not Place.XDP:
-            egress = spot.place is Place.EGRESS
-            self._programs.refuse_what_is_taken(spot.ifindex, egress=egress)
-        attachment = self._attach(spot)
-        path = self._path(number, spot)
-        try:
-            pins.remove(path)
-            attachment.pin(path)
-        except KernelError:
-            attachment.detach()
-            raise
-        self._note(number, spot, attachment)
+    def attach(self, wanted: Sequence[PortSpot]) -> Mapping[PortSpot, KernelError]:
+        """Attach ports to links where they are not; those that could not be, and why."""
+        if not wanted:
+            return {}
+        CALM.disturb()
+        failed: dict[PortSpot, KernelError] = {}
+        slow: list[PortSpot] = []
+        by_filter: list[PortSpot] = []
+        filters = _all_filters([each.spot for each in wanted])
+        for each in wanted:
+            try:
+                if each.spot.place is Place.XDP:
+                    slow.append(each)
+                elif self._take_over(each, filters.get(each.spot)):
+                    continue
+                else:
+                    by_filter.append(each)
+            except KernelError as error:
+                failed[each] = error
+        if by_filter:
+            program = self._programs.get(SKB)
+            made = clsact.attach_all(program, [_clsact_spot(each.spot) for each in by_filter])
+            for each, result in zip(by_filter, made, strict=True):
+                if not isinstance(result, KernelError):
+                    self._note(each, result)
+                elif TCX:
+                    slow.append(each)
+                else:
+                    failed[each] = result
+        for each in slow:
+            try:
+                self._attach_link(each)
+            except KernelError as error:
+                failed[each] = error
+        self._promote_later()
+        return failed
 
-    def _attach(self, spot: Spot) -> Attachment:
-        ifindex = spot.ifindex
-        if spot.place is Place.XDP:
+    def _take_over(self, each: PortSpot, left: ClsactAttachment | None) -> bool:
+        """Let a filter that is left of this datapath be the port's, if there is one.
+
+        Raises KernelError if the device is taken.
+        """
+        spot = each.spot
+        ours = self._programs.is_ours(left.program_id) if left else False
+        others = [left.program_id] if left and not ours else []
+        if TCX:
+            others += tcx.program_ids(spot.ifindex, egress=spot.place is Place.EGRESS)
+        self._programs.refuse_what_is_taken(spot.ifindex, others)
+        if not left or not ours:
+            return False
+        left.replace(self._programs.get(SKB))
+        self._note(each, left)
+        return True
+
+    def _attach_link(self, each: PortSpot) -> None:
+        """Attach by XDP, or by tcx where a filter can't be."""
+        place, ifindex = each.spot
+        link: BpfLink
+        if place is not Place.XDP:
+            link = tcx.attach(self._programs.get(SKB), ifindex, egress=place is Place.EGRESS)
+        else:
             program = self._programs.get(XDP)
             try:
-                return xdp.attach(program, ifindex)
+                link = xdp.attach(program, ifindex)
             except KernelError:
-                return xdp.attach_generic(program, ifindex)
-        program = self._programs.get(SKB)
-        left = self._filter(spot)
-        if left:
-            left.replace(program)
-            return left
-        egress = spot.place is Place.EGRESS
+                link = xdp.attach_generic(program, ifindex)
+        path = self._path(each)
         try:
-            return clsact.attach(program, ifindex, egress=egress)
+            pins.remove(path)
+            link.pin(path)
         except KernelError:
-            if TCX:
-                return tcx.attach(program, ifindex, egress=egress)
+            link.detach()
             raise
+        self._note(each, link)
 
-    def _note(self, number: int, spot: Spot, attachment: Attachment) -> None:
-        self._at.setdefault(number, {})[spot] = attachment
-        if TCX and isinstance(attachment, clsact.ClsactAttachment):
-            self._quiet_from = time.monotonic() + _QUIET
-            program = self._programs.get(SKB)
-            self._worker.submit(self._promote, number, spot, attachment, program)
+    def _note(self, each: PortSpot, attachment: Attachment) -> None:
+        self._at.setdefault(each.number, {})[each.spot] = attachment
+        if TCX and isinstance(attachment, ClsactAttachment):
+            self._filtered.append((each, attachment))
 
-    def _promote(self, number: int, spot: Spot, attachment: Attachment, program: Program) -> None:
+    def _promote_later(self) -> None:
+        """Have the filters that are new replaced by tcx links, once it is calm."""
+        if self._filtered:
+            CALM.disturb()
+            self._worker.submit(self._promote_all, self._filtered, self._programs.get(SKB))
+            self._filtered = []
+
+    def _promote_all(
+        self, filtered: Iterable[tuple[PortSpot, ClsactAttachment]], program: Program
+    ) -> None:
+        for each, attachment in filtered:
+            if not CALM.wait(self._closing):
+                return
+            self._promote(each, attachment, program)
+
+    def _promote(self, each: PortSpot, attachment: ClsactAttachment, program: Program) -> None:
         """Put a tcx link in the place of a port's filter."""
-        while (left := self._quiet_from - time.monotonic()) > 0:
-            if self._closing.wait(left):
-                return
+        if not self._is_at(each, attachment):
+            return
+        try:
+            egress = each.spot.place is Place.EGRESS
+            link = tcx.attach(program, each.spot.ifindex, egress=egress)
+        except KernelError as error:
+            # Mostly the device has gone; else the filter goes on.
+            _log.debug("port %s keeps its filter: %s", each.number, error)
+            return
         with self._changing:
-            at = self._at.get(number, {})
-            if at.get(spot) is not attachment:
-                return
             try:
-                link = tcx.attach(program, spot.ifindex, egress=spot.place is Place.EGRESS)
-                if not attachment.ifindex:  # the index is another device's by now
-                    link.close()
+                # Without a filter the index is another device's by now.
+                if self._is_at(each, attachment) and attachment.ifindex:
+                    link.pin(self._path(each))
+                    self._at[each.number][each.spot] = link
+                    attachment.detach()
                     return
-                link.pin(self._path(number, spot))
-                at[spot] = link
-                attachment.detach()
             except KernelError as error:
-                # Mostly the device has gone; else the filter goes on.
-                _log.debug("port %s keeps its filter: %s", number, error)
+                _log.debug("port %s keeps its filter: %s", each.number, error)
+                if not self._is_at(each, attachment):
+                    return
+        link.close()
 
-    def detach(self, number: int, spot: Spot, *, ended: bool = False) -> None:
-        """Detach a port from a link. Raises KernelError.
+    def _is_at(self, each: PortSpot, attachment: Attachment) -> bool:
+        return self._at.get(each.number, {}).get(each.spot) is attachment
 
-        ended: the link has gone, and what is there now under its index is another one's.
+    def detach(self, leaving: Collection[PortSpot], *, ended: bool = False) -> None:
+        """Detach ports from links: they take no packet there that comes from now on.
+
+        ended: the links have gone, and what is there now under their indexes is others'. Raises
+        KernelError.
         """
+        CALM.disturb()
+        filters: list[ClsactAttachment] = []
         with self._changing:
-            attachment = self._at[number].pop(spot)
-            if not self._at[number]:
-                del self._at[number]
-            pins.remove(self._path(number, spot))
-            if ended:
-                attachment.close()
-            else:
-                attachment.detach()
+            for each in leaving:
+                attachment = self._at[each.number].pop(each.spot)
+                if not self._at[each.number]:
+                    del self._at[each.number]
+                if not isinstance(attachment, BpfLink):
+                    if isinstance(attachment, ClsactAttachment) and not ended:
+                        filters.append(attachment)
+                elif ended:
+                    pins.remove(self._path(each))
+                    attachment.close()
+                else:
+                    self._leave(attachment, self._path(each))
+            clsact.detach_all(filters)
+
+    def _leave(self, link: BpfLink, path: Path) -> None:
+        """Let a link take no more packets. Raises KernelError.
+
+        First it is no port's any more: a successor would take it over as it is.
+        """
+        info = link.info()
+        if not info.ifindex or info.type != LINK_TYPE_TCX:
+            pins.remove(path)
+            link.detach()
+            return
+        pin = path.with_name(f"{PREFIX}{info.id}")
+        pins.rename(path, pin)
+        try:
+            link.replace(self._programs.passing())
+        except KernelError:  # the device has gone
+            pins.remove(pin)
+            link.detach()
+            return
+        LEFTOVERS.add(link, pin)
 
     def sweep(self, ifindex: int) -> None:
         """Take off what a life left at a link that ended before noting it. Raises KernelError.
 
         (A link's pin, `restore` has removed.)
         """
-        for place in (Place.INGRESS, Place.EGRESS):
-            left = self._filter(Spot(place, ifindex))
-            if left:
-                left.detach()
+        spots = [Spot(place, ifindex) for place in (Place.INGRESS, Place.EGRESS)]
+        clsact.detach_all(list(self._filters(spots).values()))
 
     def close(self) -> None:
         """Let go; all stays attached."""
+        self.end()
+        LEFTOVERS.leave(self._directory)
+
+    def end(self) -> None:
+        """Let go for good: what was left is still taken off, and then the pins may go."""
         self._closing.set()
         self._worker.shutdown(cancel_futures=True)
         for spots in self._at.values():
@@ -198,5 +304,16 @@ class Attachments:
         self._programs.close()
         self._at.clear()
 
-    def _path(self, number: int, spot: Spot) -> Path:
-        return self._directory / f"link_{number}_{spot.place}_{spot.ifindex}"
+    def _path(self, each: PortSpot) -> Path:
+        return self._directory / f"{_LINK}{each.number}_{each.spot.place}_{each.spot.ifindex}"
+
+
+def _clsact_spot(spot: Spot) -> clsact.Spot:
+    return clsact.Spot(spot.ifindex, spot.place is Place.EGRESS)
+
+
+def _all_filters(spots: Iterable[Spot]) -> Mapping[Spot, ClsactAttachment]:
+    """Any hotswitch's filters there."""
+    asked = [spot for spot in spots if spot.place is not Place.XDP]
+    found = clsact.find_all([_clsact_spot(spot) for spot in asked])
+    return {spot: left for spot, left in zip(asked, found, strict=True) if left}

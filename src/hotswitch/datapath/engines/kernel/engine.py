@@ -138,54 +138,71 @@ class KernelEngine:
     def _restore_ports(self) -> tuple[Port, ...]:
         noted = self._port_records.all()
         ports = self.ports.restore(noted)
-        for before, port in zip(noted, ports, strict=True):
-            if port != before:
-                self._port_records.put(port)
+        self._port_records.put(
+            [port for before, port in zip(noted, ports, strict=True) if port != before]
+        )
         return ports
 
     def close(self) -> None:
         """Let go; the forwarding goes on."""
+        self.ports.close()
+        self._close()
+
+    def _close(self) -> None:
         if self._own_compiler:
             self._compiler.close()
-        self.ports.close()
         self.copies.close()
         self.store.close()
 
     def destroy(self) -> None:
         """End the forwarding and remove everything."""
-        for number in list(self.ports.known):
-            self.ports.delete(number)
-        self.close()
+        self.ports.delete(list(self.ports.known))
+        self.ports.end()
+        self._close()
         pins.remove(self.directory)
 
     # ports
 
-    def put_port(self, port: Port) -> None:
-        """Add the port, or change its links, hook or side. Raises DatapathError."""
-        with self._declared(f"port {port.name}: "):
-            if self.running.homes is None and port.links:
+    def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        """Add ports, or change their links, hooks or sides; those that could not be, and why.
+
+        Raises DatapathError.
+        """
+        if not ports:
+            return {}
+        with self._declared():
+            if self.running.homes is None and any(port.links for port in ports):
                 self._settle()
-            self._room.for_port(port.number)
-            if self.ports.wants_xdp(port) and XDP.name not in self.ports.hooks:
+            self._room.for_ports(max(port.number for port in ports))
+            if XDP.name not in self.ports.hooks and any(map(self.ports.wants_xdp, ports)):
                 self.ports.hooks.add(XDP.name)
                 self.running.reload()
             self._journal.begin()
-            self.ports.put(port)
-            self._port_records.put(port)
-            self.ports.tidy(port.number)
+            failed = self.ports.put(ports)
+            done = [port for port in ports if port.number not in failed]
+            self._port_records.put(done)
+            self.ports.tidy([port.number for port in done])
+        names = {port.number: port.name for port in ports}
+        return {
+            number: self._error(error, f"port {names[number]}: ")
+            for number, error in failed.items()
+        }
 
-    def delete_port(self, number: int) -> PortStatistics:
-        """Detach the port and return its last statistics. Raises DatapathError."""
+    def delete_ports(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
+        """Detach ports and return their last statistics. Raises DatapathError."""
         with self._declared():
-            self.ports.delete(number)
+            self.ports.delete(numbers)
             wait_for_programs()
-            last = self.port_counters.take(number)
-            self._port_records.delete(number)
+            last = self.port_counters.take(numbers)
+            self._port_records.delete(numbers)
         return last
 
-    def port_statistics(self) -> Mapping[int, PortStatistics]:
-        """All ports' statistics, by number."""
-        return self.port_counters.ports(self.ports.known)
+    def port_statistics(
+        self, numbers: Collection[int] | None = None
+    ) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, or those of these ports, by number."""
+        with self._declared():
+            return self.port_counters.ports(self.ports.known if numbers is None else numbers)
 
     def refresh(self, links: Collection[int] | None = None) -> None:
         """Look again at what ports' links, or those of these indexes, can do.
@@ -313,11 +330,14 @@ class KernelEngine:
         return program_report(self.store, self.running.loaded, self.running.homes)
 
     @contextmanager
-    def _declared(self, what: str = "") -> Iterator[None]:
+    def _declared(self) -> Iterator[None]:
         try:
             yield
         except (KernelError, CompileError) as error:
-            raise DatapathError(f"{self.name}: {what}{error}") from error
+            raise self._error(error) from error
+
+    def _error(self, error: KernelError | CompileError, what: str = "") -> DatapathError:
+        return DatapathError(f"{self.name}: {what}{error}")
 
 
 def _digest(flow: Flow) -> str:

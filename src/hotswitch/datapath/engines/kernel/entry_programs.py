@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.hooks import clsact, tcx
 from hotswitch.kernel.maps import Map
-from hotswitch.kernel.probe import TCX
 from hotswitch.kernel.programs import Program, ProgramInfo, ProgramType
 
 _ENTRY = "hotswitch_entry"
+_PASSING = "hotswitch_left"
 _TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
 
 
 def entry_instructions(context: Context, programs: Map) -> bytes:
     """Tail-call the hook's pipeline; without one, let the packet pass."""
-    pass_on = context.pass_on - (1 << 32) if context.pass_on >> 31 else context.pass_on
-    return b"".join(
-        struct.pack("<BBhi", *each)
-        for each in (
-            (0x18, 0x12, 0, programs.fd),  # r2 = the program array
-            (0x00, 0x00, 0, 0),
-            (0xB7, 0x03, 0, 0),  # r3 = its element
-            (0x85, 0x00, 0, 12),  # bpf_tail_call
-            (0xB4, 0x00, 0, pass_on),  # w0 = pass
-            (0x95, 0x00, 0, 0),
-        )
+    return _instructions(
+        (0x18, 0x12, 0, programs.fd),  # r2 = the program array
+        (0x00, 0x00, 0, 0),
+        (0xB7, 0x03, 0, 0),  # r3 = its element
+        (0x85, 0x00, 0, 12),  # bpf_tail_call
+        (0xB4, 0x00, 0, _signed(context.pass_on)),  # w0 = pass
+        (0x95, 0x00, 0, 0),
     )
+
+
+def _instructions(*parts: tuple[int, int, int, int]) -> bytes:
+    return b"".join(struct.pack("<BBhi", *each) for each in parts)
+
+
+def _signed(verdict: int) -> int:
+    return verdict - (1 << 32) if verdict >> 31 else verdict
 
 
 class EntryPrograms:
@@ -56,11 +59,19 @@ class EntryPrograms:
         info = _info(program_id)
         return info is not None and self._store.get(SKB.programs).id in info.map_ids
 
-    def refuse_what_is_taken(self, ifindex: int, *, egress: bool) -> None:
-        """Raise KernelError if another hotswitch's datapath takes this device's packets."""
-        left = clsact.find(ifindex, egress=egress)
-        attached = tcx.program_ids(ifindex, egress=egress) if TCX else []
-        for number in (*attached, *([left.program_id] if left else ())):
+    def passing(self) -> Program:
+        """One that lets every packet pass, for tcx. Raises KernelError."""
+        if _PASSING not in self._loaded:
+            code = _instructions((0xB4, 0x00, 0, _signed(SKB.pass_on)), (0x95, 0x00, 0, 0))
+            self._loaded[_PASSING] = Program.load(ProgramType.SCHED_CLS, code, name=_PASSING)
+        return self._loaded[_PASSING]
+
+    def refuse_what_is_taken(self, ifindex: int, attached: Iterable[int]) -> None:
+        """Raise KernelError if one of the programs there is that of another hotswitch's datapath.
+
+        attached: their ids.
+        """
+        for number in attached:
             info = _info(number)
             if info and info.name == _ENTRY and self._is_anothers(info):
                 raise KernelError(

@@ -7,6 +7,7 @@ The kernel replaces a row whole, whatever becomes of the writer.
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection, Sequence
 
 from hotswitch.datapath.limits import STANDARD
 from hotswitch.kernel import map_batches
@@ -34,13 +35,14 @@ class PortRecords:
             for key, row in sorted(map_batches.items(self._map))
         )
 
-    def put(self, port: Port) -> None:
-        """Note a port, in the place of the one with its number. Raises KernelError."""
-        self._map.update(_key(port.number), _encode(port))
+    def put(self, ports: Sequence[Port]) -> None:
+        """Note ports, in the places of those with their numbers. Raises KernelError."""
+        rows = b"".join([_encode(port) for port in ports])
+        map_batches.update(self._map, _keys([port.number for port in ports]), rows, len(ports))
 
-    def delete(self, number: int) -> None:
-        """Forget a port, if it is noted. Raises KernelError."""
-        self._map.delete(_key(number))
+    def delete(self, numbers: Collection[int]) -> None:
+        """Forget ports, those that are noted. Raises KernelError."""
+        map_batches.delete(self._map, _keys(numbers), len(numbers))
 
 
 def _encode(port: Port) -> bytes:
@@ -66,5 +68,5 @@ def _text(value: bytes) -> str:
     return value.rstrip(b"\0").decode()
 
 
-def _key(number: int) -> bytes:
-    return number.to_bytes(4, "little")
+def _keys(numbers: Collection[int]) -> bytes:
+    return struct.pack(f"<{len(numbers)}I", *numbers)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Collection, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP
-from hotswitch.datapath.engines.kernel.attachments import Attachments, Place, Spot
+from hotswitch.datapath.engines.kernel.attachments import Attachments, Place, PortSpot, Spot
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.links import Link, get_link, list_links
+from hotswitch.kernel.links import Link, get_links
 from hotswitch.kernel.maps import Map
-from hotswitch.kernel.xdp_features import XdpFeature, all_xdp_features, xdp_features
+from hotswitch.kernel.xdp_features import XdpFeature, xdp_features
 from hotswitch.model.port import Hook, Port, Side
-
-_FEW = 64
-"""So many links are asked for one by one; more, all at once."""
 
 
 class Ports:
@@ -36,15 +33,14 @@ class Ports:
     def restore(self, ports: tuple[Port, ...]) -> tuple[Port, ...]:
         """Take over the ports of an earlier life, with those of their links that live on."""
         attachments = self._attachments
-        attachments.restore((port.number, spot) for port in ports for spot in _spots(port))
+        attachments.restore(PortSpot(port.number, spot) for port in ports for spot in _spots(port))
         for port in ports:
             spots = attachments.at(port.number)
             now = _with_links(port, {each.ifindex for each in spots if each.place is not Place.XDP})
             self.known[port.number] = now
             if self.wants_xdp(now):
                 self.hooks.add(XDP.name)
-            for spot in spots - _spots(now):
-                attachments.detach(port.number, spot)
+            attachments.detach([PortSpot(port.number, spot) for spot in spots - _spots(now)])
         self._clear_others()
         return tuple(self.known.values())
 
@@ -57,49 +53,58 @@ class Ports:
         owners = {link.ifindex: port.number for port in self.known.values() for link in port.links}
         map_ = self._store.get(memory.PORTS)
         for key, value in list(map_batches.items(map_)):
-            ifindex = int.from_bytes(key, "little")
-            if owners.get(ifindex) != int.from_bytes(value, "little"):
+            ifindex, number = int.from_bytes(key, "little"), int.from_bytes(value, "little")
+            if owners.get(ifindex) != number:
                 self._attachments.sweep(ifindex)
-                map_.delete(key)
-        for ifindex, number in owners.items():
-            self._tie(number, ifindex)
-        for port in self.known.values():
-            self._aim(port)
+                self._untie(number, ifindex)
+        self._tie(owners)
+        self._aim(self.known.values())
 
     @staticmethod
     def wants_xdp(port: Port) -> bool:
         """Whether the port's frames are to be taken by XDP."""
         return any(spot.place is Place.XDP for spot in _spots(port))
 
-    def put(self, port: Port) -> None:
-        """Add a port, or change its links or hook. Raises KernelError.
+    def put(self, ports: Sequence[Port]) -> Mapping[int, KernelError]:
+        """Add ports, or change their links or hooks; those that could not be, and why.
 
         Links that stay stay attached, and new ones are attached before frames leave by them, so
-        that another one takes over from one frame to the next. What the port has no more is still
-        attached, until `tidy`.
+        that another one takes over from one frame to the next. What a port has no more is still
+        attached, until `tidy`. Raises KernelError, with nothing attached, if the kernel can't be
+        asked at all.
         """
-        number = port.number
-        self._let_go_of_ended(port)
-        wanted = _spots(port)
-        added = wanted - self._attachments.at(number)
+        for port in ports:
+            self._let_go_of_ended(port)
+        added = [
+            PortSpot(port.number, spot)
+            for port in ports
+            for spot in sorted(_spots(port) - self._attachments.at(port.number))
+        ]
         try:
-            for spot in sorted(added):
-                self._tie(number, spot.ifindex)
-                self._attachments.attach(number, spot)
+            self._tie({each.spot.ifindex: each.number for each in added})
+            failed = {each.number: error for each, error in self._attachments.attach(added).items()}
         except KernelError:
-            for spot in added:
-                self._leave(number, spot)
+            self._leave(added)
             raise
-        self._aim(port)
-        self.known[number] = port
+        if failed:
+            self._leave([each for each in added if each.number in failed])
+        done = [port for port in ports if port.number not in failed]
+        self._aim(done)
+        self.known.update((port.number, port) for port in done)
+        return failed
 
-    def tidy(self, number: int) -> None:
-        """Detach a port from links and hooks that it has no more. Raises KernelError.
+    def tidy(self, numbers: Iterable[int]) -> None:
+        """Detach ports from links and hooks that they have no more. Raises KernelError.
 
-        Only once the port is noted: a successor takes over what is noted and still attached.
+        Only once the ports are noted: a successor takes over what is noted and still attached.
         """
-        for spot in self._attachments.at(number) - _spots(self.known[number]):
-            self._leave(number, spot)
+        self._leave(
+            [
+                PortSpot(number, spot)
+                for number in numbers
+                for spot in self._attachments.at(number) - _spots(self.known[number])
+            ]
+        )
 
     def _let_go_of_ended(self, port: Port) -> None:
         """Forget a port's links whose index is another link's now, or that change sides."""
@@ -118,29 +123,38 @@ class Ports:
             )
             if is_another or before.side is not port.side:
                 ended.add(ifindex)
-                for spot in self._attachments.at(port.number):
-                    if spot.ifindex == ifindex:
-                        self._leave(port.number, spot, ended=is_another)
+                spots = [
+                    PortSpot(port.number, spot)
+                    for spot in self._attachments.at(port.number)
+                    if spot.ifindex == ifindex
+                ]
+                self._leave(spots, ended=is_another)
         if ended:
             left = {link.ifindex for link in before.links} - ended
             self.known[port.number] = _with_links(before, left)
-            self._aim(self.known[port.number])
+            self._aim([self.known[port.number]])
 
     def _holds(self, port: Port, ifindex: int) -> bool:
         """Whether all that was attached to a link still is."""
         spots = [spot for spot in self._attachments.at(port.number) if spot.ifindex == ifindex]
         return all(self._attachments.holds(port.number, spot) for spot in spots)
 
-    def delete(self, number: int) -> None:
-        """Detach a port and forget it. Raises KernelError."""
-        del self.known[number]
-        for spot in self._attachments.at(number):
-            self._leave(number, spot)
-        self._write(number, 0, 0)
+    def delete(self, numbers: Collection[int]) -> None:
+        """Detach ports and forget them. Raises KernelError."""
+        self._leave(
+            [PortSpot(number, spot) for number in numbers for spot in self._attachments.at(number)]
+        )
+        for number in numbers:
+            del self.known[number]
+            self._write(number, 0, 0)
 
     def close(self) -> None:
         """Let go; all stays attached."""
         self._attachments.close()
+
+    def end(self) -> None:
+        """Let go for good, once no port is left."""
+        self._attachments.end()
 
     def use_links(self, old: Map, new: Map) -> None:
         """Go on in a larger map."""
@@ -150,15 +164,10 @@ class Ports:
 
     def refresh(self, which: Collection[int] | None = None) -> None:
         """Look again at what the links, or those of these indexes, can do."""
-        if which is not None and len(which) <= _FEW:
-            for index in which:
-                if (port := self._port_behind(index)) and (link := get_link(index)):
-                    self._refresh(port, link, xdp_features(index))
-            return
-        features = all_xdp_features()
-        for link in list_links():
-            if (which is None or link.index in which) and (port := self._port_behind(link.index)):
-                self._refresh(port, link, features.get(link.index))
+        if which is None:
+            self._aim(self.known.values())
+        else:
+            self._aim([port for index in which if (port := self._port_behind(index))])
 
     def _port_behind(self, ifindex: int) -> Port | None:
         """The port whose frames leave by this link."""
@@ -166,31 +175,34 @@ class Ports:
         port = self.known.get(int.from_bytes(value, "little")) if value else None
         return port if port and port.ifindex == ifindex else None
 
-    def _refresh(self, port: Port, link: Link, features: XdpFeature | None) -> None:
-        self._write(port.number, port.ifindex, _abilities(port, link, features))
+    def _aim(self, ports: Iterable[Port]) -> None:
+        """Let ports' frames leave by their links, as those can take them now."""
+        aimed = list(ports)
+        wires = [port.ifindex for port in aimed if port.ifindex and port.side is not Side.HOST]
+        links, features = get_links(wires), xdp_features(wires)
+        for port in aimed:
+            flags = _abilities(port, links.get(port.ifindex), features.get(port.ifindex))
+            self._write(port.number, port.ifindex, flags)
 
-    def _aim(self, port: Port) -> None:
-        """Let the port's frames leave by its link."""
-        link = get_link(port.ifindex) if port.ifindex else None
-        flags = _abilities(port, link, xdp_features(port.ifindex)) if link else 0
-        self._write(port.number, port.ifindex, flags)
+    def _tie(self, numbers: Mapping[int, int]) -> None:
+        """Let what comes in at these links come in at the ports with these numbers."""
+        keys = b"".join([ifindex.to_bytes(4, "little") for ifindex in numbers])
+        values = b"".join([number.to_bytes(4, "little") for number in numbers.values()])
+        map_batches.update(self._store.get(memory.PORTS), keys, values, len(numbers))
+        for ifindex, number in numbers.items():
+            self._hints[_hint_at(ifindex)] = memory.PORT_HINT.pack(ifindex, number)
 
-    def _tie(self, number: int, ifindex: int) -> None:
-        """Let what comes in there come in at the port."""
-        key, value = ifindex.to_bytes(4, "little"), number.to_bytes(4, "little")
-        self._store.get(memory.PORTS).update(key, value)
-        self._hints[_hint_at(ifindex)] = memory.PORT_HINT.pack(ifindex, number)
+    def _leave(self, leaving: Sequence[PortSpot], *, ended: bool = False) -> None:
+        """Detach from links, where attached, and untie those where nothing is attached then."""
+        attached = [each for each in leaving if each.spot in self._attachments.at(each.number)]
+        self._attachments.detach(attached, ended=ended)
+        for number, ifindex in {(each.number, each.spot.ifindex) for each in leaving}:
+            if not any(each.ifindex == ifindex for each in self._attachments.at(number)):
+                self._untie(number, ifindex)
 
-    def _leave(self, number: int, spot: Spot, *, ended: bool = False) -> None:
-        """Detach from a link, if attached, and untie it once nothing is attached there."""
-        if spot in self._attachments.at(number):
-            self._attachments.detach(number, spot, ended=ended)
-        ifindex = spot.ifindex
-        if any(each.ifindex == ifindex for each in self._attachments.at(number)):
-            return
-        ports = self._store.get(memory.PORTS)
-        key = ifindex.to_bytes(4, "little")
-        # The kernel may have given the index to another port's link since.
+    def _untie(self, number: int, ifindex: int) -> None:
+        """Let nothing come in at a port by a link; the link may be another port's by now."""
+        ports, key = self._store.get(memory.PORTS), ifindex.to_bytes(4, "little")
         if ports.lookup(key) == number.to_bytes(4, "little"):
             ports.delete(key)
         at = _hint_at(ifindex)
@@ -225,11 +237,13 @@ def _hint_at(ifindex: int) -> slice:
     return slice(at, at + memory.PORT_HINT.size)
 
 
-def _abilities(port: Port, link: Link, features: XdpFeature | None) -> int:
+def _abilities(port: Port, link: Link | None, features: XdpFeature | None) -> int:
     """What a port's link takes."""
     if port.side is Side.HOST:
-        return memory.LINK_HOST
+        return memory.LINK_HOST if port.ifindex else 0
     flags = 0
+    if link is None:
+        return flags
     # Another namespace: the kernel hands packets straight over only there.
     if port.hook is Hook.AUTO and link.kind == "veth" and link.peer_namespace >= 0:
         flags |= memory.LINK_PEER

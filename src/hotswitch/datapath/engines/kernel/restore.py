@@ -9,6 +9,7 @@ from pathlib import Path
 from hotswitch.compiler.strategies.strategy import slot_of
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.template import ListRun, Template, actions_of
+from hotswitch.datapath.engines.kernel.attachments import LINK_PINS
 from hotswitch.datapath.engines.kernel.book import Book
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.journal import MANIFEST
@@ -38,7 +39,7 @@ def read(directory: Path, store: MapStore, digest: str) -> Manifest | None:
             for name, number in generations.items()
         }
         for path in pins.listing(directory):
-            if path.name not in wanted and not path.name.startswith("link_"):
+            if path.name not in wanted and not path.name.startswith(LINK_PINS):
                 pins.remove(path)
         return manifest
     if manifest is not None:

@@ -80,8 +80,8 @@ class Room:
         """Have place for entries that move to these homes. Raises KernelError."""
         self.grow(self._match_maps(homes))
 
-    def for_port(self, number: int) -> None:
-        """Have place for a port of this number. Raises KernelError."""
+    def for_ports(self, number: int) -> None:
+        """Have place for ports of numbers up to this one. Raises KernelError."""
         if number >= self._store.get(memory.LINKS).max_entries:
             self.grow({memory.LINKS: number + 1, memory.PORT_COUNTERS: number + 1})
 

@@ -7,7 +7,7 @@ that was too small had counted, and, by the number of its slot, what an entry's 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import Counters
@@ -20,6 +20,8 @@ from hotswitch.model.port import PortStatistics
 _Counted = Callable[[int], EntryStatistics]
 _FEW = 256
 """So many slots are read one by one; for more, all at once."""
+_FEW_PORTS = 8
+"""The same for ports."""
 
 
 class EntryCounters:
@@ -137,25 +139,40 @@ class PortCounters:
         self._store = store
         self._carried = store.get(memory.PORT_CARRIED).mmap()
 
-    def ports(self, numbers: Iterable[int]) -> Mapping[int, PortStatistics]:
+    def ports(self, numbers: Collection[int]) -> dict[int, PortStatistics]:
         """What was counted for these ports. Raises KernelError."""
         counters = self._store.get(memory.PORT_COUNTERS)
-        return {number: self._base(number) + _port(_lookup(counters, number)) for number in numbers}
+        if len(numbers) <= _FEW_PORTS:
+            read = {number: _lookup(counters, number) for number in numbers}
+        else:
+            first, stride = min(numbers), counters.stride
+            data = map_batches.read_array(counters, first, max(numbers) + 1 - first)
+            starts = {number: (number - first) * stride for number in numbers}
+            read = {number: data[at : at + stride] for number, at in starts.items()}
+        return {number: self._base(number) + _port(value) for number, value in read.items()}
 
-    def take(self, number: int) -> PortStatistics:
-        """What was counted for a port, which counts from zero now. Raises KernelError."""
-        last = self.ports([number])[number]
-        self._clear(number)
+    def take(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
+        """What was counted for ports, which count from zero now. Raises KernelError."""
+        last = self.ports(numbers)
+        self._clear(numbers)
         return last
 
     def clear_others(self, used: Iterable[int]) -> None:
         """After a restart: let all ports but these count from zero. Raises KernelError."""
         counters = self._store.get(memory.PORT_COUNTERS)
         data, nothing = map_batches.read_all(counters), bytes(counters.stride)
-        for number in set(range(counters.max_entries)) - set(used):
-            counted = data[number * counters.stride : (number + 1) * counters.stride]
-            if counted != nothing or self._base(number) != PortStatistics():
-                self._clear(number)
+        starts = {
+            number: number * counters.stride
+            for number in set(range(counters.max_entries)) - set(used)
+        }
+        self._clear(
+            [
+                number
+                for number, at in starts.items()
+                if data[at : at + counters.stride] != nothing
+                or self._base(number) != PortStatistics()
+            ]
+        )
 
     def carry_over(self, old: Map) -> Callable[[], None]:
         """As `EntryCounters.carry_over`, for all ports."""
@@ -174,10 +191,12 @@ class PortCounters:
         sums = [sum(column) for column in zip(*map(memory.TOTAL.unpack, values), strict=True)]
         return Counters(**memory.Total(*sums)._asdict())
 
-    def _clear(self, number: int) -> None:
+    def _clear(self, numbers: Collection[int]) -> None:
         counters = self._store.get(memory.PORT_COUNTERS)
-        counters.update(number.to_bytes(4, "little"), bytes(counters.stride))
-        self._carry(number, PortStatistics())
+        keys = struct.pack(f"<{len(numbers)}I", *numbers)
+        map_batches.update(counters, keys, bytes(counters.stride * len(numbers)), len(numbers))
+        for number in numbers:
+            self._carry(number, PortStatistics())
 
     def _base(self, number: int) -> PortStatistics:
         at = number * memory.PORT_COUNTER.size

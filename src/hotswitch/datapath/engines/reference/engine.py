@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 
 from hotswitch.base.clock import Clock
-from hotswitch.datapath.contract import Counters, ProgramReport
+from hotswitch.datapath.contract import Counters, DatapathError, ProgramReport
 from hotswitch.datapath.engines.reference.outcome import End, Outcome
 from hotswitch.datapath.engines.reference.packet import Packet
 from hotswitch.datapath.engines.reference.recorder import SILENT, Recorder
@@ -61,17 +61,22 @@ class ReferenceEngine:
         """Nothing: an earlier life left nothing."""
         return Restored()
 
-    def put_port(self, port: Port) -> None:
-        """Add the port, or change its links, hook or side."""
-        self._state.ports.put(port)
+    def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
+        """Add ports, or change their links, hooks or sides; it refuses none."""
+        for port in ports:
+            self._state.ports.put(port)
+        return {}
 
-    def delete_port(self, number: int) -> PortStatistics:
-        """Delete the port and return its last statistics."""
-        return self._state.ports.delete(number)
+    def delete_ports(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
+        """Delete ports and return their last statistics."""
+        return {number: self._state.ports.delete(number) for number in numbers}
 
-    def port_statistics(self) -> Mapping[int, PortStatistics]:
-        """All ports' statistics, by number."""
-        return self._state.ports.statistics()
+    def port_statistics(
+        self, numbers: Collection[int] | None = None
+    ) -> Mapping[int, PortStatistics]:
+        """All ports' statistics, or those of these ports, by number."""
+        found = self._state.ports.statistics()
+        return found if numbers is None else {number: found[number] for number in numbers}
 
     def refresh(self, links: Collection[int] | None = None) -> None:
         """Nothing: it has no links."""

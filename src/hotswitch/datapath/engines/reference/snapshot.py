@@ -27,8 +27,7 @@ def snapshot(
     """What happens in it has no effect on the source. All meters' buckets are full."""
     addresses = source.addresses()
     engine = ReferenceEngine(registry, clock, max(address_limit, len(addresses)))
-    for port in source.ports().values():
-        engine.put_port(port)
+    engine.put_ports(list(source.ports().values()))
     engine.change(list(source.entries().values()), [])
     for address in addresses:
         engine.put_address(address)

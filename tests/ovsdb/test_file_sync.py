@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.file_sync import FileSync
+from hotswitch.ovsdb.file_sync import FileSync
 
 _PATIENCE = 20.0
 
@@ -45,11 +44,11 @@ def test_each_ends_under_its_token(sync: FileSync, tmp_path: Path) -> None:
 
 def test_what_is_no_file_on_a_disk_is_refused(sync: FileSync) -> None:
     readable, writable = os.pipe()
-    with pytest.raises(KernelError) as refused:
+    with pytest.raises(OSError) as refused:
         sync.begin(writable, 1)
     assert refused.value.errno == errno.EINVAL
     os.close(readable)
     os.close(writable)
-    with pytest.raises(KernelError) as refused:
+    with pytest.raises(OSError) as refused:
         sync.begin(writable, 1)
     assert refused.value.errno == errno.EBADF

@@ -13,8 +13,6 @@ import platform
 import struct
 from typing import NamedTuple
 
-from hotswitch.kernel.error import KernelError
-
 
 class _Numbers(NamedTuple):
     """Of the system calls."""
@@ -48,18 +46,21 @@ class FileSync:
     """Files under way to the disk. Its `fileno` is readable when some have arrived."""
 
     def __init__(self) -> None:
-        """Raises KernelError, also where the kernel lacks it (ENOSYS)."""
-        self._numbers = _NUMBERS.get(platform.machine())
-        if self._numbers is None:
-            raise KernelError("set up asynchronous I/O", errno.ENOSYS)
+        """Raises OSError, also where the kernel lacks it (ENOSYS)."""
+        numbers = _NUMBERS.get(platform.machine())
+        if numbers is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        self._numbers = numbers
         self._context = ctypes.c_ulong(0)
-        self._call(
-            "set up", self._numbers.setup, ctypes.c_long(_AT_ONCE), ctypes.byref(self._context)
-        )
-        self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._control = ctypes.create_string_buffer(_iocb.size)
         self._controls = (ctypes.c_void_p * 1)(ctypes.addressof(self._control))
         self._events = ctypes.create_string_buffer(_event.size * _AT_ONCE)
+        self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            _call(numbers.setup, ctypes.c_long(_AT_ONCE), ctypes.byref(self._context))
+        except OSError:
+            os.close(self._eventfd)
+            raise
 
     def fileno(self) -> int:
         """The descriptor to poll."""
@@ -68,40 +69,40 @@ class FileSync:
     def begin(self, file: int, token: int) -> None:
         """Bring what has been written to a file to the disk; it may be closed meanwhile.
 
-        token: what `finished` knows it by. Raises KernelError: EAGAIN if too many are under way,
+        token: what `finished` knows it by. Raises OSError: EAGAIN if too many are under way,
         EINVAL if it is a file that can't be brought to a disk.
         """
-        assert self._numbers is not None
         control = (token, _FDSYNC, 0, file, _TELL_EVENTFD, self._eventfd)
         _iocb.pack_into(self._control, 0, *control)
-        self._call("submit", self._numbers.submit, self._context, ctypes.c_long(1), self._controls)
+        _call(self._numbers.submit, self._context, ctypes.c_long(1), self._controls)
 
     def finished(self) -> list[tuple[int, int]]:
         """Return the tokens of those that have ended since the last call, each with an error
         number or 0."""
-        assert self._numbers is not None
         try:
             os.eventfd_read(self._eventfd)
         except BlockingIOError:
             return []
-        count = self._call(
-            "read the results of", self._numbers.getevents, self._context,
-            ctypes.c_long(0), ctypes.c_long(_AT_ONCE), self._events, None,
-        )  # fmt: skip
-        ended = _event.iter_unpack(self._events.raw[: count * _event.size])
-        return [(token, -result) for token, _, result, _ in ended]
+        ended: list[tuple[int, int]] = []
+        count = _AT_ONCE
+        while count == _AT_ONCE:
+            none, most = ctypes.c_long(0), ctypes.c_long(_AT_ONCE)
+            count = _call(self._numbers.getevents, self._context, none, most, self._events, None)
+            events = _event.iter_unpack(self._events.raw[: count * _event.size])
+            ended += [(token, -result) for token, _, result, _ in events]
+        return ended
 
     def close(self) -> None:
         """Wait for all, and let go."""
-        assert self._numbers is not None
-        self._call("end", self._numbers.destroy, self._context)
+        _call(self._numbers.destroy, self._context)
         os.close(self._eventfd)
 
-    def _call(self, attempt: str, number: int, *arguments: object) -> int:
-        while True:
-            result: int = _syscall(ctypes.c_long(number), *arguments)
-            if result >= 0:
-                return result
-            failed = ctypes.get_errno()
-            if failed != errno.EINTR:
-                raise KernelError(f"{attempt} asynchronous I/O", failed)
+
+def _call(number: int, *arguments: object) -> int:
+    while True:
+        result: int = _syscall(ctypes.c_long(number), *arguments)
+        if result >= 0:
+            return result
+        failed = ctypes.get_errno()
+        if failed != errno.EINTR:
+            raise OSError(failed, os.strerror(failed))

@@ -1,0 +1,308 @@
+"""Devices that come, go, change their names and take over from each other, while packets flow.
+
+The bridge adopts devices; nobody adds a port by command.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+
+from bench import lab, programs
+from bench.child import CPUS, Child
+from bench.errors import BenchError
+from bench.results import Row
+from bench.subjects.hotswitch import ready_daemon, stop_forwarding
+from hotswitch.app.control.client import ControlClient
+from hotswitch.base.errors import HotswitchError
+from hotswitch.kernel import link_actions, netns
+from hotswitch.kernel.af_packet import PacketSocket
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.links import Link, get_link
+from hotswitch.kernel.programs import XDP_LIVE_FRAMES, Program, ProgramType
+
+BURST = 1_000
+_APPEARANCES = 200
+_RENAMES = 20
+_FLIPS = 10
+_FRAMES = 1_000_000
+_BATCH = 64
+_LONGEST = 60.0
+_SPACE = "hotplug"
+_FRAME = programs.udp_frame((0x02_00_00_00_00_01, "10.0.0.1"), (0x02_00_00_00_00_02, "10.0.0.2"))
+
+
+def measure(note: Callable[[str], None]) -> list[Row]:
+    """Rows; what can't be done has the reason in the number's place."""
+    rows: list[Row] = []
+    for title, part in (
+        ("a device appears", _appearances),
+        (f"{BURST:,} devices at once", _burst),
+        ("renames under load", _renames),
+        ("flips of a VIF under load", _flips),
+    ):
+        note(title)
+        try:
+            rows += part()
+        except HotswitchError as error:
+            rows.append(Row(title, str(error), ""))
+    return rows
+
+
+class _Switch:
+    """A daemon with one bridge, in a namespace of its own."""
+
+    def __init__(self, folder: Path, control: ControlClient) -> None:
+        self._folder = folder
+        self.control = control
+
+    def adopt(self, rules: str) -> None:
+        self.control.call("bridge/set", name="br0", adopt=rules)
+
+    def names(self) -> set[str]:
+        return {port["name"] for port in self.control.call("port/list", bridge="br0")}
+
+
+@contextmanager
+def _switch() -> Iterator[_Switch]:
+    with tempfile.TemporaryDirectory(dir="/run") as name:
+        folder = Path(name)
+        with (
+            ready_daemon(folder, _SPACE),
+            ControlClient(folder / "run" / "ctl.sock") as control,
+        ):
+            control.call("bridge/add", name="br0")
+            yield _Switch(folder, control)
+        stop_forwarding(folder, _SPACE)
+
+
+@contextmanager
+def _namespace() -> Iterator[None]:
+    lab.add_namespace(_SPACE)
+    try:
+        with netns.inside(_SPACE):
+            yield
+    finally:
+        lab.run("ip", "netns", "del", _SPACE)
+
+
+def _pair(name: str, other: str) -> Link:
+    """A veth pair, both ends up; the one called `name`."""
+    near = link_actions.create_veth(name, other)
+    link_actions.set_up(_found(other).index)
+    link_actions.set_up(near.index)
+    return near
+
+
+def _found(name: str) -> Link:
+    link = get_link(name)
+    if link is None:
+        raise BenchError(f"there is no link {name}")
+    return link
+
+
+def _appearances() -> list[Row]:
+    """Milliseconds from a device's making until a frame comes out of it."""
+    with _namespace():
+        _pair("tap.source", "source")
+        with _switch() as switch, closing(PacketSocket(_found("source").index)) as source:
+            switch.adopt("tap*")
+            _until_forwarded(source, "warm")
+            delays = [_until_forwarded(source, str(number)) for number in range(_APPEARANCES)]
+    percentiles = statistics.quantiles(delays, n=100)
+    return [
+        Row("a device appears and forwards: p50", 1000 * percentiles[49], "ms"),
+        Row("a device appears and forwards: p99", 1000 * percentiles[98], "ms", "appears: p99"),
+    ]
+
+
+def _send_one(source: PacketSocket) -> None:
+    with suppress(KernelError):  # no room for all the copies
+        source.send(_FRAME)
+
+
+def _until_forwarded(source: PacketSocket, name: str) -> float:
+    """Seconds until an unknown destination's frame is flooded to the new device as well."""
+    device = link_actions.create_veth(f"tap.{name}", f"far{name}")
+    began = time.perf_counter()
+    far = _found(f"far{name}")
+    link_actions.set_up(far.index)
+    link_actions.set_up(device.index)
+    with closing(PacketSocket(far.index)) as target:
+        deadline = began + _LONGEST
+        while time.perf_counter() < deadline:
+            _send_one(source)
+            while frame := target.receive():
+                if frame.data == _FRAME:
+                    seconds = time.perf_counter() - began
+                    link_actions.delete(device.index)
+                    return seconds
+    raise BenchError("a new device is not forwarded to")
+
+
+def _burst() -> list[Row]:
+    """Seconds for many devices: the kernel alone, with adoption, and their end."""
+    with _namespace():
+        began = time.perf_counter()
+        _make_many()
+        alone = time.perf_counter() - began
+        began = time.perf_counter()
+        _delete_many()
+        deleted = time.perf_counter() - began
+    with _namespace():
+        _pair("tap.source", "source")
+        with _switch() as switch, closing(PacketSocket(_found("source").index)) as source:
+            switch.adopt("tap*")
+            began = time.perf_counter()
+            last = _make_many()
+            with closing(PacketSocket(last)) as target:
+                _until_received(source, target)
+            adopted = time.perf_counter() - began
+            _until(lambda: len(switch.names()) == BURST + 2)
+            began = time.perf_counter()
+            _delete_many()
+            _until(lambda: len(switch.names()) == 2)
+            gone = time.perf_counter() - began
+    return [
+        Row(f"{BURST:,} veth pairs made, without a switch", alone, "s"),
+        Row(f"{BURST:,} made and adopted, until the last one forwards", adopted, "s"),
+        Row("each of them, beyond its making", 1000 * (adopted - alone) / BURST, "ms"),
+        Row(f"{BURST:,} deleted, without a switch", deleted, "s"),
+        Row(f"{BURST:,} deleted, until their ports have gone", gone, "s"),
+    ]
+
+
+def _make_many() -> int:
+    """The index of the last one's other end."""
+    for number in range(BURST):
+        _pair(f"tap{number}", f"far{number}")
+    return _found(f"far{BURST - 1}").index
+
+
+def _delete_many() -> None:
+    for number in range(BURST):
+        link_actions.delete(_found(f"tap{number}").index)
+
+
+def _until_received(source: PacketSocket, target: PacketSocket) -> None:
+    def received() -> bool:
+        _send_one(source)
+        while frame := target.receive():
+            if frame.data == _FRAME:
+                return True
+        return False
+
+    _until(received)
+
+
+def _until(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _LONGEST
+    while not look():
+        if time.monotonic() > deadline:
+            raise BenchError(f"not so after {_LONGEST:g} s")
+
+
+def _renames() -> list[Row]:
+    """Packets lost while the device that they leave by is renamed again and again."""
+    with _loaded("tap.target") as (switch, stream):
+        switch.adopt("tap*")
+        _settle(stream)
+        without = stream(lambda: None)
+        index = _found("tap.target").index
+
+        def rename() -> None:
+            for number in range(_RENAMES):
+                link_actions.rename(index, f"name{number}")
+                time.sleep(0.02)
+
+        during = stream(rename)
+    return [
+        Row("packets a second, without a rename", without.rate / 1e6, "M/s"),
+        Row(f"packets lost of {_FRAMES:,}, without a rename", without.lost, ""),
+        Row(f"packets lost of {_FRAMES:,}, {_RENAMES} renames", during.lost, "", "renames: lost"),
+    ]
+
+
+def _flips() -> list[Row]:
+    """Packets lost when a VIF's better link comes up, and when it goes down."""
+    with _loaded("tap1.0", "vif1.0") as (switch, stream):
+        switch.adopt("tap.source; tap{dom}.{dev}+vif{dom}.{dev}")
+        _settle(stream)
+        better = _found("vif1.0").index
+        lost: dict[bool, list[float]] = {False: [], True: []}
+        for number in range(_FLIPS):
+            up = number % 2 == 1
+
+            def change(up: bool = up) -> None:
+                time.sleep(0.1)
+                link_actions.set_up(better, up=up)
+
+            lost[up].append(stream(change).lost)
+    return [
+        Row("packets lost, median, as the better link comes up", statistics.median(lost[True]), ""),
+        Row("the same, as it goes down", statistics.median(lost[False]), ""),
+    ]
+
+
+class _Stream:
+    """What became of a stream of packets: packets a second, and how many did not arrive."""
+
+    def __init__(self, sent: int, received: int, seconds: float) -> None:
+        self.rate = sent / seconds
+        self.lost = sent - received
+
+
+def _settle(stream: Callable[[Callable[[], None]], _Stream]) -> None:
+    """Wait until packets come through."""
+    _until(lambda: stream(lambda: time.sleep(0.1)).lost < _FRAMES)
+
+
+@contextmanager
+def _loaded(
+    *targets: str,
+) -> Iterator[tuple[_Switch, Callable[[Callable[[], None]], _Stream]]]:
+    """A switch, and a function that sends packets through it while something is done.
+
+    They come in by tap.source and are counted at the other ends of the targets.
+    """
+    with _namespace(), ExitStack() as cleanup:
+        _pair("tap.source", "source")
+        for target in targets:
+            _pair(target, f"far-{target}")
+        lab.offload(_SPACE, "tap.source", "gro", True)
+        counters = [programs.Counter(_SPACE, f"far-{target}") for target in targets]
+        for counter in counters:
+            cleanup.callback(counter.close)
+        switch = cleanup.enter_context(_switch())
+        out = _found("source").index
+
+        def stream(work: Callable[[], None]) -> _Stream:
+            before = sum(each.packets() for each in counters)
+            began = time.perf_counter()
+            with (
+                programs.redirect(ProgramType.XDP, out) as program,
+                Child(lambda: _send(program), _SPACE, CPUS[-1]) as child,
+            ):
+                work()
+                child.result(_LONGEST)
+            seconds = time.perf_counter() - began
+            _until_quiet(counters)
+            return _Stream(_FRAMES, sum(each.packets() for each in counters) - before, seconds)
+
+        yield switch, stream
+
+
+def _send(program: Program) -> None:
+    program.test_run(_FRAME, repeat=_FRAMES, flags=XDP_LIVE_FRAMES, batch_size=_BATCH)
+
+
+def _until_quiet(counters: list[programs.Counter]) -> None:
+    """Until two looks, 50 ms apart, see the same."""
+    before = -1
+    while (now := sum(each.packets() for each in counters)) != before:
+        before = now
+        time.sleep(0.05)

@@ -1,0 +1,103 @@
+"""A switch at one moment, as far as events are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from hotswitch.app.rows import port_row
+from hotswitch.base.shared import SharedMap
+from hotswitch.switch.desired import Desired, DesiredPort
+from hotswitch.switch.status import BridgeStatus, PortStatus
+from hotswitch.switch.statuses import differing
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A port's device. index: the kernel's; incarnation: which life, 0 if that is not known."""
+
+    name: str
+    index: int
+    incarnation: int = 0
+
+    def is_the_same(self, other: Device) -> bool:
+        """Whether it is still that one, whatever it is called."""
+        return (self.index, self.incarnation) == (other.index, other.incarnation)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is wanted, and how it is. bridges: as `Switch.statuses` has them."""
+
+    desired: Desired = field(default_factory=Desired)
+    bridges: Mapping[str, BridgeStatus] = field(default_factory=lambda: MappingProxyType({}))
+
+    def status(self, bridge: str, port: str) -> PortStatus | None:
+        """A port's status, if there is such a port."""
+        return self.bridges[bridge].ports.get(port) if bridge in self.bridges else None
+
+    def wanted(self, bridge: str, port: str) -> DesiredPort:
+        """What is wanted of a port; a local port need not be mentioned."""
+        return self.desired.bridges[bridge].ports.get(port) or DesiredPort(port)
+
+
+def changed_ports(before: Moment, now: Moment) -> Iterator[tuple[str, str]]:
+    """Ports that may differ, by bridge and name, sorted. What both moments share is not looked at.
+
+    The work grows with what has changed; of a bridge whose settings have, with its ports, each of
+    which is then one comparison of identities.
+    """
+    found = {key for key, _ in differing(before.bridges, now.bridges)}
+    for name, bridge in now.desired.bridges.items():
+        then = before.desired.bridges.get(name)
+        if then is None or then.ports is bridge.ports or name not in now.bridges:
+            continue
+        old = then.ports
+        found.update(
+            (name, port) for port, wanted in bridge.ports.items() if old.get(port) is not wanted
+        )
+        there = SharedMap(now.bridges[name].ports)
+        found.update((name, port) for port in old.keys() - bridge.ports.keys() if port in there)
+    yield from sorted(found)
+
+
+def devices(port: PortStatus) -> dict[str, Device]:
+    """A port's devices by their configured names: of a VIF, all of its links that are there."""
+    if port.links:
+        links = ((each.name, each.link) for each in port.links)
+        return {
+            name: Device(link.name, link.index, link.incarnation) for name, link in links if link
+        }
+    if not port.ifindex:
+        return {}
+    device = port.device
+    if device is None:  # the host's end is in another network namespace
+        return {port.name: Device(port.link, port.ifindex)}
+    return {port.name: Device(device.name, device.index, device.incarnation)}
+
+
+def forwarding(port: PortStatus) -> str:
+    """The configured name of the link that forwards; empty if there is none."""
+    of_vif = next((each.name for each in port.links if each.forwards), "")
+    return of_vif if port.links else (port.name if port.ifindex else "")
+
+
+_TOLD_OTHERWISE = frozenset(
+    ("name", "bridge", "state", "link", "ifindex", "incarnation", "links", "vlan")
+)
+_OF_THE_DEVICE = frozenset(("mac", "mtu"))
+
+
+def port_attributes(
+    bridge: str, port: PortStatus, wanted: DesiredPort, *, same_device: bool
+) -> dict[str, Any]:
+    """What can change about a port and has no event of its own, under the keys of `port show`.
+
+    Of its links only which there are, and their metadata.
+    """
+    left_out = _TOLD_OTHERWISE if same_device else _TOLD_OTHERWISE | _OF_THE_DEVICE
+    row = port_row(bridge, wanted, port)
+    found = {key: value for key, value in row.items() if key not in left_out}
+    return found | {"links": {each.name: dict(each.metadata) for each in port.links}}

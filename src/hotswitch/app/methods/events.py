@@ -1,0 +1,63 @@
+"""events/wait."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from hotswitch.app.control.method import Method
+from hotswitch.app.events.event import Event
+from hotswitch.app.events.ring import Slice
+from hotswitch.app.service import Service
+
+LONGEST_WAIT = 60
+
+
+class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Events after the number `since`, at most `limit`; none: only where the reader would begin.
+
+    bridge: those of one bridge and of none; empty: all. timeout: seconds to wait for one.
+    """
+
+    since: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | None = None
+    bridge: str = ""
+    timeout: Annotated[float, Meta(ge=0, le=LONGEST_WAIT)] = 0
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+
+
+def methods(service: Service) -> tuple[Method, ...]:
+    """The methods of this noun."""
+    feed = service.events
+
+    async def wait(asked: Wait) -> dict[str, Any]:
+        if asked.since is None:
+            service.bridges(asked.bridge)  # who begins is told of a name that is wrong
+            found = Slice((), feed.last)
+        else:
+            found = await feed.wait(asked.since, asked.bridge, asked.limit, asked.timeout)
+        return {
+            "time": _text(feed.now()),
+            "events": [_row(each) for each in found.events],
+            "next": found.next,
+            "oldest": feed.oldest,
+        }
+
+    return (Method("events/wait", wait, Wait),)
+
+
+def _row(event: Event) -> dict[str, Any]:
+    return {
+        "number": event.number,
+        "time": _text(event.time),
+        "event": event.what.kind,
+        **event.what.fields,
+    }
+
+
+def _text(moment: float) -> str:
+    """As in the log."""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,124 @@
+"""Steps that many ports have in common, done together: for the cost of few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel.link_actions import FlagChange
+from hotswitch.model.port import Port
+from hotswitch.switch.ageing import astray
+from hotswitch.switch.steps import (
+    AddPort,
+    BindPort,
+    DeletePort,
+    ForgetAddresses,
+    SetLinkUp,
+    SetPromiscuous,
+    Step,
+)
+
+if TYPE_CHECKING:
+    from hotswitch.switch.apply import World
+
+_KINDS: Sequence[tuple[type[Step], ...]] = (
+    (SetPromiscuous, SetLinkUp),
+    (DeletePort,),
+    (BindPort,),
+    (AddPort,),
+    (ForgetAddresses,),
+)
+"""What is done at once. Of the first three many follow each other, port by port; they may as well
+follow each other kind by kind, in this order."""
+_PORT_BY_PORT = SetPromiscuous, SetLinkUp, DeletePort, BindPort
+
+
+def together(planned: Iterable[Step]) -> Iterator[list[Step]]:
+    """The steps, gathered into groups of one kind and bridge where their order is not changed but
+    between ports. No group has a port twice, unless it changes flags."""
+    run: list[Step] = []
+    bound: set[str] = set()
+    for step in planned:
+        is_again = isinstance(step, BindPort) and step.port in bound
+        if run and (is_again or not _go_together(run[-1], step)):
+            yield from _by_kind(run)
+            run, bound = [], set()
+        run.append(step)
+        if isinstance(step, BindPort):
+            bound.add(step.port)
+    yield from _by_kind(run)
+
+
+def _go_together(one: Step, other: Step) -> bool:
+    if one.bridge != other.bridge:
+        return False
+    if isinstance(one, _PORT_BY_PORT):
+        return isinstance(other, _PORT_BY_PORT)
+    return type(one) is type(other) and isinstance(one, (AddPort, ForgetAddresses))
+
+
+def _by_kind(run: Sequence[Step]) -> Iterator[list[Step]]:
+    if len(run) == 1:
+        yield [*run]
+        return
+    for kind in _KINDS:
+        if group := [step for step in run if isinstance(step, kind)]:
+            yield group
+
+
+def at_once(group: Sequence[Step], world: World) -> list[Step]:
+    """Carry out steps of one group; those that are not done, to be tried one by one."""
+    if len(group) == 1:
+        return [*group]
+    try:
+        if isinstance(group[0], (SetPromiscuous, SetLinkUp)):
+            return _change_flags(group, world)
+        return _change_ports(group, world.datapaths[group[0].bridge])
+    except HotswitchError:
+        return [*group]
+
+
+def _change_flags(group: Sequence[Step], world: World) -> list[Step]:
+    changes: dict[int, FlagChange] = {}
+    for step in group:
+        if isinstance(step, (SetPromiscuous, SetLinkUp)):
+            change = flag_change(step)
+            before = changes.get(step.index, change)
+            up = before.up if change.up is None else change.up
+            promiscuous = before.promiscuous if change.promiscuous is None else change.promiscuous
+            changes[step.index] = FlagChange(step.index, up, promiscuous)
+    errors = world.links.change_flags(list(changes.values()))
+    failed = {index for index, error in zip(changes, errors, strict=True) if error}
+    return [
+        step
+        for step in group
+        if isinstance(step, (SetPromiscuous, SetLinkUp)) and step.index in failed
+    ]
+
+
+def flag_change(step: SetPromiscuous | SetLinkUp) -> FlagChange:
+    """What a step changes."""
+    if isinstance(step, SetLinkUp):
+        return FlagChange(step.index, up=True)
+    return FlagChange(step.index, promiscuous=step.promiscuous)
+
+
+def _change_ports(group: Sequence[Step], datapath: Datapath) -> list[Step]:
+    added = {each.number: each for each in group if isinstance(each, AddPort)}
+    bound = {each.value.number: each for each in group if isinstance(each, BindPort)}
+    deleted = {each.number: each for each in group if isinstance(each, DeletePort)}
+    strict = {each.number: each.vlans for each in group if isinstance(each, ForgetAddresses)}
+    if added:
+        ports = [Port(number, each.port, hook=each.hook) for number, each in added.items()]
+        return [added[number] for number in datapath.add_ports(ports)]
+    if bound:
+        return [
+            bound[number] for number in datapath.set_ports([each.value for each in bound.values()])
+        ]
+    if deleted:
+        datapath.delete_ports(deleted)
+    if strict:
+        datapath.delete_addresses(astray(datapath.addresses(), strict))
+    return []
