@@ -26,6 +26,8 @@ COUNTS = (10, 4_000)
 """Ports that are there already."""
 
 _MORE = 21
+_FEWER = 500
+"""Ports deleted in one transaction, where there are so many."""
 _EVENTS = 200
 _DATABASE = "Open_vSwitch"
 _PATIENCE = 60_000
@@ -60,12 +62,15 @@ def _beside(count: int) -> list[Row]:
             bridge.add(late)
             with _load(folder / "run" / "db.sock"), netns.inside(namespace):
                 delays = [_appearance(bridge, each) for each in late]
+            fewer = min(count, _FEWER)
+            apart = bridge.delete([f"p{number}" for number in range(fewer)])
             bridge.close()
         stop_forwarding(folder, namespace)
     percentiles = statistics.quantiles(delays, n=100)
     title = f"beside {count:,}"
     return [
         Row(f"{count:,} ports in one transaction", together, "s"),
+        Row(f"{fewer:,} of {count:,} ports deleted in one transaction", apart, "s"),
         Row(f"one port {title}", 1000 * statistics.median(seconds), "ms", f"one port {title}"),
         Row(f"a device appears {title}, busy: p50", 1000 * percentiles[49], "ms"),
         Row(f"a device appears {title}, busy: p99", 1000 * percentiles[98], "ms", f"p99 {title}"),
@@ -93,12 +98,25 @@ class _Bridge:
                 _insertion("Port", f"p{number}", port),
             ]
         operations.append(_reference("Bridge", "ports", [f"p{n}" for n in range(len(names))]))
+        self._enforce(operations)
+        return time.perf_counter() - began
+
+    def delete(self, names: list[str]) -> float:
+        """Seconds until there are no ports of these names."""
+        rows = self._client.call("transact", [_DATABASE, _selection("Port", ["_uuid", "name"])])
+        uuids = {row["name"]: row["_uuid"] for row in rows[0]["rows"]}
+        began = time.perf_counter()
+        gone = ["ports", "delete", ["set", [uuids[name] for name in names]]]
+        self._enforce([{"op": "mutate", "table": "Bridge", "where": [], "mutations": [gone]}])
+        return time.perf_counter() - began
+
+    def _enforce(self, operations: list[dict[str, Any]]) -> None:
+        """Return when what they want is in force."""
         self._done += 1
         following = {"next_cfg": self._done}
         update = {"op": "update", "table": "Open_vSwitch", "where": [], "row": following}
         self._transact(*operations, update)
         self.wait("Open_vSwitch", [], "==", {"cur_cfg": self._done})
-        return time.perf_counter() - began
 
     def wait(self, table: str, where: list[Any], until: str, row: dict[str, Any]) -> None:
         """Until a row says this, or something else."""
@@ -155,6 +173,10 @@ def _load(path: Path) -> Iterator[None]:
 
 def _insertion(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
     return {"op": "insert", "table": table, "uuid-name": name, "row": row}
+
+
+def _selection(table: str, columns: list[str]) -> dict[str, Any]:
+    return {"op": "select", "table": table, "where": [], "columns": columns}
 
 
 def _reference(table: str, column: str, names: list[str]) -> dict[str, Any]:

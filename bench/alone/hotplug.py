@@ -150,6 +150,9 @@ def _burst() -> list[Row]:
         began = time.perf_counter()
         _make_many()
         alone = time.perf_counter() - began
+        began = time.perf_counter()
+        _delete_many()
+        deleted = time.perf_counter() - began
     with _namespace():
         _pair("tap.source", "source")
         with _switch() as switch, closing(PacketSocket(_found("source").index)) as source:
@@ -161,14 +164,14 @@ def _burst() -> list[Row]:
             adopted = time.perf_counter() - began
             _until(lambda: len(switch.names()) == BURST + 2)
             began = time.perf_counter()
-            for number in range(BURST):
-                link_actions.delete(_found(f"tap{number}").index)
+            _delete_many()
             _until(lambda: len(switch.names()) == 2)
             gone = time.perf_counter() - began
     return [
         Row(f"{BURST:,} veth pairs made, without a switch", alone, "s"),
         Row(f"{BURST:,} made and adopted, until the last one forwards", adopted, "s"),
         Row("each of them, beyond its making", 1000 * (adopted - alone) / BURST, "ms"),
+        Row(f"{BURST:,} deleted, without a switch", deleted, "s"),
         Row(f"{BURST:,} deleted, until their ports have gone", gone, "s"),
     ]
 
@@ -178,6 +181,11 @@ def _make_many() -> int:
     for number in range(BURST):
         _pair(f"tap{number}", f"far{number}")
     return _found(f"far{BURST - 1}").index
+
+
+def _delete_many() -> None:
+    for number in range(BURST):
+        link_actions.delete(_found(f"tap{number}").index)
 
 
 def _until_received(source: PacketSocket, target: PacketSocket) -> None:

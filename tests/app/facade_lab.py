@@ -70,17 +70,17 @@ class FacadeLab:
         for each in devices:
             self.ip(f"link set {each} master {master}")
 
-    def ports(self, bridge: str) -> set[str]:
-        """Without the local one, as the commands of both worlds tell."""
+    def ports(self, bridge: str) -> dict[str, str]:
+        """The states by port, without the local one; both worlds' commands tell the same."""
         rows = self.daemon.ask(f"port list bridge {bridge}")
-        mine = {each["name"] for each in rows} - {bridge}
-        return mine if mine == set(self.vsctl(f"list-ports {bridge}").split()) else {"(differ)"}
+        mine = {each["name"]: str(each["state"]) for each in rows if each["name"] != bridge}
+        same = mine.keys() == set(self.vsctl(f"list-ports {bridge}").split())
+        return mine if same else {"not": "the same"}
 
     def has(self, *ports: str, bridge: str = "br0") -> None:
         """Wait until the bridge has these ports and no others, all of them forwarding."""
-        until(lambda: self.ports(bridge) == set(ports), f"{bridge} has {ports}")
-        for each in ports:
-            until(lambda each=each: self.state(each) == "forwarding", f"{each} forwards")  # type: ignore[misc]
+        wanted = dict.fromkeys(ports, "forwarding")
+        until(lambda: self.ports(bridge) == wanted, f"{bridge} has {ports}")
 
     def state(self, port: str) -> str:
         return str(self.daemon.ask(f"port show {port}")["state"])

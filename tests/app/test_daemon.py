@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,36 @@ def test_a_broken_header_of_another_distribution_is_refused_at_the_start(
     assert done.stderr.count("\n") == 1
 
 
+class _Relative(Daemon):
+    """Started in the parent of its run directory, which it is given by its bare name."""
+
+    def command(self, *options: str) -> list[str]:
+        path = str(self.run_dir)
+        line = super().command(*options)
+        line[line.index(path)] = self.run_dir.name
+        at = line.index(sys.executable)
+        return [*line[:at], "env", f"--chdir={self.run_dir.parent}", *line[at:]]
+
+
+def test_a_run_directory_may_be_relative(room: Room, tmp_path: Path) -> None:
+    with _Relative(room, tmp_path / "run", kind=REFERENCE) as daemon:
+        daemon.do("bridge add br0")
+        assert {"conf.db", "db.sock", "ctl.sock"} <= {
+            each.name for each in daemon.run_dir.iterdir()
+        }
+    with Daemon(room, tmp_path / "run", kind=REFERENCE) as daemon:
+        assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
+
+
+def test_a_mistake_in_a_remote_makes_no_file(room: Room, tmp_path: Path) -> None:
+    daemon = _Relative(room, tmp_path / "run", kind=REFERENCE)
+    for wrong in ("foo:bar", "UNIX:/x/y"):
+        done = _run(daemon, "--db", wrong)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"hotswitchd: --db {wrong}: ")
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+
+
 def test_a_run_directory_that_can_not_be_is_refused(room: Room, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = _run(Daemon(room, tmp_path / "file" / "run", kind=REFERENCE))
@@ -232,6 +263,19 @@ def test_a_daemon_survives_a_full_disk(daemon: Daemon) -> None:
     limit = (daemon.run_dir / "conf.db").stat().st_size
     resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
     assert "can't" in daemon.refuse("bridge add br1")
+    assert "can't write" in daemon.texts("ovsdb-server/get-db-storage-status Open_vSwitch")
+    assert "what clients ask for is refused" in daemon.log
     assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
     assert kept(daemon.run_dir) == before
     assert daemon.room.run("ip", "link", "show", "br1", check=False).returncode
+
+
+def test_no_daemon_starts_on_a_full_disk(room: Room, tmp_path: Path) -> None:
+    place = tmp_path / "full"
+    place.mkdir()
+    room.run("mount", "-t", "tmpfs", "-o", "size=4k", "none", str(place))
+    room.run("dd", "if=/dev/zero", f"of={place}/filler", "bs=4k", "count=4", check=False)
+    done = _run(Daemon(room, place / "run", kind=REFERENCE))
+    assert done.returncode == 1
+    says = f"can't write {place}/run/hotswitchd.lock: No space left on device"
+    assert done.stderr == f"hotswitchd: {says}\n"

@@ -89,6 +89,24 @@ def test_what_is_wrong_with_one_row_does_not_stop_the_others(ovs: Configured) ->
     assert "Bridge br0: stp_enable is kept but not acted on" in ovs.log
 
 
+def test_a_setting_that_a_device_refuses_ends_nothing(ovs: Configured) -> None:
+    ovs.room.run("ip", "tuntap", "add", "v0", "mode", "tap")
+    ovs.vsctl("add-br br0 -- add-port br0 v0 -- set Interface v0 mtu_request=65535")
+    assert (ovs.get("v0", "ofport"), ovs.get("v0", "error")) == ("1", "[]")
+    index = ovs.get("v0", "ifindex")
+    why = f"br0: set the MTU of link {index} of v0 to 65535: Invalid argument"
+    assert ovs.get("v0", "status:not_acted_on") == f'"{why}"'
+    shown = ovs.ask("port show v0")
+    assert (shown["state"], shown["error"]) == ("down", why)
+    assert why in ovs.log
+    ovs.vsctl("set Interface v0 mtu_request=65536")
+    left = '"mtu_request (65536 is not in the range 68 to 65535)"'
+    assert ovs.get("v0", "status:not_acted_on") == left
+    ovs.vsctl("set Interface v0 mtu_request=9000")
+    assert (ovs.get("v0", "mtu"), ovs.get("v0", "ofport")) == ("9000", "1")
+    assert "not_acted_on" not in ovs.get("v0", "status")
+
+
 def test_both_command_lines_work_on_the_same(ovs: Configured) -> None:
     for name in ("v0", "v2"):
         ovs.room.run("ip", "tuntap", "add", name, "mode", "tap")

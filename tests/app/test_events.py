@@ -86,6 +86,15 @@ def test_events_come_as_they_happen_each_with_the_next_number(daemon: Daemon) ->
     assert numbers == list(range(reader.begun["number"] + 1, last["number"] + 1))
 
 
+def test_a_device_is_adopted(daemon: Daemon) -> None:
+    daemon.do("bridge add br0")
+    assert daemon.hotswitch("bridge", "set", "br0", "adopt", "tap* tag=5").returncode == 0
+    with Reader(daemon, "--json") as reader:
+        daemon.room.run("ip", "link", "add", "tap7", "type", "veth", "peer", "far")
+        assert reader.until("port-added", port="tap7")["device"] == "tap7"
+        assert reader.until("port-adopted", port="tap7")["bridge"] == "br0"
+
+
 def test_a_line_can_be_cut_by_other_programs(daemon: Daemon) -> None:
     daemon.do("bridge add br0")
     daemon.do("port add tap0 bridge br0 --absent-ok")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.test_appctl import needs_ovs_appctl
+from tests.app.test_database import vsctl
 from tests.support.daemon import REAL, Daemon, environment
 from tests.support.room import Room
 from tests.support.wait import until
@@ -211,6 +212,16 @@ def test_xdp_is_a_choice_of_a_port(lab: Daemon) -> None:
     lab.do("port add tap1 bridge br0 hook tcx")
     assert _ping(lab, "anna", "ben")
     assert {each["hook"] for each in lab.ask("program show")[0]["programs"]} == {"tcx", "xdp"}
+
+
+def test_an_mtu_that_no_device_has_is_no_outage(lab: Daemon) -> None:
+    _connect(lab)
+    assert _ping(lab, "anna", "ben")
+    line = "set Interface tap0 mtu_request=99999 -- set Interface tap1 mtu_request=60"
+    done = vsctl(lab.room, lab.run_dir / "db.sock", line)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _ping(lab, "anna", "ben")
+    assert lab.ask("port show tap0")["state"] == "forwarding"
 
 
 def test_a_device_has_one_daemon(lab: Daemon, tmp_path: Path) -> None:

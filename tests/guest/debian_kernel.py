@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support import debian_package
+from tests.support.debian_package import NoPackageError
 
 _PACKAGE = re.compile(r"linux-image-6\.1\.0-(\d+)-amd64")
 
@@ -57,52 +57,21 @@ def _is_complete(folder: Path) -> bool:
 
 
 def _fetch(cache: Path) -> Path:
-    """Fetch and unpack the newest package; its folder, which appears whole or not at all."""
-    package = _newest()
-    if not package:
-        _run("apt-get", "update", "--quiet")
-        package = _newest()
-    if not package:
-        raise NoKernelError("no package of Debian 12's kernel is known here")
-    with tempfile.TemporaryDirectory(dir=cache) as name:
-        folder = Path(name)
-        # Root fetches as root: its private folders are closed to apt's own user.
-        _run("apt-get", "-o", "APT::Sandbox::User=root", "download", package, folder=folder)
-        (archive,) = folder.glob("*.deb")
-        wanted = ["./boot/vmlinuz-*", *(f"*/{module}.ko" for module in _KNOWN)]
-        unpacked = folder / package
-        unpacked.mkdir()
-        with subprocess.Popen(
-            ["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE
-        ) as files:
-            unpack = ["tar", "--extract", "--wildcards", f"--directory={unpacked}", *wanted]
-            subprocess.run(unpack, stdin=files.stdout, check=True)
-        return _put(unpacked, cache / package)
-
-
-def _put(unpacked: Path, target: Path) -> Path:
-    """Give the folder its name; another process may have done so just now."""
-    if not _is_complete(target):
-        shutil.rmtree(target, ignore_errors=True)
+    """Fetch and unpack the newest package; its folder."""
     try:
-        return unpacked.rename(target)
-    except OSError:
-        if not _is_complete(target):
-            raise
-        return target
+        package = _newest()
+        if not package:
+            debian_package.run("apt-get", "update", "--quiet")
+            package = _newest()
+        if not package:
+            raise NoKernelError("no package of Debian 12's kernel is known here")
+        wanted = ["./boot/vmlinuz-*", *(f"*/{module}.ko" for module in _KNOWN)]
+        return debian_package.fetch(package, wanted, cache, _is_complete)
+    except NoPackageError as error:
+        raise NoKernelError(str(error)) from error
 
 
 def _newest() -> str:
-    names = _run("apt-cache", "pkgnames", "linux-image-6.1.0-").split()
+    names = debian_package.run("apt-cache", "pkgnames", "linux-image-6.1.0-").split()
     found = [match for name in names if (match := _PACKAGE.fullmatch(name))]
     return max(found, key=lambda match: int(match[1]))[0] if found else ""
-
-
-def _run(*command: str, folder: Path | None = None) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
-    except FileNotFoundError:
-        raise NoKernelError(f"there is no {command[0]} here") from None
-    if done.returncode:
-        raise NoKernelError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout

@@ -10,16 +10,20 @@ import pytest
 
 from hotswitch.kernel import link_actions, netlink, netns
 from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.link_actions import FlagChange
+from hotswitch.kernel.link_deletion import delete_many
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Overflow, Removed
 from hotswitch.kernel.links import (
     RTM_NEWLINK,
     OperationalState,
     check_name,
     get_link,
+    get_links,
     information,
     list_links,
     parse,
 )
+from hotswitch.kernel.xdp_features import xdp_features
 from tests.kernel.conftest import wait_for
 
 
@@ -227,3 +231,48 @@ def test_namespaces(unique: Callable[[str], str]) -> None:
         netns.enter(name)
     with pytest.raises(KernelError, match="delete the network namespace"):
         netns.delete(name)
+
+
+def test_many_links_at_once(inside: str) -> None:
+    """What fails among them fails alone, and more than fit into one message are asked for."""
+    made = [link_actions.create_veth(f"a{each}", f"b{each}") for each in range(50)]
+    indexes = [link.index for link in made]
+    changes = [FlagChange(index, up=True, promiscuous=True) for index in indexes]
+    changes.insert(20, FlagChange(4711, up=True))
+    errors = link_actions.change_flags(changes)
+    assert [error for error in errors if error] == [errors[20]]
+    assert str(errors[20]).startswith("set the link 4711 up")
+    now = get_links([*indexes, 4711])
+    assert list(now) == indexes
+    assert all(link.up and link.promiscuous for link in now.values())
+    assert link_actions.change_flags([FlagChange(indexes[0], promiscuous=False)]) == [None]
+    first = get_links(indexes[:1])[indexes[0]]
+    assert first.up
+    assert not first.promiscuous
+    assert get_links([]) == {}
+
+
+def test_many_links_are_deleted_at_once(inside: str) -> None:
+    """Both ends of pairs, also if both are named; what fails fails alone; all others stay."""
+    made = [link_actions.create_veth(f"a{each}", f"b{each}") for each in range(50)]
+    other = link_actions.create_veth("c", "d")
+    assert delete_many([]) == []
+    gone, *errors = delete_many([4711, *(link.index for link in made), made[0].peer])
+    assert str(gone).startswith("delete the link 4711: No such device")
+    assert errors == [None] * 51
+    assert {link.name for link in list_links()} == {"lo", "c", "d"}
+    loopback = get_link("lo")
+    assert loopback
+    refused, done = delete_many([loopback.index, other.index])
+    assert str(refused).startswith(f"delete the link {loopback.index}: ") and done is None
+    assert {link.name for link in list_links()} == {"lo"}
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_xdp_features_of_some_and_of_many(inside: str, count: int) -> None:
+    made = [link_actions.create_veth(f"a{each}", f"b{each}") for each in range(count)]
+    indexes = [index for link in made for index in (link.index, link.peer)]
+    assert xdp_features([]) == {}
+    few, many = xdp_features(indexes[:2]), xdp_features(indexes)
+    assert all(many[index] == few[index] for index in few)
+    assert many.keys() >= set(indexes) or not few

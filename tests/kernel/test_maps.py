@@ -284,3 +284,13 @@ def test_batches_do_what_a_dictionary_does(steps: list[tuple[str, set[int]]]) ->
                 there = sum(model.pop(each, None) is not None for each in keys)
                 assert map_batches.delete(map_, b"".join(keys), len(keys)) == there
         assert dict(map_batches.items(map_)) == model
+
+
+@pytest.mark.parametrize("type_", [MapType.ARRAY, MapType.PERCPU_ARRAY])
+def test_a_part_of_an_array(type_: MapType, batches: bool) -> None:
+    with Map.create(type_, key_size=4, value_size=8, max_entries=300) as array:
+        for index in range(300):
+            array.update(index.to_bytes(4, "little"), value(array, index))
+        for first, count in ((0, 1), (0, 300), (1, 5), (257, 43), (299, 1)):
+            expected = b"".join([value(array, index) for index in range(first, first + count)])
+            assert map_batches.read_array(array, first, count) == expected

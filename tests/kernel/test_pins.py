@@ -90,6 +90,30 @@ def test_with_no_bpffs_anywhere_one_is_mounted(pin_directory: Path, tmp_path: Pa
     assert pins.listing(pin_directory) == []
 
 
+@pytest.mark.parametrize("has_other", [True, False])
+def test_none_of_those_above_may_be_inspected(
+    has_other: bool, pin_directory: Path, tmp_path: Path
+) -> None:
+    """A process with mounts of its own, below a process 1 that has more privileges."""
+    file = tmp_path / "script.py"
+    file.write_text(SCRIPT)
+    less = "setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace"
+    program = f"{sys.executable} {file} {pin_directory.name}"
+    used = nested(
+        "umount -a -t bpf",
+        f"{less} sleep 60 & other=$!" if has_other else "true",
+        f"unshare --mount {less} {program} 2>&1",
+        f"ls /sys/fs/bpf/{pin_directory.name}" if has_other else "true",
+        "kill $other" if has_other else "true",
+    )
+    if has_other:
+        assert used.startswith("no bpffs was mounted: mounted one at /proc/self/fd/")
+        assert "of process" in used and used.endswith("from-inside")
+    else:
+        assert "may be private" in used and used.endswith("/sys/fs/bpf")
+    assert pins.listing(pin_directory) == []
+
+
 def test_with_none_above_one_is_mounted_above(pin_directory: Path, tmp_path: Path) -> None:
     """A process with mounts of its own, below a process 1 that has no bpffs."""
     file = tmp_path / "script.py"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -201,8 +202,9 @@ def test_a_change_of_ephemeral_columns_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_change_that_the_disk_does_not_take_is_undone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     path = tmp_path / "conf.db"
     storage = _create(path)
     storage.transact([insert("a")])
@@ -212,12 +214,16 @@ def test_a_change_that_the_disk_does_not_take_is_undone(
 
     monkeypatch.setattr(os, "pwrite", full)
     outcome = storage.transact([insert("b")])
+    storage.transact([insert("b")])
     monkeypatch.undo()
+    assert storage.refusal == f"can't write {path}: No space left on device"
+    assert caplog.messages == [f"{storage.refusal}; what clients ask for is refused"]
     assert outcome.changes is None
     assert outcome.results[-1]["error"] == "I/O error"
     assert "No space left" in outcome.results[-1]["details"]
     assert content(storage, "name") == [(("a",),)]
     assert storage.transact([insert("c")]).changes
+    assert storage.refusal == "" and caplog.messages[1:] == [f"{path} is written again"]
     storage.close()
     storage = Storage.open(path)
     assert content(storage, "name") == [(("a",),), (("c",),)]

@@ -86,6 +86,14 @@ class FakeLinks:
         self.change(inner.index, peer=outer.index)
         return self.links[outer.index]
 
+    def move(self, index: int, namespace: str) -> None:
+        self._live()
+        if namespace in self.broken:
+            raise FakeError(f"there is no namespace {namespace}")
+        moved = self.links.pop(index)
+        if moved.peer in self.links:
+            self.change(moved.peer, peer_namespace=1)
+
     def create_tap(self, name: str, mark: str) -> Link:
         self._live()
         if name in self.broken:
@@ -136,6 +144,16 @@ class FakeLinks:
     def set_mtu(self, index: int, mtu: int) -> None:
         self._live()
         self.change(index, mtu=mtu)
+
+    def delete_many(self, indexes: Sequence[int]) -> list[HotswitchError | None]:
+        return [self._try_to_delete(index) for index in indexes]
+
+    def _try_to_delete(self, index: int) -> HotswitchError | None:
+        try:
+            self.delete(index)
+        except FakeError as error:
+            return error
+        return None
 
     def delete(self, index: int) -> None:
         """Delete a link, and the other end of a pair."""

@@ -55,6 +55,7 @@ def ports(draw: st.DrawFn, name: str) -> DesiredPort:
         trunks=tuple(sorted(draw(st.sets(vlan, max_size=3)))),
         mode=draw(st.none() | st.sampled_from(VlanMode)),
         storm_limit=draw(st.sampled_from((0, 0, 5, 1000))),
+        namespace=draw(st.sampled_from(("", "web"))) if kind is PortKind.INTERNAL else "",
         **(draw(lives(name)) if kind is PortKind.SYSTEM else {}),
     )
 

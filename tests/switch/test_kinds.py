@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
+from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
@@ -267,6 +270,29 @@ def test_an_mtu_is_set_and_stays_when_it_is_taken_back(world: FakeWorld, switch:
     assert shown == [9000, 1300, 9000]
     switch.set_desired(desired(bridge("br0", "eth0", internal("i"))))
     assert world.kernel.named("i").mtu == 9000
+
+
+def test_what_a_link_refuses_when_it_forwards_ends_nothing(
+    world: FakeWorld, switch: Switch
+) -> None:
+    def refuse(index: int, value: int) -> None:
+        raise KernelError("do as asked", errno.EINVAL)
+
+    usual = world.kernel.set_mtu
+    world.kernel.set_mtu = refuse  # type: ignore[method-assign]
+    eth = world.kernel.add("eth0", up=True, carrier=True)
+    before = desired(bridge("br0", "eth0"))
+    switch.set_desired(before)
+    wanted = desired(bridge("br0", DesiredPort("eth0", mtu=9000, tag=7)))
+    [failure] = switch.set_desired(wanted)
+    why = f"br0: set the MTU of link {eth.index} of eth0 to 9000: Invalid argument"
+    assert str(failure) == why
+    shown = status(switch, "eth0")
+    assert (shown.state, shown.error, shown.shortfall) == (PortState.FORWARDING, "", why)
+    assert (shown.vlan, shown.ifindex) == ("access 7", eth.index)
+    world.kernel.set_mtu = usual  # type: ignore[method-assign]
+    assert switch.reconcile() == []
+    assert status(switch, "eth0").shortfall == ""
 
 
 def test_cables_and_internal_ports_do_not_count_for_the_smallest_mtu(

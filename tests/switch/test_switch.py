@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference.engine import ReferenceEngine
 from hotswitch.headers.registry import Registry
-from hotswitch.model.port import Address
+from hotswitch.model.port import Address, PortStatistics
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import World
 from hotswitch.switch.check import SwitchError
@@ -133,6 +135,29 @@ def test_statistics_are_by_name(machine: Machine) -> None:
     assert statistics["a"].rx_packets == 1
     assert statistics["b"].tx_packets == statistics["br0"].tx_packets == 1
     assert statistics["b"].tx_bytes == len(frame(A, BROADCAST))
+
+
+def test_statistics_are_read_piece_by_piece(machine: Machine) -> None:
+    asked: list[int] = []
+    datapath = machine.switch.datapath("br0")
+    whole = datapath.port_statistics
+
+    def port_statistics(numbers: Collection[int] | None = None) -> Mapping[int, PortStatistics]:
+        asked.append(len(numbers or ()))
+        return whole(numbers)
+
+    for number in range(1, 301):
+        datapath.add_port(f"more{number}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datapath, "port_statistics", port_statistics)
+        statistics = machine.switch.statistics("br0")
+        assert asked == []
+        datapath.delete_port(next(n for n, p in datapath.ports().items() if p.name == "more7"))
+        assert set(statistics.values()) == {PortStatistics()}
+    assert len(statistics) == len(datapath.ports()) + 1
+    assert sum(asked) == len(datapath.ports())
+    assert max(asked) < 150
+    assert "nobody" not in statistics
 
 
 def test_an_error_while_ageing_stops_no_other_bridge(

@@ -9,23 +9,25 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hotswitch
-from hotswitch.app import appctl
+from hotswitch.app import appctl, pid_files
 from hotswitch.app.control import method
 from hotswitch.app.control.method import Method
 from hotswitch.app.database import ConfigDatabase, open_storage
 from hotswitch.app.engines import EngineKind
 from hotswitch.app.files.desk import Desk
 from hotswitch.app.files.mounted import FileTree, take_away
+from hotswitch.app.host_links import HostLinks
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
-from hotswitch.app.paths import DATABASE, RunDirectory
+from hotswitch.app.paths import DATABASE, LINK_IDS, VNICS, RunDirectory, beside
 from hotswitch.app.readiness import notify
-from hotswitch.app.service import Service
+from hotswitch.app.service import Service, StoreError
 from hotswitch.app.world import ElsewhereError, Outside
 from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
@@ -40,15 +42,21 @@ from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
 from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
+from hotswitch.ports.link_id_file import KeptLinkIds
+from hotswitch.ports.vnics_macvlan import Macvlans
 from hotswitch.switch.apply import World
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.kernel_links import KernelLinks
 from hotswitch.switch.switch import Switch
 
 _AGEING_PERIOD = 1.0
 _TICK_PERIOD = 1.0
+_RETRY_PERIOD = 5.0
 
 _METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
 """What begins like this is no file: an external database, or a mistake."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9+_-]*:")
 
 if TYPE_CHECKING:
     from hotswitch.app.external import ExternalConfig
@@ -82,8 +90,8 @@ class Life:
         self._tls = tls
         self._group = group
         self._engine = engine
-        self._database = database or str(run_dir / DATABASE)
-        self._files = RunDirectory(run_dir)
+        self._files = RunDirectory(run_dir.absolute())
+        self._database = database or str(self._files.path / DATABASE)
         self._namespace = namespace
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
@@ -104,28 +112,44 @@ class Life:
             if _METHODS.match(self._database):
                 servers = usable_servers(self._database, self._tls)
             else:
-                storage = open_storage(Path(self._database))
+                storage = open_storage(_file(self._database))
                 held.callback(storage.close)
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
             monitor = held.enter_context(LinkMonitor())
-            world = outside.world()
+            ids = KeptLinkIds(self._file(LINK_IDS))
+            held.callback(ids.close)
+            links = KernelLinks(ids)
+            host = HostLinks(links, ids, outside.owner)
+            macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
+            world = outside.world(links)
             clock = MonotonicClock()
             switch = Switch(world, clock)
             database = self._config(storage, servers, switch, clock)
             await database.start()
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
-            methods = all_methods(service)
+            macvlans.recover()
+            macvlans.follow()
+
+            def follow() -> None:
+                reconciler.links_changed()
+                macvlans.follow()
+
+            methods = all_methods(service, host, macvlans)
             commands, events = _commands(service, database, methods)
             files = FileTree(self._files.tree, Desk(service, methods), self._group)
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
+            found_by = pid_files.PidFiles(self._files.control, self._group)
+            held.callback(found_by.remove)
+            found_by.write(_names(database))
             self._heed_signals()
             if self._tree:
-                await files.start()
+                files.start()
             with (
-                _watching(monitor, reconciler.links_changed, service.events.links_lost),
+                _watching(monitor, follow, service.events.links_lost),
+                _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
                 _every(_AGEING_PERIOD, service.age),
                 _every(_TICK_PERIOD, reconciler.tick),
                 _every(coverage.PERIOD, events.sample),
@@ -137,7 +161,7 @@ class Life:
             await server.hang_up(but=self._leaving)
             await service.close()
             await database.close()
-            self._end(world, switch, outside)
+            self._end(world, switch, outside, macvlans)
         # Nothing is held any more: who asked for the end is answered.
         self._ended.set()
         await server.close()
@@ -158,15 +182,25 @@ class Life:
 
         return ExternalConfig(servers, self._tls, switch, clock)
 
+    def _file(self, suffix: str) -> Path:
+        """A file beside the database's, or if that is elsewhere, in the run directory."""
+        if _METHODS.match(self._database):
+            return beside(self._files.path / DATABASE, suffix)
+        return beside(Path(self._database), suffix)
+
     def clean_up(self) -> None:
         """End what an earlier daemon left. Raises HotswitchError."""
         lock = self._begin()
         try:
             outside = Outside(self._files.path, Registry.standard(), self._engine)
             try:
-                switch = Switch(outside.world(), MonotonicClock())
+                links = KernelLinks()
+                switch = Switch(outside.world(links), MonotonicClock())
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
+                macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
+                macvlans.recover()
+                macvlans.take_away()
             except ElsewhereError as error:
                 _log.warning("%s: what it made there stays there", error.message)
             outside.remove()
@@ -217,11 +251,12 @@ class Life:
         )
         notify("READY=1", f"STATUS=forwarding for {len(bridges)} bridges")
 
-    def _end(self, world: World, switch: Switch, outside: Outside) -> None:
+    def _end(self, world: World, switch: Switch, outside: Outside, macvlans: Macvlans) -> None:
         if self._stop_forwarding:
             try:
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
+                macvlans.take_away()
                 outside.remove()
             except HotswitchError as error:
                 _log.error("the forwarding could not be ended cleanly: %s", error)
@@ -246,6 +281,22 @@ def _commands(
     appctl.register(commands, service)
     method.register(commands, methods)
     return commands, counted
+
+
+def _names(database: ConfigDatabase | ExternalConfig) -> tuple[str, ...]:
+    """By what Open vSwitch's tools find this daemon."""
+    names = pid_files.OWN, pid_files.SWITCH
+    return (*names, pid_files.DATABASE) if isinstance(database, ConfigDatabase) else names
+
+
+def _file(database: str) -> Path:
+    """A database's file. Raises StoreError for what is rather a remote with a mistake in it."""
+    if _WORD.match(database) and not os.path.lexists(database):
+        raise StoreError(
+            f"--db {database}: there is no such file, and no such way to a server",
+            remedy=f"unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or for a new file ./{database}",
+        )
+    return Path(database)
 
 
 class ListenError(HotswitchError):

@@ -9,6 +9,12 @@ DEFAULT = Path("/run/hotswitch")
 DATABASE = "conf.db"
 """The configuration database's file in the run directory, unless another is given."""
 
+LINK_IDS = ".link-ids"
+"""What the file of link ids is called, behind the name of the database's file."""
+
+VNICS = ".vnics"
+"""The same of vNICs that are over links."""
+
 VARIABLE = "HOTSWITCH_RUN_DIR"
 
 
@@ -37,3 +43,8 @@ class RunDirectory:
     def tree(self) -> Path:
         """Where the tree of files is mounted."""
         return self.path / "sys"
+
+
+def beside(database: Path, suffix: str) -> Path:
+    """A file that belongs to a database's file, and is in the same directory."""
+    return database.with_name(database.name + suffix)

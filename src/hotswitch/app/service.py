@@ -106,6 +106,14 @@ class Service:
 
         await self._wish(Wish(edit_all, bridge, port, device_needed))
 
+    async def rewrite(self, edit: Callable[[Desired], Desired]) -> None:
+        """Want everything as `edit` has it from now on; returns when that is in force and kept.
+
+        Raises HotswitchError.
+        """
+        if edit(self.desired) is not self.desired:
+            await self._wish(Wish(edit, ""))
+
     async def add(self, bridge: DesiredBridge) -> None:
         """Want one more bridge. Raises HotswitchError."""
 
@@ -200,7 +208,8 @@ class Service:
         status = self.switch.status().get(bridge)
         if status is None:
             return frozenset()
-        errors = {status.error, *(each.error for each in _concerned(status, port))}
+        concerned = _concerned(status, port)
+        errors = {status.error, *(each.error or each.shortfall for each in concerned)}
         return frozenset(errors - {""})
 
 
@@ -227,7 +236,8 @@ def _with_bridge(desired: Desired, bridge: DesiredBridge) -> Desired:
 
 
 def _concerned(status: BridgeStatus, port: str | None) -> Iterable[PortStatus]:
-    """The named port and the bridge's own."""
+    """The named port and the bridge's own, if something is wrong with them."""
     for each in status.ports.values():
-        if each.name in (status.name, port) and each.state is PortState.ERROR:
+        is_wrong = each.state is PortState.ERROR or each.shortfall
+        if each.name in (status.name, port) and is_wrong:
             yield each

@@ -44,7 +44,12 @@ class Outside:
         self._all_pins = pins.directory("hotswitch", self._owner)
         self._pins = self._all_pins / str(netns.identity()[1])
 
-    def world(self) -> World:
+    @property
+    def owner(self) -> str:
+        """What tells links that this daemon makes from others: letters and digits."""
+        return self._owner
+
+    def world(self, links: KernelLinks | None = None) -> World:
         """What a switch acts on, with the datapaths that still forward."""
         self._leave_other_namespaces()
         self._pins.mkdir(exist_ok=True)
@@ -58,7 +63,7 @@ class Outside:
                     "bridge %s is made anew: what forwards can't be taken over: %s", name, error
                 )
                 pins.remove(path)
-        return World(KernelLinks(), self._datapath, found, self._owner)
+        return World(links or KernelLinks(), self._datapath, found, self._owner)
 
     def remove(self) -> None:
         """Remove all pins, whatever they are."""

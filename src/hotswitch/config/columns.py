@@ -111,6 +111,8 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "link": "hotswitch's own: how the device is found: `name=tap0`, `alternative-name=uplink`, "
         "`permanent-address=52:54:00:12:34:56`, `bus=pci/0000:00:03.0`, `driver=virtio_net`, or "
         "`id=7`; by the interface's name if not given",
+        "netns": "hotswitch's own: the network namespace that an internal interface's device is "
+        "for, by name or path; the port goes with it",
         "follow-rename": "hotswitch's own: `false`, as in Open vSwitch, loses a device that is "
         "renamed; `true` if not given",
         "vif-preference": "hotswitch's own: of a VIF's interfaces that can be used, the one with "

@@ -231,6 +231,7 @@ def _interface_settings(port: DesiredPort, member: Member) -> Maps:
             "hook": None if port.hook is Hook.AUTO else str(port.hook),
             "link": str(member.selector) if member.selector else None,
             "follow-rename": None if member.follow_rename else "false",
+            "netns": port.namespace or None,
             "vif-preference": str(member.preference or "") or None,
         },
         "options": {"peer": port.peer or None},

@@ -85,10 +85,10 @@ class InterfaceFacts:
 
 def interface_columns(facts: InterfaceFacts) -> Mapping[str, Value]:
     """All columns that hotswitch writes, but for `statistics`."""
-    ignored = facts.remarks.not_acted_on
-    notes = {"not_acted_on": ignored} if ignored else {}
     error = _error(facts)
     port = facts.port
+    ignored = [facts.remarks.not_acted_on, port.shortfall if port else ""]
+    notes = {"not_acted_on": "; ".join(filter(None, ignored))} if any(ignored) else {}
     if port is None or error:
         return {**_NOTHING, "error": error, "status": notes}
     is_patch = port.kind is PortKind.PATCH

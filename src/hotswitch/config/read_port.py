@@ -21,7 +21,7 @@ from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
 from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.ports.members import Member
-from hotswitch.switch.check import SwitchError, check
+from hotswitch.switch.check import MAXIMUM_MTU, MINIMUM_MTU, SwitchError, check
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
 
@@ -125,6 +125,7 @@ def _port(
         mac=address if is_local else _address(kind, interface, of_interface),
         mtu=_mtu(kind, interface, of_interface),
         lifecycle=common.lifecycle if kind is PortKind.SYSTEM else None,
+        namespace=_namespace(kind, interface, of_interface, is_local=is_local),
         master=common.master if kind is PortKind.SYSTEM else "",
         links=() if member == Member(name) else (member,),
     )
@@ -236,13 +237,21 @@ def _address(kind: PortKind, interface: Row, remarks: Remarker) -> int:
     return remarks.setting({"mac": given}, "mac", station_address, 0, column="")
 
 
+def _namespace(kind: PortKind, interface: Row, remarks: Remarker, *, is_local: bool) -> str:
+    if kind is PortKind.INTERNAL and not is_local:
+        return pairs(interface, "other_config").get("netns", "")
+    why = "only the device of an internal interface can be for another namespace"
+    remarks.ignore_keys(interface, "other_config", ("netns",), why)
+    return ""
+
+
 def _mtu(kind: PortKind, interface: Row, remarks: Remarker) -> int:
     asked = number(interface, "mtu_request") or 0
     if asked and kind is PortKind.PATCH:
         remarks.ignore("mtu_request (a patch port has no device)")
         return 0
-    if not 0 <= asked < 1 << 31:
-        remarks.ignore(f"mtu_request ({asked} is no device's)")
+    if asked and not MINIMUM_MTU <= asked <= MAXIMUM_MTU:
+        remarks.ignore(f"mtu_request ({asked} is not in the range {MINIMUM_MTU} to {MAXIMUM_MTU})")
         return 0
     return asked
 

@@ -46,6 +46,7 @@ class ActionCheck:
         self._registry = registry
         self._limits = limits
         self._set_masks: dict[tuple[str, int], int] = {}
+        self._checked_list: tuple[int, ...] = ()
         self._checks: Mapping[type, Callable[[Any], Action]] = {
             Output: self._output,
             OutputList: self._output_list,
@@ -118,11 +119,15 @@ class ActionCheck:
             raise DatapathError(
                 f"an OutputList of {len(ports)} ports", remedy=f"at most {self._limits.ports}"
             )
-        if ports and not (min(ports) >= 1 and max(ports) <= MAXIMUM_PORT):
-            _refuse_port(min(ports) if min(ports) < 1 else max(ports))
+        if ports is self._checked_list:
+            return action
+        ordered = sorted(ports)
+        if ports and not (ordered[0] >= 1 and ordered[-1] <= MAXIMUM_PORT):
+            _refuse_port(ordered[0] if ordered[0] < 1 else ordered[-1])
         if len(set(ports)) != len(ports):
             twice = next(port for port in ports if ports.count(port) > 1)
             raise DatapathError(f"port {twice} is in an OutputList twice")
+        self._checked_list = ports
         return action
 
     def _set_field(self, action: SetField) -> Action:

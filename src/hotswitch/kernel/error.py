@@ -28,13 +28,23 @@ class KernelError(HotswitchError):
     """
 
     def __init__(self, attempt: str, number: int = 0, *, remedy: str = "") -> None:
-        reason = "not supported by this kernel" if number == ENOTSUPP else os.strerror(number)
         super().__init__(
-            f"{attempt}: {reason}" if number else attempt,
+            f"{attempt}: {_text(number)}" if number else attempt,
             remedy=remedy or _REMEDIES.get(number, ""),
         )
         self.errno = number
         self.attempt = attempt
+
+    @property
+    def answer(self) -> str:
+        """What the kernel said, for those who have said already what was attempted."""
+        if not self.errno:
+            return str(self)
+        return f"{_text(self.errno)} ({self.remedy})" if self.remedy else _text(self.errno)
+
+
+def _text(number: int) -> str:
+    return "not supported by this kernel" if number == ENOTSUPP else os.strerror(number)
 
 
 class VerifierError(KernelError):

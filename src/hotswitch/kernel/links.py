@@ -99,6 +99,7 @@ class Link:
     driver: the kernel driver of the device that it is, or nothing. A message does not tell it.
     incarnation: 64 bits, this life of the link and no other, through renames; 0: not looked up.
         A message does not tell it; `kernel.sysfs` does.
+    id: the number that configuration of others can store (`ports.link_ids`), or 0.
     """
 
     index: int

@@ -29,7 +29,8 @@ def path_of(name: str) -> Path:
 def open_namespace(name: str) -> int:
     """Return a descriptor of the namespace, which keeps it alive. Raises KernelError."""
     try:
-        return os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
+        # A FIFO of that name must not make anybody wait.
+        return os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KernelError(f"open the network namespace {name}", error.errno or 0) from None
 

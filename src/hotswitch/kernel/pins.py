@@ -9,6 +9,7 @@ import ctypes
 import errno
 import logging
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -30,28 +31,32 @@ def root() -> Path:
     """Return the path of a bpffs, mounting one if there is none. Raises KernelError.
 
     `ip netns exec` gives its command a private /sys without one; then that of process 1 is used, or
-    of the nearest process above this one that has one, so that pins outlive the command. What is
-    found stays so for this process's life.
+    of the nearest process above this one that has one, so that pins outlive the command. If some of
+    those may not be inspected, the oldest process with other mounts counts, too. What is found
+    stays so for this process's life.
     """
     if is_bpffs(_MOUNT_POINT):
         return _MOUNT_POINT
-    above = _processes_above()
-    for process in above:
+    asked = _processes_above()
+    is_known = all(map(_mounts, asked))
+    if not is_known and (oldest := _oldest_elsewhere()):
+        asked.append(oldest)
+    for process in asked:
         if found := _of(process):
             return found
-    if not _has_own_mounts(above):
-        _mount_here()
-        _log.warning("no bpffs was mounted: mounted one at %s", _MOUNT_POINT)
-        return _MOUNT_POINT
-    for process in above:
+    has_own_mounts = bool({_mounts(each) for each in asked} - {None, _mounts("self")})
+    for process in asked if has_own_mounts else ():
         if _mount_for(process) and (found := _of(process)):
             _log.warning("no bpffs was mounted: mounted one at %s of process %d", found, process)
             return found
     _mount_here()
-    _log.warning(
-        "mounted a bpffs at %s in a private mount namespace: pins go when the namespace does",
-        _MOUNT_POINT,
-    )
+    if has_own_mounts:
+        what = "in a private mount namespace: pins go when the namespace does"
+    elif not is_known:
+        what = "in a mount namespace that may be private: then pins go when the namespace does"
+    else:
+        what = "as there was none"
+    _log.warning("mounted a bpffs at %s, %s", _MOUNT_POINT, what)
     return _MOUNT_POINT
 
 
@@ -159,9 +164,24 @@ def _mounts(process: int | str) -> Path | None:
         return None
 
 
-def _has_own_mounts(above: list[int]) -> bool:
-    """Whether a process above this one is known to see other mounts."""
-    return bool({_mounts(each) for each in above} - {None, _mounts("self")})
+def _oldest_elsewhere() -> int | None:
+    """The oldest process that is known to see other mounts than this one."""
+    mine = _mounts("self")
+    processes = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    return min(
+        (each for each in processes if _mounts(each) not in (None, mine)),
+        key=_age_key,
+        default=None,
+    )
+
+
+def _age_key(process: int) -> tuple[int, int]:
+    """Sorts processes by when they began (proc_pid_stat(5), starttime); gone ones last."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return sys.maxsize, process
+    return int(status.rpartition(")")[2].split()[19]), process
 
 
 def _mount_for(process: int) -> bool:

@@ -141,8 +141,8 @@ class _ServerCommands:
         return "".join(f"{name}\n" for name in self._databases.names)
 
     def storage_status(self, arguments: Sequence[str]) -> str:
-        failure = self._storage(arguments[0]).failure
-        return f"status: {failure or 'ok'}\n"
+        storage = self._storage(arguments[0])
+        return f"status: {storage.failure or storage.refusal or 'ok'}\n"
 
     def set_logging(self, arguments: Sequence[str]) -> str:
         logged = _on_or_off(arguments[1].lower(), "invalid command argument")

@@ -6,6 +6,7 @@ can't take it, the change is undone.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from hotswitch.ovsdb.log import DamageError, LogError, encode_record
 from hotswitch.ovsdb.log_file import LogFile, Replacement, Sync
 from hotswitch.ovsdb.schema import DatabaseSchema
 from hotswitch.ovsdb.values import Json
+
+_logger = logging.getLogger(__name__)
 
 COMPACTION_MINIMUM = 10 << 20
 """Bytes below which a file is not worth to be compacted."""
@@ -61,6 +64,7 @@ class Storage:
     """A database and its log. Without a log, in memory only.
 
     torn: what `open` cut off, or None.
+    refusal: why the file did not take the last commit, or "".
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Storage:
     ) -> None:
         self.database = database
         self.torn = torn
+        self.refusal = ""
         self._log = log
         self._date = date
         self._compacted_size = log.size if log else 0
@@ -239,8 +244,18 @@ class Storage:
         if self._log is None:
             return
         record = changes.to_json(comment=comment, date=self._date())
-        if record is not None:
+        if record is None:
+            return
+        try:
             self._log.append(encode_record(record))
+        except LogError as error:
+            if str(error) != self.refusal:
+                _logger.error("%s; what clients ask for is refused", error)
+            self.refusal = str(error)
+            raise
+        if self.refusal:
+            _logger.info("%s is written again", self.path)
+        self.refusal = ""
 
 
 def io_error(error: LogError) -> Json:

@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
 from hotswitch.switch import steps
@@ -20,6 +21,18 @@ from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.steps import Step
 from hotswitch.switch.together import at_once, flag_change, together
+
+_ONE_REQUEST = (
+    steps.DeleteLink,
+    steps.KeepName,
+    steps.MarkLetGo,
+    steps.SetAddress,
+    steps.SetLinkUp,
+    steps.SetMtu,
+    steps.SetPromiscuous,
+    steps.TakeNames,
+)
+"""Steps that say all that is asked of the kernel."""
 
 
 class Links(Protocol):
@@ -52,8 +65,11 @@ class Links(Protocol):
     def set_mtu(self, index: int, mtu: int) -> None:
         """Set a link's MTU, in bytes."""
 
-    def delete(self, index: int) -> None:
-        """Delete a link; a pair's other end goes with it."""
+    def move(self, index: int, namespace: str) -> None:
+        """Move a link to the network namespace of this name or path."""
+
+    def delete_many(self, indexes: Sequence[int]) -> Sequence[HotswitchError | None]:
+        """Delete links, of a pair both ends; for each why it failed, or None."""
 
 
 @dataclass
@@ -78,7 +94,15 @@ class Failure:
     step: Step
     error: HotswitchError
 
+    @property
+    def is_lesser(self) -> bool:
+        """Whether the port forwards all the same: it had come to that before."""
+        return isinstance(self.step, (steps.KeepName, steps.SetAddress, steps.SetMtu))
+
     def __str__(self) -> str:
+        says_what = isinstance(self.step, _ONE_REQUEST)
+        if says_what and isinstance(self.error, KernelError):
+            return f"{self.step}: {self.error.answer}"
         return f"{self.step}: {self.error}"
 
 
@@ -132,6 +156,7 @@ def carry_out(step: Step, world: World) -> None:
             | steps.SetPromiscuous()
             | steps.SetAddress()
             | steps.SetMtu()
+            | steps.MoveLink()
             | steps.KeepName()
             | steps.MarkLetGo()
             | steps.TakeNames()
@@ -150,6 +175,7 @@ def _change_link(
     | steps.SetPromiscuous
     | steps.SetAddress
     | steps.SetMtu
+    | steps.MoveLink
     | steps.KeepName
     | steps.MarkLetGo
     | steps.TakeNames,
@@ -166,7 +192,8 @@ def _change_link(
             for index, mark in zip((near.index, near.peer), step.marks, strict=True):
                 _mark(links, index, mark)
         case steps.DeleteLink():
-            links.delete(step.index)
+            for error in filter(None, links.delete_many([step.index])):
+                raise error
         case steps.SetLinkUp() | steps.SetPromiscuous():
             for error in filter(None, links.change_flags([flag_change(step)])):
                 raise error
@@ -174,6 +201,8 @@ def _change_link(
             links.set_address(step.index, step.address)
         case steps.SetMtu():
             links.set_mtu(step.index, step.mtu)
+        case steps.MoveLink():
+            links.move(step.index, step.namespace)
         case steps.KeepName():
             links.add_alternative_names(step.index, (step.name, step.mark))
         case steps.MarkLetGo():

@@ -30,6 +30,7 @@ MAXIMUM_MTU = 65535
 """ETH_MAX_MTU (linux/if_ether.h); many links take less."""
 
 _GROUP_ADDRESS = 1 << 40
+_LONGEST_PATH = 255
 _NOTHING = Desired()
 
 
@@ -151,6 +152,18 @@ def check_name(what: str, name: str) -> None:
     _require(name != "lo", f"the loopback device lo cannot be a {what}", "choose another device")
 
 
+def check_namespace(where: str, name: str) -> None:
+    """Refuse what is neither a network namespace's name nor a path. Raises SwitchError."""
+    _require(
+        len(name.encode(errors="replace")) <= _LONGEST_PATH
+        and name.isprintable()
+        and name.strip() == name
+        and name not in (".", ".."),
+        f"{where}: {name[:40]!r} is no network namespace",
+        "give its name as `ip netns` has it, or a path",
+    )
+
+
 def _check_bridge(bridge: DesiredBridge, changed: Mapping[str, DesiredPort]) -> None:
     where = f"bridge {bridge.name}"
     _within(f"{where}: ageing time", bridge.ageing_time, 0, MAXIMUM_AGEING_TIME)
@@ -224,6 +237,13 @@ def _check_kind(where: str, port: DesiredPort, *, is_local: bool) -> None:
             not port.peer,
             f"{where}: a port of type {kind} has no peer",
             "only patch ports have one",
+        )
+    if port.namespace:
+        check_namespace(where, port.namespace)
+        _require(
+            kind is PortKind.INTERNAL and not is_local,
+            f"{where}: its device stays in the switch's network namespace",
+            "only that of an internal port other than the bridge's own can be for another one",
         )
     if port.mac:
         _require(

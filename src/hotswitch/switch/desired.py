@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from hotswitch.model.port import Hook, Side
 from hotswitch.ports.adoption import Rule
-from hotswitch.ports.lifecycle import Lifecycle
+from hotswitch.ports.lifecycle import EPHEMERAL, Lifecycle
 from hotswitch.ports.members import Member, Metadata
 
 
@@ -64,6 +64,8 @@ class DesiredPort:
     master: the Linux bridge that its links are in; empty: none.
     side: the local port's is the host's if its bridge has a facade, whatever it says here.
     metadata: for others; of the port with all its links.
+    namespace: the network namespace, by name or path, that an internal port's device is for. The
+        port goes with it.
     """
 
     name: str
@@ -83,6 +85,7 @@ class DesiredPort:
     master: str = ""
     side: Side = Side.WIRE
     metadata: Metadata = ()
+    namespace: str = ""
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -118,9 +121,11 @@ class DesiredBridge:
 
     def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
         """What becomes of the port without a device; None: as in Open vSwitch."""
-        if port.kind is not PortKind.SYSTEM or port.side is Side.HOST:
+        if port.side is Side.HOST:
             return None
-        return port.lifecycle or self.lifecycle
+        if port.namespace:
+            return EPHEMERAL
+        return (port.lifecycle or self.lifecycle) if port.kind is PortKind.SYSTEM else None
 
 
 @dataclass(frozen=True, slots=True)

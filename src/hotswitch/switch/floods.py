@@ -33,9 +33,11 @@ class Floods:
     def having(self, gone: Mapping[int, PortVlans], come: Mapping[int, PortVlans]) -> Floods:
         """The successor without the ones, which are there as given, and with the others."""
         out, into = _Groups(gone), _Groups(come)
+        everywhere = _changed(self.everywhere, out.everywhere, into.everywhere)
+        zero = _changed(self.zero, out.zero, into.zero)
         return Floods(
-            _changed(self.everywhere, out.everywhere, into.everywhere),
-            _changed(self.zero, out.zero, into.zero),
+            everywhere,
+            everywhere if zero == everywhere else zero,  # what is one object is looked at once
             _all_changed(self.tagged, out.tagged, into.tagged),
             _all_changed(self.bare, out.bare, into.bare),
             _all_changed(self.native, out.native, into.native),

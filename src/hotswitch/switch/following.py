@@ -62,7 +62,7 @@ def follow_devices(
                 if not bound.link:  # it will be unbound, but it has had it
                     seen.add(key)
                 continue
-            was_bound = port is not None and _was_bound(port, layout, observed.owner)
+            was_bound = port is not None and _was_bound(wanted, port, layout, observed.owner)
             goes_now = was_bound and lifecycle.policy is Policy.EPHEMERAL
             if not goes_now and _is_there(wanted, bridge.bridge, bound, layout):
                 seen.add(key)
@@ -124,16 +124,22 @@ def _lives_on(
     """Whether a link that the port is bound to lives on, and may be its."""
     for life in lives_of(port):
         link = layout.links.by_index.get(life.ifindex)
-        if link and lives(life, link) and not is_own(owner, layout.links, link):
-            if not _is_in_place(wanted, bridge, link, layout):
-                continue
+        if not (link and lives(life, link)):
+            continue
+        if is_own(owner, layout.links, link):
+            if wanted.namespace:
+                return True
+        elif _is_in_place(wanted, bridge, link, layout):
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
                     return True
     return False
 
 
-def _was_bound(port: Port, layout: Layout, owner: str) -> bool:
-    """Whether it had a device that was not made for it."""
+def _was_bound(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bool:
+    """Whether it had a device: one that was made for it if that is how it gets them, or another."""
     link = layout.links.by_index.get(port.ifindex)
-    return port.ifindex > 0 and not (link and is_own(owner, layout.links, link))
+    if wanted.namespace and link and not any(lives(each, link) for each in lives_of(port)):
+        link = None
+    is_such = link is None or is_own(owner, layout.links, link) == bool(wanted.namespace)
+    return port.ifindex > 0 and is_such

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from hotswitch.kernel import link_actions, tap
+from hotswitch.kernel import link_actions, link_deletion, netns, tap
 from hotswitch.kernel.links import Link
 from hotswitch.ports.link_changes import Appeared, Disappeared
+from hotswitch.ports.link_id_file import KeptLinkIds
 from hotswitch.ports.link_watch import LinkWatch
 from hotswitch.switch.link_table import LinkTable
 
@@ -24,9 +27,12 @@ class KernelLinks:
     change_flags = staticmethod(link_actions.change_flags)
     set_address = staticmethod(link_actions.set_address)
     set_mtu = staticmethod(link_actions.set_mtu)
-    delete = staticmethod(link_actions.delete)
+    rename = staticmethod(link_actions.rename)
+    delete_many = staticmethod(link_deletion.delete_many)
 
-    def __init__(self) -> None:
+    def __init__(self, ids: KeptLinkIds | None = None) -> None:
+        """ids: of all links, kept as they come and go; None: they have none."""
+        self._ids = ids
         self._watch: LinkWatch | None = None
         self._table = LinkTable()
         self._silent: set[int] = set()
@@ -52,6 +58,22 @@ class KernelLinks:
         self._silent.add(index)
         link_actions.delete_alternative_names(index, names)
 
+    @staticmethod
+    def move(index: int, namespace: str) -> None:
+        """Move a link to the network namespace of this name or path."""
+        descriptor = netns.open_namespace(namespace)
+        try:
+            link_actions.move(index, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def doubt(self, indexes: Iterable[int]) -> None:
+        """Have the next look ask for these links again.
+
+        The kernel does not tell what others do to a link that is not up (`ports.observed`, rule 6).
+        """
+        self._silent.update(indexes)
+
     def look(self) -> LinkTable:
         """All links, with everything that has been done to them until now."""
         if self._watch is None:
@@ -59,15 +81,21 @@ class KernelLinks:
         silent, self._silent = self._silent, set()
         changes = self._watch.look(*silent) if silent else []
         changes += self._watch.read(_MANY)
+        if self._ids and changes:
+            self._ids.follow(changes)
         news: dict[int, Link | None] = {}
         for change in changes:
             if isinstance(change, Disappeared):
                 news[change.link.index] = None
             else:
                 link = change.link if isinstance(change, Appeared) else change.new
-                news[link.index] = link
+                news[link.index] = self._with_id(link)
         self._table = self._table.having(news)
         return self._table
+
+    def _with_id(self, link: Link) -> Link:
+        found = self._ids.id_of(link) if self._ids else None
+        return replace(link, id=found) if found else link
 
     def close(self) -> None:
         """Hear no more; the next look lists."""

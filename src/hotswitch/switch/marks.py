@@ -15,7 +15,7 @@ from hotswitch.switch.desired import PortKind
 
 _DRIVERS = {PortKind.INTERNAL: "veth", PortKind.TAP: "tun", PortKind.PATCH: "veth"}
 _HIDDEN = "hs-"
-_MADE = re.compile(r"hotswitch-[^-]+-(internal|tap|patch)-")
+_MADE = re.compile(r"hotswitch-[^-]+-(internal|tap|patch|macvlan)-")
 
 
 def mark(owner: str, kind: PortKind, port: str) -> str:
@@ -51,7 +51,7 @@ def let_go_mark(owner: str, index: int) -> str:
 
 
 def is_marked(link: Link) -> bool:
-    """Whether some daemon, this or another one, has made the link for a port."""
+    """Whether some daemon, this or another one, has made the link."""
     return any(_MADE.match(name) for name in link.alternative_names)
 
 

@@ -40,7 +40,7 @@ from hotswitch.model.match import Match
 from hotswitch.model.port import Hook, Meter, Side
 from hotswitch.ports.members import Member
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind
-from hotswitch.switch.floods import Floods
+from hotswitch.switch.floods import Floods, Members
 from hotswitch.switch.reserved import RESERVED
 from hotswitch.switch.vlans import PortVlans, port_vlans
 
@@ -226,21 +226,26 @@ def _flood(floods: Floods, vlan: int) -> Iterator[Entry]:
     bare, tagged = floods.bare.get(vlan, ()), floods.tagged.get(vlan, ())
     has_native = vlan in floods.native
     if vlan == 0:
-        zero = set(floods.zero)
-        plain = zero.intersection(bare)
-        carrying = zero - plain
+        plain = tuple(sorted({*floods.zero}.intersection(bare))) if bare else ()
+        carrying = _without(floods.zero, plain)
         yield _entry(FLOOD, 1, {VLAN: 0, FORM: PLAIN}, *_to(floods.zero))
     elif bare or tagged or has_native:
-        plain = set(bare)
-        carrying = {*tagged, *floods.everywhere} - plain
+        plain = bare
+        both = tuple(sorted({*tagged, *floods.everywhere})) if tagged else floods.everywhere
+        carrying = _without(both, plain)
     else:
         return
-    without, with_tag = _to(tuple(sorted(plain))), _to(tuple(sorted(carrying)))
+    without, with_tag = _to(plain), _to(carrying)
     popped: Actions = (PopVlan(), *without) if plain else ()
     yield _entry(FLOOD, 1, {VLAN: vlan, FORM: TAGGED}, *with_tag, *popped)
     if has_native:
         pushed: Actions = (*_PUSH, *with_tag) if carrying else ()
         yield _entry(FLOOD, 1, {VLAN: vlan, FORM: BARE}, *without, *pushed)
+
+
+def _without(ports: Members, others: Members) -> Members:
+    """The same object if nothing is left out: what is the same is not looked at again."""
+    return tuple(sorted({*ports}.difference(others))) if others else ports
 
 
 def _to(ports: tuple[int, ...]) -> Actions:

@@ -50,6 +50,7 @@ from hotswitch.switch.steps import (
     ForgetAddresses,
     KeepName,
     MarkLetGo,
+    MoveLink,
     PutMeter,
     SetAddress,
     SetAddressLimit,
@@ -283,6 +284,7 @@ def _build(focus: _Focus, observed: Observed) -> Iterator[Step]:
     yield from _keep_names(focus, observed.links, observed.owner)
     yield from _address(focus)
     yield from _set_mtu(focus, observed.links)
+    yield from _move_out(focus)
 
 
 def _unlimited(focus: _Focus) -> list[int]:
@@ -380,3 +382,11 @@ def _set_mtu(focus: _Focus, links: LinkTable) -> Iterator[Step]:
             for end in links.ends(link) if _is_internal(port) else (link,):
                 if end.mtu != wanted:
                     yield SetMtu(focus.name, port.name, end.index, wanted)
+
+
+def _move_out(focus: _Focus) -> Iterator[Step]:
+    """Once it is as wanted, for it can't be reached there."""
+    for port in focus.ports:
+        device = focus.bridge.bound[port.name].device
+        if device and port.namespace:
+            yield MoveLink(focus.name, port.name, device.index, port.namespace)

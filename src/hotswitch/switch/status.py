@@ -39,6 +39,7 @@ class LinkStatus:
 class PortStatus:
     """A port: what it is, which link it has (`link` is empty and `ifindex` 0 if none).
 
+    shortfall: what of it could not be made so; it forwards all the same.
     lifecycle: what becomes of it without a device; None: nothing is said of that.
     links: of a system port, all of its links, in the order of their configured names.
     metadata: for others; of the port, without those of its links.
@@ -60,6 +61,7 @@ class PortStatus:
     links: tuple[LinkStatus, ...] = ()
     metadata: Metadata = ()
     is_vif: bool = False
+    shortfall: str = ""
 
     @property
     def incarnation(self) -> int:
@@ -92,9 +94,13 @@ class AddressStatus:
 
 
 def port_status(
-    port: DesiredPort, binding: Binding, error: str, lifecycle: Lifecycle | None = None
+    port: DesiredPort,
+    binding: Binding,
+    error: str,
+    lifecycle: Lifecycle | None = None,
+    shortfall: str = "",
 ) -> PortStatus:
-    """The status of a port; `error` is what went wrong when it was last worked on."""
+    """The status of a port; `error`, `shortfall`: what went wrong when it was last worked on."""
     link = binding.link
     if error or (binding.error and not binding.waits):
         state = PortState.ERROR
@@ -117,6 +123,7 @@ def port_status(
         _links(port, binding) if port.kind is PortKind.SYSTEM else (),
         port.metadata,
         port.is_vif,
+        shortfall,
     )
 
 

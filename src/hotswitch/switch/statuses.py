@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TypeAlias
 
 from hotswitch.base.shared import SharedMap
 from hotswitch.switch.adopting import Strays
@@ -13,22 +14,31 @@ from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.layout import NOTHING, Layout
 from hotswitch.switch.status import BridgeStatus, PortStatus, port_status
 
+_Texts: TypeAlias = Mapping[tuple[str, str], str]
 _NO_PORTS: SharedMap[str, PortStatus] = SharedMap()
 
 
 @dataclass(frozen=True)
 class Statuses:
-    """bridges: by name, their ports in no order. layout, errors: what they were made of."""
+    """bridges: by name, their ports in no order.
+
+    layout, errors, shortfalls: what they were made of; the latter two by bridge and port.
+    """
 
     bridges: Mapping[str, BridgeStatus] = field(default_factory=lambda: MappingProxyType({}))
     layout: Layout = NOTHING
-    errors: Mapping[tuple[str, str], str] = field(default_factory=lambda: MappingProxyType({}))
+    errors: _Texts = field(default_factory=lambda: MappingProxyType({}))
+    shortfalls: _Texts = field(default_factory=lambda: MappingProxyType({}))
 
     def after(self, layout: Layout, failures: Sequence[Failure], strays: Strays) -> Statuses:
         """Those of a layout, after these failures on the way to it, and with these strays."""
-        errors = {(each.step.bridge, each.step.port): str(each) for each in failures}
+        errors = _texts(each for each in failures if not each.is_lesser)
+        shortfalls = _texts(each for each in failures if each.is_lesser)
         differing = {
-            key for key in {*errors, *self.errors} if errors.get(key) != self.errors.get(key)
+            key
+            for before, now in ((self.errors, errors), (self.shortfalls, shortfalls))
+            for key in {*before, *now}
+            if before.get(key) != now.get(key)
         }
         bridges = {}
         for name, bridge in layout.bridges.items():
@@ -41,17 +51,22 @@ class Statuses:
             error = errors.get((name, ""), "")
             remarks = tuple(sorted(text for of, text in strays.values() if of == name))
             if before is None or changed or (before.error, before.remarks) != (error, remarks):
-                ports = _ports(before, bridge, changed, errors)
+                ports = _ports(before, bridge, changed, errors, shortfalls)
                 before = BridgeStatus(name, ports, error, remarks)
             bridges[name] = before
-        return Statuses(MappingProxyType(bridges), layout, errors)
+        return Statuses(MappingProxyType(bridges), layout, errors, shortfalls)
+
+
+def _texts(failures: Iterable[Failure]) -> _Texts:
+    return {(each.step.bridge, each.step.port): str(each) for each in failures}
 
 
 def _ports(
     before: BridgeStatus | None,
     bridge: BridgeLayout,
     changed: set[str],
-    errors: Mapping[tuple[str, str], str],
+    errors: _Texts,
+    shortfalls: _Texts,
 ) -> SharedMap[str, PortStatus]:
     name = bridge.bridge.name
     there = SharedMap(before.ports) if before else _NO_PORTS
@@ -61,6 +76,7 @@ def _ports(
             bridge.bound[port],
             errors.get((name, port), ""),
             bridge.bridge.lifecycle_of(bridge.ports[port]),
+            shortfalls.get((name, port), ""),
         )
         for port in changed
         if port in bridge.ports

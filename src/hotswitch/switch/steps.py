@@ -253,6 +253,19 @@ class SetMtu:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveLink:
+    """Move the host's end of an internal port's pair to the network namespace that it is for."""
+
+    bridge: str
+    port: str
+    index: int
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.bridge}: move the device of {self.port} to namespace {self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
 class KeepName:
     """Give a port's link, which was renamed, its old name as an alternative one, and a mark."""
 
@@ -312,6 +325,7 @@ Step: TypeAlias = (
     | SetPromiscuous
     | SetAddress
     | SetMtu
+    | MoveLink
     | KeepName
     | MarkLetGo
     | TakeNames

@@ -101,6 +101,11 @@ class Switch:
         departed, self._departed = self._departed, set()
         return sorted(departed)
 
+    @property
+    def adopted(self) -> frozenset[PortKey]:
+        """The ports that were adopted, or got a link so, and have not been taken yet."""
+        return frozenset(self._adopted)
+
     def take_adopted(self) -> list[PortKey]:
         """The ports that were adopted since the last time, or got a link so, and are wanted."""
         adopted, self._adopted = self._adopted, set()
@@ -222,6 +227,8 @@ class Switch:
         self._strays = adoption.strays
         if adoption.adopted:
             self._adopted.update(adoption.adopted)
+            # They have had their devices, even if these go before they are bound.
+            self._memory = replace(self._memory, seen=self._memory.seen | {*adoption.adopted})
             self._desired = adoption.desired
             layout = lay_out(self._desired, observed, self._settled)
         return layout
@@ -269,6 +276,10 @@ class Switch:
         layout = lay_out(self._desired, observe(self._world), self._settled)
         self._shown = self._shown.after(layout, self._failures, self._strays)
         return self._shown.bridges
+
+    def links(self) -> LinkTable:
+        """All links, with everything that has been done to them. Raises HotswitchError."""
+        return self._world.links.look()
 
     def datapath(self, bridge: str) -> Datapath:
         """The bridge's datapath. Raises SwitchError if there is no such bridge, or not yet."""

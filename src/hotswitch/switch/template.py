@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -52,10 +53,11 @@ def adopted(rule: Rule, bridge: DesiredBridge, name: str) -> DesiredPort:
 def with_examples(desired: Desired) -> Desired:
     """What is wanted, with a port for each rule: what the bridges will need as devices come."""
     bridges = dict(desired.bridges)
+    names = (f"adopted/{number}" for number in count())  # no port is called so
     for name, bridge in desired.bridges.items():
         examples = {
-            f"adopted.{number}": adopted(rule, bridge, f"adopted.{number}")
-            for number, rule in enumerate(bridge.adopt)
+            each: adopted(rule, bridge, each)
+            for rule, each in zip(bridge.adopt, names, strict=False)
         }
         if examples:
             bridges[name] = replace(bridge, ports=SharedMap(bridge.ports).having(examples))

@@ -25,7 +25,7 @@ _RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
 _ADOPT = Word("adopt", "adopt", or_none(text, ""))
 _FACADE = Word("facade", "facade", or_none(text, ""))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
-SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE)
+SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT, _FACADE)
 """What `bridge set` takes."""
 
 
@@ -48,7 +48,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT, _FACADE)
+@words_argument(*SETTINGS)
 @shared_options
 def add(name: str, words: dict[str, Any]) -> None:
     """Make the bridge NAME.
@@ -89,7 +89,7 @@ def delete(name: str) -> None:
 
 @command.command("set")
 @click.argument("name", shell_complete=names.bridges)
-@words_argument(_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT, _FACADE)
+@words_argument(*SETTINGS)
 @shared_options
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.

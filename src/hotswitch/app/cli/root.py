@@ -14,6 +14,8 @@ NOUNS = {
     "show": "Show the database and the bridges at a glance.",
     "bridge": "Make, change and list bridges.",
     "port": "Give links to bridges, change and list ports.",
+    "link": "Show and rename network links, and convert their ids.",
+    "vnic": "Make network interfaces over bridges and links.",
     "fdb": "Show, add and flush addresses.",
     "table": "Show the entries that packets go through.",
     "stats": "Show what ports and bridges have counted.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from hotswitch.app.events.event import Happening, happening
@@ -18,8 +18,12 @@ from hotswitch.app.rows import bridge_row, show_life
 from hotswitch.switch.status import PortState, PortStatus
 
 
-def differences(before: Moment, now: Moment) -> Iterator[Happening]:
+def differences(
+    before: Moment, now: Moment, adopted: Set[tuple[str, str]] = frozenset()
+) -> Iterator[Happening]:
     """In an order in which a reader can follow: what has gone comes first.
+
+    adopted: the ports, by bridge and name, that were adopted, or got a link so.
 
     Between two moments more may have happened: what came and went again is not seen, and a device
     that was there both times, but not the same, is one that has gone and another that is there.
@@ -39,6 +43,8 @@ def differences(before: Moment, now: Moment) -> Iterator[Happening]:
             yield _added(bridge, status)
         else:
             yield from _changed(bridge, port, before, now)
+        if (bridge, port) in adopted:
+            yield happening("port-adopted", bridge=bridge, port=port)
 
 
 def _bridges(before: Moment, now: Moment) -> Iterator[Happening]:

@@ -32,6 +32,7 @@ class Feed:
         self._ring = Ring(first_number(wall()))
         self._moment = Moment(switch.desired, switch.statuses())
         self._addresses: dict[str, Table | None] = dict.fromkeys(self._moment.bridges)
+        self._adopted: frozenset[tuple[str, str]] = frozenset()
         self._look_is_due = False
         self._more = asyncio.Event()
         self._add([happening("started", version=hotswitch.__version__)])
@@ -61,6 +62,7 @@ class Feed:
 
         So what is refused and taken back at once is none.
         """
+        self._adopted |= self._switch.adopted  # who comes next takes them
         if not self._look_is_due:
             self._look_is_due = True
             asyncio.get_running_loop().call_soon(self.look)
@@ -74,7 +76,8 @@ class Feed:
             _log.warning("what has happened is not known yet: %s", error)
             return
         before, self._moment = self._moment, now
-        self._add(differences(before, now))
+        adopted, self._adopted = self._adopted, frozenset()
+        self._add(differences(before, now, adopted))
         for bridge in self._addresses.keys() - now.bridges.keys():
             del self._addresses[bridge]
 

@@ -38,6 +38,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 (*_PORT, "type", "port_number", "state", "device"),
                 "there is a new port; state and device as in `port show`",
             ),
+            Kind(
+                "port-adopted", _PORT, "its bridge took it, or a link for it, by a rule (`adopt`)"
+            ),
             Kind("port-removed", _PORT, "a port is gone"),
             Kind(
                 "port-renamed", (*_PORT, "old", "new"), "its device, which it keeps, has a new name"

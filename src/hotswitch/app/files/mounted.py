@@ -54,13 +54,16 @@ class FileTree:
         self._mounted = threading.Event()
         self._is_ending = False
 
-    async def start(self) -> None:
-        """Mount it. Where that can't be, the log says why, and the daemon goes on without."""
+    def start(self) -> None:
+        """Mount it. Where that can't be, the log says why, and the daemon goes on without.
+
+        It returns when the kernel asks, and then needs no loop for that.
+        """
         try:
             self._prepare()
             self._thread = threading.Thread(target=self._serve, name="files", daemon=True)
             self._thread.start()
-            await asyncio.to_thread(self._mounted.wait, _PATIENCE)
+            self._mounted.wait(_PATIENCE)
         except (HotswitchError, OSError) as error:
             _log.warning("there is no tree of files at %s: %s", self._path, error)
 
@@ -82,8 +85,11 @@ class FileTree:
         try:
             os.close(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC))
         except OSError as error:
-            why = os.strerror(error.errno or errno.EIO)
-            raise FilesError(f"{_DEVICE}: {why}", remedy="load the kernel module fuse") from None
+            denied = error.errno in (errno.EACCES, errno.EPERM)
+            raise FilesError(
+                f"{_DEVICE}: {os.strerror(error.errno or errno.EIO)}",
+                remedy="run it as root" if denied else "load the kernel module fuse",
+            ) from None
         self._path.mkdir(mode=0o755, exist_ok=True)
 
     def _serve(self) -> None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from hotswitch.app.control.method import Method
+from hotswitch.app.host_links import HostLinks
 from hotswitch.app.methods import (
     addresses,
     bridges,
     events,
     general,
+    links,
     ports,
     programs,
     tables,
     traces,
+    vnics,
 )
 from hotswitch.app.service import Service
+from hotswitch.ports.vnics_macvlan import Macvlans
 
 
-def all_methods(service: Service) -> tuple[Method, ...]:
+def all_methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Method, ...]:
     """The whole table."""
     rooms = (bridges, ports, addresses, tables, traces, programs, events, general)
-    return tuple(method for room in rooms for method in room.methods(service))
+    return (
+        *(method for room in rooms for method in room.methods(service)),
+        *links.methods(service, host, macvlans),
+        *vnics.methods(service, host, macvlans),
+    )

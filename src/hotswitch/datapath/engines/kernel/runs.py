@@ -24,6 +24,7 @@ class Runs:
         self._free: list[tuple[int, int]] = []
         self._end = 0
         self._known: dict[tuple[int, ...], ListRun] = {}
+        self._lists: dict[ListRun, tuple[int, ...]] = {}
         self._users: Counter[ListRun] = Counter()
         self.map = map_
         self._memory: mmap.mmap = map_.mmap()
@@ -45,6 +46,7 @@ class Runs:
         if run is None:
             start = self._take(len(ports))
             run = self._known[ports] = ListRun(start, len(ports))
+            self._lists[run] = ports
             packed = struct.pack(f"<{len(ports)}Q", *ports)
             self._memory[start * _PORT_SIZE : start * _PORT_SIZE + len(packed)] = packed
         self._users[run] += 1
@@ -58,7 +60,8 @@ class Runs:
     def take_these(self, runs: Iterable[ListRun]) -> None:
         """After a restart: exactly these are in use, once for each time that they are named."""
         self._users = Counter(runs)
-        self._known = {self.get(run): run for run in self._users}
+        self._lists = {run: self.get(run) for run in self._users}
+        self._known = {ports: run for run, ports in self._lists.items()}
         self._end = 0
         self._free = []
         for run in sorted(self._users, key=lambda each: each.start):
@@ -73,8 +76,9 @@ class Runs:
             self._users[run] -= 1
             if not self._users[run]:
                 del self._users[run]
-                if self._known.get(self.get(run)) == run:
-                    del self._known[self.get(run)]
+                ports = self._lists.pop(run)
+                if self._known.get(ports) == run:
+                    del self._known[ports]
                 gone.append((run.start, run.count))
         merged: list[tuple[int, int]] = []
         for start, count in sorted([*self._free, *(each for each in gone if each[1])]):

@@ -1,0 +1,87 @@
+"""hotswitch-ifup and hotswitch-ifdown: QEMU's script= and downscript=.
+
+    -netdev tap,id=n0,script=/usr/bin/hotswitch-ifup,downscript=/usr/bin/hotswitch-ifdown
+
+Both are called with the name of a tap. The port that ifup makes is ephemeral: it goes with the tap,
+also if QEMU is killed. So ifdown is no more than politeness, and does nothing when in doubt.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.guests.control import PATIENCE, Control, with_daemon
+from hotswitch.guests.errors import GuestError, RefusedError
+from hotswitch.guests.held_tap import held_taps
+from hotswitch.guests.place import Place, read_place
+from hotswitch.guests.plug import EPHEMERAL, find, incarnation_of, only_bridge, plug, unplug
+
+BRIDGE = "HOTSWITCH_BRIDGE"
+_Work = Callable[[Control, str, str], None]
+_PROGRAMS = ("hotswitch-ifup", "hotswitch-ifdown", "qemu-ifup", "qemu-ifdown")
+
+
+def ifup() -> int:
+    """Make the tap a port; the exit code. With another than 0, QEMU does not start."""
+    return _run(sys.argv, _plug, PATIENCE)
+
+
+def ifdown() -> int:
+    """Take the tap's port away; the exit code."""
+    return _run(sys.argv, _unplug)
+
+
+def place_named(program: str, environment: Mapping[str, str]) -> Place | None:
+    """Where the tap belongs: what the program is called like, or else what the environment says.
+
+    hotswitch-ifup.br0.10 is for bridge br0 and VLAN 10. A link of such a name serves one of many
+    interfaces of one QEMU; the environment is the same for all of them. Raises GuestError.
+    """
+    name = os.path.basename(program)  # noqa: PTH119
+    kind, _, suffix = name.partition(".")
+    text = suffix if kind in _PROGRAMS and suffix else environment.get(BRIDGE, "")
+    return read_place(text) if text else None
+
+
+def _plug(control: Control, program: str, tap: str) -> None:
+    place = place_named(program, os.environ) or Place(only_bridge(control))
+    try:
+        index = socket.if_nametoindex(tap)
+    except OSError:
+        raise GuestError(f"there is no device {tap[:40]!r}") from None
+    plug(control, {"name": tap, **place.request(), **EPHEMERAL}, index)
+
+
+def _unplug(control: Control, program: str, tap: str) -> None:
+    held = held_taps()
+    if not held:
+        raise GuestError(
+            f"leaves port {tap} alone, which goes with its device",
+            remedy="only QEMU can call this: it hands over the tap that is meant",
+        )
+    port = find(control, tap)
+    for device in held:
+        incarnation = incarnation_of(port, device) if device else ""
+        if incarnation:
+            try:
+                unplug(control, tap, incarnation)
+            except RefusedError as refusal:  # it has changed in this moment
+                raise GuestError(f"leaves port {tap} alone: {refusal}") from None
+            return
+
+
+def _run(arguments: Sequence[str], work: _Work, patience: float = 0.0) -> int:
+    program = os.path.basename(arguments[0])  # noqa: PTH119
+    if len(arguments) != 2:
+        print(f"usage: {program} TAP (called by QEMU)", file=sys.stderr)
+        return 2
+    try:
+        with_daemon(os.environ, lambda control: work(control, arguments[0], arguments[1]), patience)
+    except HotswitchError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""Real guests plug themselves in."""
