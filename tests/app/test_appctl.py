@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 from collections import Counter
@@ -14,7 +15,8 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.text import read_actions, read_match
 from hotswitch.ovsdb.coverage import Coverage
 from hotswitch.ovsdb.unixctl import CommandError
-from tests.support.daemon import Daemon
+from tests.support.daemon import REFERENCE, Daemon
+from tests.support.room import Room
 
 REGISTRY = Registry.standard()
 WRITER = FlowWriter(REGISTRY, {3: "tap3"})
@@ -41,6 +43,54 @@ def wired(daemon: Daemon) -> Daemon:
     daemon.do("port add p0 bridge br0 type patch peer p1 number 2")
     daemon.do("port add p1 bridge br1 type patch peer p0")
     return daemon
+
+
+def _found(daemon: Daemon, *words: str) -> str:
+    """What ovs-appctl prints that is told only where to look."""
+    line = ("env", f"OVS_RUNDIR={daemon.run_dir}", "ovs-appctl", "-T", "30", *words)
+    return daemon.room.run(*line).stdout
+
+
+def _beside(daemon: Daemon) -> set[str]:
+    return {each.name for each in daemon.run_dir.iterdir() if each.suffix in (".pid", ".ctl")}
+
+
+@needs_ovs_appctl
+def test_ovs_appctl_finds_the_daemon_by_itself(daemon: Daemon) -> None:
+    daemon.do("bridge add br0")
+    for _ in range(2):
+        assert daemon.process
+        pid = daemon.process.pid
+        assert _found(daemon, "fdb/show", "br0").startswith(" port  VLAN  MAC")
+        assert _found(daemon, "-t", "ovsdb-server", "ovsdb-server/list-dbs").split() == [
+            "Open_vSwitch", "_Server",
+        ]  # fmt: skip
+        assert _found(daemon, "-t", "hotswitchd", "version").startswith("hotswitch ")
+        names = ("hotswitchd", "ovs-vswitchd", "ovsdb-server")
+        wanted = {f"{name}.pid" for name in names} | {f"{name}.{pid}.ctl" for name in names}
+        assert _beside(daemon) == wanted
+        daemon.process.kill()
+        daemon.process.wait()
+        daemon.start()
+    daemon.do("shutdown")
+    assert _beside(daemon) == set()
+
+
+@needs_ovs_appctl
+def test_a_pid_file_that_another_process_has_is_left_alone(room: Room, tmp_path: Path) -> None:
+    daemon = Daemon(room, tmp_path / "run", kind=REFERENCE)
+    daemon.run_dir.mkdir()
+    path = daemon.run_dir / "ovs-vswitchd.pid"
+    with path.open("w") as other:
+        fcntl.lockf(other, fcntl.LOCK_EX)
+        other.write("7\n")
+        other.flush()
+        with daemon:
+            assert "ovs-vswitchd.pid: another process has it" in daemon.log
+            assert _found(daemon, "-t", "hotswitchd", "version")
+            daemon.do("shutdown")
+        assert path.read_text() == "7\n"
+    assert _beside(daemon) == {path.name}
 
 
 @needs_ovs_appctl

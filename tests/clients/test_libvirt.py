@@ -198,3 +198,16 @@ def test_a_domain_on_a_bridge_that_is_not_there_does_not_start(bench: Bench) -> 
     assert done.returncode and "'br9': No such device" in done.stderr
     assert bench.ports == []
     assert bench.daemon.virsh("list", "--all", "--name") == ""
+
+
+def test_a_facade_is_a_linux_bridge_to_libvirt(bench: Bench) -> None:
+    room = bench.switch.room
+    room.run("ip", "link", "add", "lan", "up", "type", "bridge")
+    bench.switch.vsctl("set bridge br0 other_config:facade=lan")
+    body = interface(_FIRST, bridge="lan", port="") + interface(_SECOND, bridge="lan", port="")
+    bench.daemon.virsh("create", "--paused", bench.file(xml("g", _UUID, body)))
+    until(lambda: bench.ports == ["vnet0", "vnet1"], "its taps are ports")
+    assert bench.port("vnet0", "other_config:master") == ["lan"]
+    bench.daemon.virsh("destroy", "g")
+    until(lambda: bench.ports == [], "they have gone with the guest")
+    assert bench.daemon.virsh("list", "--all", "--name") == ""

@@ -11,6 +11,7 @@ import pytest
 from hotswitch.kernel import link_actions, netlink, netns
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_actions import FlagChange
+from hotswitch.kernel.link_deletion import delete_many
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Overflow, Removed
 from hotswitch.kernel.links import (
     RTM_NEWLINK,
@@ -249,6 +250,22 @@ def test_many_links_at_once(inside: str) -> None:
     assert first.up
     assert not first.promiscuous
     assert get_links([]) == {}
+
+
+def test_many_links_are_deleted_at_once(inside: str) -> None:
+    """Both ends of pairs, also if both are named; what fails fails alone; all others stay."""
+    made = [link_actions.create_veth(f"a{each}", f"b{each}") for each in range(50)]
+    other = link_actions.create_veth("c", "d")
+    assert delete_many([]) == []
+    gone, *errors = delete_many([4711, *(link.index for link in made), made[0].peer])
+    assert str(gone).startswith("delete the link 4711: No such device")
+    assert errors == [None] * 51
+    assert {link.name for link in list_links()} == {"lo", "c", "d"}
+    loopback = get_link("lo")
+    assert loopback
+    refused, done = delete_many([loopback.index, other.index])
+    assert str(refused).startswith(f"delete the link {loopback.index}: ") and done is None
+    assert {link.name for link in list_links()} == {"lo"}
 
 
 @pytest.mark.parametrize("count", [1, 50])

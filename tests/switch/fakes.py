@@ -145,6 +145,16 @@ class FakeLinks:
         self._live()
         self.change(index, mtu=mtu)
 
+    def delete_many(self, indexes: Sequence[int]) -> list[HotswitchError | None]:
+        return [self._try_to_delete(index) for index in indexes]
+
+    def _try_to_delete(self, index: int) -> HotswitchError | None:
+        try:
+            self.delete(index)
+        except FakeError as error:
+            return error
+        return None
+
     def delete(self, index: int) -> None:
         """Delete a link, and the other end of a pair."""
         self._live()

@@ -14,6 +14,7 @@ from hotswitch.switch.steps import (
     AddPort,
     BindPort,
     ChangeEntries,
+    DeleteLink,
     DeletePort,
     SetLinkUp,
     SetPromiscuous,
@@ -59,6 +60,15 @@ def test_what_is_not_alike_keeps_its_place() -> None:
     groups = list(together(steps))
     assert [len(each) for each in groups] == [1, 1, 2, 1, 1, 2, 1]
     assert [step for group in groups for step in group] == steps
+
+
+def test_links_are_deleted_at_once_whatever_bridge_they_were_made_for() -> None:
+    steps: list[Step] = [
+        DeleteLink("br0", "a", 1),
+        DeleteLink("br0", "b", 2),
+        DeleteLink("br1", "c", 3),
+    ]
+    assert list(together(steps)) == [steps]
 
 
 @pytest.fixture

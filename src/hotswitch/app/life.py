@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hotswitch
-from hotswitch.app import appctl
+from hotswitch.app import appctl, pid_files
 from hotswitch.app.control import method
 from hotswitch.app.control.method import Method
 from hotswitch.app.database import ConfigDatabase, open_storage
@@ -147,6 +147,9 @@ class Life:
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
             netlink.start()
+            found_by = pid_files.PidFiles(self._files.control, self._group)
+            held.callback(found_by.remove)
+            found_by.write(_names(database))
             self._heed_signals()
             if self._tree:
                 files.start()
@@ -299,6 +302,12 @@ def _commands(
     appctl.register(commands, service)
     method.register(commands, methods)
     return commands, counted
+
+
+def _names(database: ConfigDatabase | ExternalConfig) -> tuple[str, ...]:
+    """By what Open vSwitch's tools find this daemon."""
+    names = pid_files.OWN, pid_files.SWITCH
+    return (*names, pid_files.DATABASE) if isinstance(database, ConfigDatabase) else names
 
 
 def _file(database: str) -> Path:

@@ -20,6 +20,8 @@ def bridge_row(wanted: DesiredBridge, status: BridgeStatus) -> dict[str, Any]:
         "forward_reserved": wanted.forward_reserved,
         "lifecycle": str(wanted.lifecycle or ""),
         "adopt": show_rules(wanted.adopt),
+        "facade": wanted.facade,
+        "remarks": list(status.remarks),
         "error": status.error,
     }
 

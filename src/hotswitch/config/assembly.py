@@ -44,6 +44,11 @@ class Assembly:
         for uuid, each in bridges.items():
             if each.bridge:
                 self._names.setdefault(each.name, uuid)
+        self._facades = {
+            each.bridge.facade: each.name
+            for each in bridges.values()
+            if each.bridge and each.bridge.facade
+        }
         self._takers: dict[str, tuple[Uuid, Uuid]] = {}
 
     def add(self, uuid: Uuid, ports: Mapping[Uuid, PortReading]) -> None:
@@ -92,6 +97,9 @@ class Assembly:
         for name in names:
             if name in self._names and name != bridge:
                 self._refuse(port, f"{name} is itself a bridge")
+                return False
+            if name in self._facades and name != bridge:
+                self._refuse(port, f"{name} is the facade of bridge {self._facades[name]}")
                 return False
         mine = {name: (port.uuid, interface) for name, interface in names.items()}
         for name, claim in mine.items():

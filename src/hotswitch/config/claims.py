@@ -31,6 +31,11 @@ class Claims:
 
     def __post_init__(self) -> None:
         self._bridge_names = {each.name for each in self.bridges.values()}
+        self._facades = {
+            each.bridge.facade
+            for each in self.bridges.values()
+            if each.bridge and each.bridge.facade
+        }
 
     @property
     def are_distinct(self) -> bool:
@@ -53,6 +58,7 @@ class Claims:
             or not self.users.keys().isdisjoint(used)
             or not self._names.keys().isdisjoint(names)
             or not self._bridge_names.isdisjoint(names - {own})
+            or not self._facades.isdisjoint(names - {own})
             or (bridge, wanted) in self._numbers
         ):
             return False

@@ -93,6 +93,8 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
         "adopt": "hotswitch's own: rules by which devices become ports as they appear, such as "
         "`tap*.* tag=5; kind=veth,lxc* trunks=10,20`",
+        "facade": "hotswitch's own: the Linux bridge that is the local port, and whose slaves are "
+        "ports; none if not given",
         "default-lifecycle": "hotswitch's own: the lifecycle of ports that have none of their own",
     },
     "Port": {

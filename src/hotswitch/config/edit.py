@@ -191,6 +191,7 @@ def _bridge_settings(bridge: DesiredBridge) -> Settings:
         "forward-bpdu": "true" if bridge.forward_reserved else None,
         "default-lifecycle": str(bridge.lifecycle) if bridge.lifecycle else None,
         "adopt": show_rules(bridge.adopt) or None,
+        "facade": bridge.facade or None,
         "hwaddr": MAC.show(local.mac) if local and local.mac else None,
     }
 

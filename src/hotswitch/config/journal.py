@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hotswitch.config.resets import PortKey
-from hotswitch.switch.status import PortState, PortStatus
+from hotswitch.switch.status import BridgeStatus, PortState, PortStatus
 
 _log = logging.getLogger(__name__)
 
@@ -16,6 +16,16 @@ class Journal:
 
     def __init__(self) -> None:
         self._said: dict[PortKey, tuple[PortState, str]] = {}
+        self._remarks: dict[str, tuple[str, ...]] = {}
+
+    def note_bridges(self, bridges: Mapping[str, BridgeStatus]) -> None:
+        """Warn of what is newly in bridges' way."""
+        now = {name: each.remarks for name, each in bridges.items() if each.remarks}
+        for name, remarks in now.items():
+            for each in remarks:
+                if each not in self._remarks.get(name, ()):
+                    _log.warning("%s", each, extra={"bridge": name})
+        self._remarks = now
 
     def note(self, changed: Iterable[tuple[PortKey, PortStatus | None]]) -> None:
         """Say what has become of ports that have changed, or gone (None)."""

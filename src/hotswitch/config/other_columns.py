@@ -28,13 +28,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class BridgeFacts:
-    """All that the row of a bridge depends on. address: of its local port's device, or 0."""
+    """All that the row of a bridge depends on.
+
+    address: of its local port's device, or 0. warning: what of others is in its way.
+    """
 
     reading: BridgeReading
     version: str
     error: str = ""
     address: int = 0
     remarks: Remarks = NONE
+    warning: str = ""
 
 
 def bridge_facts(
@@ -48,6 +52,7 @@ def bridge_facts(
         status.error if status else "",
         local.device.address if local and local.device else 0,
         remarks,
+        "; ".join(status.remarks) if status else "",
     )
 
 
@@ -58,7 +63,11 @@ def bridge_columns(facts: BridgeFacts) -> Mapping[str, Value]:
     return {
         **({"datapath_id": identifier} if identifier else {}),
         "datapath_version": facts.version,
-        "status": {**facts.remarks.status, **({"error": error} if error else {})},
+        "status": {
+            **facts.remarks.status,
+            **({"error": error} if error else {}),
+            **({"warning": facts.warning} if facts.warning else {}),
+        },
         "rstp_status": {},
     }
 

@@ -11,7 +11,7 @@ from hotswitch.config.assembly import MOST_PORTS, Assembly
 from hotswitch.config.claims import Claims
 from hotswitch.config.follow import News, follow
 from hotswitch.config.notes import Note
-from hotswitch.config.read_bridge import BridgeReading, read_bridge, without_rules
+from hotswitch.config.read_bridge import BridgeReading, read_bridge, refused, without_rules
 from hotswitch.config.read_port import PortReading, read_port
 from hotswitch.config.reading import STATISTICS_PERIOD, Reading
 from hotswitch.config.rows import Row, Tables, Uuid, members, number, pairs, the_root
@@ -154,9 +154,18 @@ class _RememberedPort:
 def _apart(bridges: dict[Uuid, BridgeReading]) -> dict[Uuid, BridgeReading]:
     """The bridges, of which each device fits the rules of one at most: the first."""
     with_rules: list[DesiredBridge] = []
+    names = {each.name for each in bridges.values()}
+    facades: dict[str, str] = {}
     for uuid, reading in bridges.items():
         bridge = reading.bridge
-        if bridge is None or not bridge.adopt:
+        if bridge is None or not bridge.rules:
+            continue
+        facade = bridge.facade
+        if facade and facade in names - {bridge.name}:
+            bridges[uuid] = refused(reading, uuid, f"{facade} is itself a bridge")
+            continue
+        if facade and (other := facades.setdefault(facade, bridge.name)) != bridge.name:
+            bridges[uuid] = refused(reading, uuid, f"{facade} is the facade of bridge {other}")
             continue
         wrong = next(filter(None, (overlapping(bridge, each) for each in with_rules)), "")
         if wrong:

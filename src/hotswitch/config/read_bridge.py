@@ -60,6 +60,7 @@ def read_bridge(uuid: Uuid, row: Row) -> BridgeReading:
         forward_reserved=remarks.setting(settings, "forward-bpdu", boolean, False),
         lifecycle=remarks.setting(settings, "default-lifecycle", lifecycle, None),
         adopt=remarks.setting(settings, "adopt", _rules, ()),
+        facade=settings.get("facade", ""),
     )
     kind = text(row, "datapath_type")
     if kind and kind not in DATAPATH_TYPES:
@@ -72,10 +73,14 @@ def read_bridge(uuid: Uuid, row: Row) -> BridgeReading:
         except SwitchError as error:
             remarks.refuse(str(error))
             bridge = None
+    address = remarks.setting(settings, "hwaddr", station_address, 0)
+    if bridge and bridge.facade:
+        remarks.ignore_keys(row, "other_config", ("hwaddr",), "the facade keeps its own address")
+        address = 0
     return BridgeReading(
         remarks.name,
         bridge,
-        remarks.setting(settings, "hwaddr", station_address, 0),
+        address,
         remarks.setting(settings, "datapath-id", datapath_id, ""),
         tuple(remarks.notes),
     )
@@ -89,6 +94,12 @@ def _ageing_time(settings: Mapping[str, str], remarks: Remarker) -> int:
         remarks.setting(settings, "mac-aging-time", whole_number(0, MAXIMUM_AGEING_TIME), default)
         or default
     )
+
+
+def refused(reading: BridgeReading, row: Uuid, why: str) -> BridgeReading:
+    """The bridge, which can't be had beside others."""
+    note = Note("Bridge", row, reading.name, why, refused=True)
+    return replace(reading, bridge=None, notes=(*reading.notes, note))
 
 
 def without_rules(reading: BridgeReading, row: Uuid, why: str) -> BridgeReading:

@@ -251,6 +251,7 @@ class Reconciler:
             changed = list(differing(self._status, status))
             self._status = status
             self._journal.note(changed)
+            self._journal.note_bridges(status)
             self._resets.note(changed)
             picture = Picture(status, self._devices.device, self._resets.counts)
             tables = self._database.tables()

@@ -1,22 +1,26 @@
 """Devices that bridges take as they appear. Pure.
 
 Which port a device becomes depends on what is there, never on what came first. What was a port and
-was let go by a person gets a mark, and is not taken again in this life.
+was let go by a person gets a mark, and is not taken again in this life; but what is in a facade is
+taken, however often its port is deleted, for only releasing it there lets it go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TypeAlias
 
 from hotswitch.base.shared import SharedMap
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import LinkLife
 from hotswitch.ports.adoption import Fit, fit
 from hotswitch.ports.members import Member, lives
-from hotswitch.switch.binding import lives_of, master_of
+from hotswitch.switch.binding import lives_of
+from hotswitch.switch.check import SwitchError, check_name
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
+from hotswitch.switch.facades import master_of
 from hotswitch.switch.layout import NOTHING, Layout, PortKey
 from hotswitch.switch.making import is_own
 from hotswitch.switch.marks import is_marked, let_go_mark
@@ -27,57 +31,76 @@ _ETHERNET = 1
 """ARPHRD_ETHER, include/uapi/linux/if_arp.h."""
 
 
+Strays: TypeAlias = Mapping[int, tuple[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What is wanted with what has been adopted, and the ports that are new or have a new link."""
+    """What is wanted with what has been adopted, and the ports that are new or have a new link.
+
+    strays: devices in facades that can't be ports, by index; with the bridge, and why.
+    """
 
     desired: Desired
     adopted: tuple[PortKey, ...] = ()
+    strays: Strays = field(default_factory=lambda: MappingProxyType({}))
 
 
 def adopt(
-    desired: Desired, layout: Layout, before: Layout, observed: Observed, *, is_start: bool
+    desired: Desired,
+    layout: Layout,
+    before: Layout,
+    observed: Observed,
+    strays: Strays = MappingProxyType({}),
+    *,
+    is_start: bool,
 ) -> Adoption:
     """Take the devices that fit bridges' rules.
 
     layout: for what is wanted so far, made from `before`. is_start: what an earlier life has
-    forwarding may have been adopted and not kept, so it is not taken for let go.
+    forwarding may have been adopted and not kept, so it is not taken for let go. strays: those of
+    the last time.
     """
-    if not any(each.adopt for each in desired.bridges.values()):
+    if not any(each.rules for each in desired.bridges.values()):
         return Adoption(desired)
     had = _nobody if is_start else _had(before, observed)
     bridges = dict(desired.bridges)
     news: list[PortKey] = []
-    for link in _candidates(desired, layout, before):
-        if lives(had(link.index), link) or not _is_free(link, layout, observed.owner):
+    left: dict[int, tuple[str, str]] = {}
+    for link in _candidates(desired, layout, before, strays):
+        is_in_facade = link.master in layout.facades.by_index
+        if not is_in_facade and lives(had(link.index), link):
             continue
-        found = _fit(link, desired, layout)
+        found = _fit(link, desired, layout) if _is_free(link, layout) else None
         if found is None:
             continue
         name, fitting = found
-        port = _port(bridges[name], fitting, link, layout)
+        why_not = _why_not(link, layout, observed.owner, is_in_facade=is_in_facade)
+        port = None if why_not else _port(bridges[name], fitting, link, layout)
+        if port is None and is_in_facade:
+            left[link.index] = name, _stray(link, layout, why_not)
         if port:
             ports = SharedMap(bridges[name].ports).having({port.name: port})
             bridges[name] = replace(bridges[name], ports=ports)
             news.append((name, port.name))
     if not news:
-        return Adoption(desired)
-    return Adoption(Desired(MappingProxyType(bridges)), tuple(dict.fromkeys(news)))
+        return Adoption(desired, strays=left)
+    return Adoption(Desired(MappingProxyType(bridges)), tuple(dict.fromkeys(news)), left)
 
 
 def rule_fits(bridge: DesiredBridge, link: Link, layout: Layout) -> bool:
     """Whether the bridge would take the device."""
-    return fit(bridge.adopt, link, master_of(link, layout.links)) is not None
+    return fit(bridge.rules, link, master_of(link, layout.links, layout.facades)) is not None
 
 
-def _candidates(desired: Desired, layout: Layout, before: Layout) -> list[Link]:
+def _candidates(desired: Desired, layout: Layout, before: Layout, strays: Strays) -> list[Link]:
     """The devices of which something has changed that matters, by name."""
     links = layout.links
-    was = {name: each.bridge.adopt for name, each in before.bridges.items()}
-    now = {name: each.adopt for name, each in desired.bridges.items()}
-    if before is NOTHING or was != now:
+    was = {name: each.bridge.rules for name, each in before.bridges.items()}
+    now = {name: each.rules for name, each in desired.bridges.items()}
+    if before is NOTHING or was != now or layout.facades.differing(before.facades):
         return sorted(links.by_index.values(), key=lambda link: link.name)
-    indexes = set(links.by_index.differing(before.links.by_index))
+    indexes = set(links.by_index.differing(before.links.by_index)) | strays.keys()
     indexes |= layout.takers.differing(before.takers)
     for name in layout.homes.differing(before.homes):
         if name in links.by_name:
@@ -108,23 +131,49 @@ def _had(before: Layout, observed: Observed) -> Callable[[int], LinkLife]:
     return life
 
 
-def _is_free(link: Link, layout: Layout, owner: str) -> bool:
-    """Whether nobody has the device or has made it, and no person has let it go."""
+def _is_free(link: Link, layout: Layout) -> bool:
+    """Whether no port has the device."""
     return (
         link.device_type == _ETHERNET
         and link.index not in layout.takers
         and link.index not in layout.gone
-        and link.name not in layout.bridges
-        and not is_own(owner, layout.links, link)
-        and not any(is_marked(end) for end in layout.links.ends(link))
-        and let_go_mark(owner, link.index) not in link.alternative_names
     )
 
 
+def _why_not(link: Link, layout: Layout, owner: str, *, is_in_facade: bool) -> str:
+    """Why a device that no port has must not be one: others' claims, or what a person has said."""
+    if link.name in layout.bridges:
+        return f"{link.name} is itself a bridge"
+    if link.index in layout.facades.by_index:
+        return f"{link.name} is a facade"
+    if is_own(owner, layout.links, link) or any(map(is_marked, layout.links.ends(link))):
+        return "it was made for a port"
+    if not is_in_facade and let_go_mark(owner, link.index) in link.alternative_names:
+        return "it was let go"
+    facade = layout.facades.by_index.get(link.master)
+    if facade and facade.error:
+        return facade.error
+    try:
+        check_name("port", link.name)
+    except SwitchError as error:
+        return error.message
+    return ""
+
+
+def _stray(link: Link, layout: Layout, why_not: str) -> str:
+    """What to say of a device in a facade that can't be a port."""
+    if not why_not:
+        port = layout.members.get(link.name, link.name)
+        home = layout.homes.get(port)
+        why_not = f"it is port {port} of bridge {home}" if home else "its name is a port's"
+    facade = layout.facades.by_index[link.master].name
+    return f"{link.name} in the facade {facade} is not taken: {why_not}"
+
+
 def _fit(link: Link, desired: Desired, layout: Layout) -> tuple[str, Fit] | None:
-    master = master_of(link, layout.links)
+    master = master_of(link, layout.links, layout.facades)
     for name, bridge in sorted(desired.bridges.items()):
-        found = fit(bridge.adopt, link, master) if bridge.adopt else None
+        found = fit(bridge.rules, link, master) if bridge.rules else None
         if found:
             return name, found
     return None

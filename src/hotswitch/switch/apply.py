@@ -68,8 +68,8 @@ class Links(Protocol):
     def move(self, index: int, namespace: str) -> None:
         """Move a link to the network namespace of this name or path."""
 
-    def delete(self, index: int) -> None:
-        """Delete a link; a pair's other end goes with it."""
+    def delete_many(self, indexes: Sequence[int]) -> Sequence[HotswitchError | None]:
+        """Delete links, of a pair both ends; for each why it failed, or None."""
 
 
 @dataclass
@@ -192,7 +192,8 @@ def _change_link(
             for index, mark in zip((near.index, near.peer), step.marks, strict=True):
                 _mark(links, index, mark)
         case steps.DeleteLink():
-            links.delete(step.index)
+            for error in filter(None, links.delete_many([step.index])):
+                raise error
         case steps.SetLinkUp() | steps.SetPromiscuous():
             for error in filter(None, links.change_flags([flag_change(step)])):
                 raise error

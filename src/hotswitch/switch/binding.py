@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import assert_never
 
 from hotswitch.kernel.links import Link
-from hotswitch.model.port import LinkLife, Port
+from hotswitch.model.port import LinkLife, Port, Side
 from hotswitch.ports.members import Member, active
 from hotswitch.switch.desired import DesiredPort, PortKind
-from hotswitch.switch.link_table import LinkTable
+from hotswitch.switch.facades import Facade, master_of
 from hotswitch.switch.making import Making, peer_missing, peer_wrong
 from hotswitch.switch.marks import mark
 
@@ -56,11 +56,18 @@ class Binding:
         ]
         first = lives[0] if lives else LinkLife(0)
         return Port(
-            self.number, port.name, first.ifindex, port.hook, first.incarnation, tuple(lives[1:])
+            self.number,
+            port.name,
+            first.ifindex,
+            port.hook,
+            first.incarnation,
+            tuple(lives[1:]),
+            port.side,
         )
 
 
 def bind(
+    bridge: str,
     number: int,
     port: DesiredPort,
     held: Mapping[str, Link],
@@ -75,8 +82,10 @@ def bind(
     from then on.
     """
     match port.kind:
+        case PortKind.SYSTEM if port.side is Side.HOST:
+            return _host_side(number, port, making.facades.by_bridge[bridge], taker)
         case PortKind.SYSTEM:
-            links, error = _links(port, held, making, taker)
+            links, error = _links(bridge, port, held, making, taker)
             return _bound(number, port, links, error, current)
         case PortKind.INTERNAL | PortKind.TAP:
             return _made(number, port, making)
@@ -93,6 +102,7 @@ def lives_of(port: Port) -> tuple[LinkLife, ...]:
 
 
 def _links(
+    bridge: str,
     port: DesiredPort,
     held: Mapping[str, Link],
     making: Making,
@@ -106,7 +116,7 @@ def _links(
         if link is None:
             link, error = _find(member, making)
         if link:
-            error = _unusable(link, port.master, making)
+            error = _unusable(link, port.master, bridge, making)
         if link and not error:
             if other := taker(link):
                 error = _taken(link, *other)
@@ -142,20 +152,34 @@ def _bound(
     return Binding(number, link, device=link, standby=tuple(standby), members=links)
 
 
-def master_of(link: Link, links: LinkTable) -> str:
-    """The name of the bridge or bond that the link is in, or nothing."""
-    if not link.master:
-        return ""
-    master = links.by_index.get(link.master)
-    return master.name if master else f"link {link.master}"
+def _host_side(
+    number: int,
+    port: DesiredPort,
+    facade: Facade,
+    taker: Callable[[Link], tuple[str, str] | None],
+) -> Binding:
+    """The facade's device, for the local port."""
+    link = facade.link
+    if link is None:
+        return Binding(number, error=f"there is no Linux bridge {facade.name} yet", waits=True)
+    error = facade.error
+    if not error and (other := taker(link)):
+        error = _taken(link, *other)
+    if error:
+        return Binding(number, error=error)
+    return Binding(number, link, device=link, members={port.members[0].name: link})
 
 
-def _unusable(link: Link, wanted_in: str, making: Making) -> str:
-    """What speaks against having the link for a port, or nothing."""
-    master = master_of(link, making.links)
+def _unusable(link: Link, wanted_in: str, bridge: str, making: Making) -> str:
+    """What speaks against having the link for a port of the bridge, or nothing."""
+    master = master_of(link, making.links, making.facades)
+    facade = making.facades.by_index.get(link.master)
+    is_in_facade = facade is not None and facade is making.facades.by_bridge.get(bridge)
     if wanted_in and master != wanted_in:
         return f"{link.name} is not in {wanted_in}"
-    if master != wanted_in:
+    if facade and is_in_facade and facade.error:
+        return facade.error
+    if master != wanted_in and not is_in_facade:
         remedy = f"remove it there first: ip link set {link.name} nomaster"
         return f"{link.name} belongs to {master} ({remedy})"
     if link.device_type != _ETHERNET:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from hotswitch.base.shared import SharedMap
-from hotswitch.model.port import Port
+from hotswitch.model.port import Port, Side
 from hotswitch.switch.binding import Binding
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind
 from hotswitch.switch.floods import Floods
@@ -98,7 +98,9 @@ def bound(
 
 def _outward(bridge: BridgeLayout, names: set[str]) -> Iterator[int]:
     for name in names:
-        if name in bridge.bound and bridge.ports[name].kind in (PortKind.SYSTEM, PortKind.TAP):
+        if name not in bridge.bound or bridge.ports[name].side is Side.HOST:
+            continue
+        if bridge.ports[name].kind in (PortKind.SYSTEM, PortKind.TAP):
             yield from (link.mtu for link in bridge.bound[name].links)
 
 

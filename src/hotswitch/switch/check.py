@@ -44,19 +44,26 @@ def check(desired: Desired, before: Desired = _NOTHING) -> None:
     before: what has been found possible already; only what is different is looked at.
     """
     owners: dict[str, str] = {}
+    facades = _check_facades(desired, before)
     for key, bridge in desired.bridges.items():
         _require(key == bridge.name, f"bridge {bridge.name} is given as {key}")
         then = before.bridges.get(key)
         if then is bridge:
             continue
         check_name("bridge", bridge.name)
-        if then is None or then.adopt != bridge.adopt:
+        if then is None or then.rules != bridge.rules:
             _check_rules(bridge, desired)
         changed = _changed(bridge, then)
         _check_bridge(bridge, changed)
         for key, port in changed.items():
             _require(key == port.name, f"port {port.name} is given as {key}")
             check_port(bridge.name, port)
+            _require(
+                key == bridge.name or key not in facades,
+                f"port {key} of bridge {bridge.name}: {key} is the facade of bridge "
+                f"{facades.get(key)}",
+                "a facade is its bridge's local port",
+            )
             owners[port.name] = _owner(port.name, bridge.name, owners, desired, before)
     for name in desired.bridges.keys() - before.bridges.keys():
         for bridge in desired.bridges.values():
@@ -65,6 +72,39 @@ def check(desired: Desired, before: Desired = _NOTHING) -> None:
                 f"port {name} of bridge {bridge.name}: {name} is itself a bridge",
                 "a bridge is no port of another one",
             )
+
+
+def _check_facades(desired: Desired, before: Desired) -> Mapping[str, str]:
+    """The facades, each with its bridge; refuse those that are something else, too."""
+    facades: dict[str, str] = {}
+    for name, bridge in desired.bridges.items():
+        if not bridge.facade:
+            continue
+        where, facade = f"bridge {name}", bridge.facade
+        check_name("facade", facade)
+        other = facades.setdefault(facade, name)
+        _require(
+            other == name,
+            f"{where}: {facade} is the facade of bridge {other}",
+            "each has its own",
+        )
+    for facade, name in facades.items():
+        if facade != name and facade in desired.bridges:
+            is_new = facade not in before.bridges
+            _require(
+                not is_new,
+                f"bridge {facade}: {facade} is the facade of bridge {name}",
+                "call it otherwise",
+            )
+            _require(is_new, f"bridge {name}: {facade} is itself a bridge", "name a Linux bridge")
+        then = before.bridges.get(name)
+        for bridge in desired.bridges.values() if not then or then.facade != facade else ():
+            _require(
+                facade == bridge.name or facade not in bridge.ports,
+                f"bridge {name}: {facade} is a port of bridge {bridge.name}",
+                f"remove it there first: hotswitch port del {facade}",
+            )
+    return facades
 
 
 def _changed(bridge: DesiredBridge, then: DesiredBridge | None) -> Mapping[str, DesiredPort]:
@@ -228,7 +268,7 @@ def _check_rules(bridge: DesiredBridge, desired: Desired) -> None:
         except PortTextError as error:
             raise SwitchError(f"{where}: {error.message}", remedy=error.remedy) from error
         check_port(bridge.name, replace(port, is_vif=rule.is_vif))
-    for other in desired.bridges.values() if bridge.adopt else ():
+    for other in desired.bridges.values() if bridge.rules else ():
         wrong = overlapping(bridge, other) if other.name != bridge.name else ""
         _require(not wrong, f"{where}: {wrong}", "each device must have one bridge at most")
 

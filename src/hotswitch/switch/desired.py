@@ -5,12 +5,19 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
-from hotswitch.model.port import Hook
+from hotswitch.model.port import Hook, Side
 from hotswitch.ports.adoption import Rule
 from hotswitch.ports.lifecycle import EPHEMERAL, Lifecycle
 from hotswitch.ports.members import Member, Metadata
+
+
+@lru_cache(maxsize=1024)
+def _of_facade(name: str) -> Rule:
+    """By which a facade's slaves become ports."""
+    return Rule(master=name, settings=(("lifecycle", "ephemeral"),))
 
 
 class VlanMode(enum.StrEnum):
@@ -55,6 +62,7 @@ class DesiredPort:
     links: of a system port; none given means one that is called like the port. Several are a VIF's.
     is_vif: it may have several links.
     master: the Linux bridge that its links are in; empty: none.
+    side: the local port's is the host's if its bridge has a facade, whatever it says here.
     metadata: for others; of the port with all its links.
     namespace: the network namespace, by name or path, that an internal port's device is for. The
         port goes with it.
@@ -75,6 +83,7 @@ class DesiredPort:
     links: tuple[Member, ...] = ()
     is_vif: bool = False
     master: str = ""
+    side: Side = Side.WIRE
     metadata: Metadata = ()
     namespace: str = ""
 
@@ -93,6 +102,7 @@ class DesiredBridge:
     lifecycle: of ports that have none of their own. None, as in Open vSwitch: they stay, and it
         is said that their device is missing.
     adopt: the rules by which it takes devices as they appear.
+    facade: the Linux bridge that is its local port, and whose slaves are ports; empty: none.
     """
 
     name: str
@@ -102,9 +112,17 @@ class DesiredBridge:
     forward_reserved: bool = False
     lifecycle: Lifecycle | None = None
     adopt: tuple[Rule, ...] = ()
+    facade: str = ""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules by which it takes devices; those that are given come before the facade's."""
+        return (*self.adopt, _of_facade(self.facade)) if self.facade else self.adopt
 
     def lifecycle_of(self, port: DesiredPort) -> Lifecycle | None:
         """What becomes of the port without a device; None: as in Open vSwitch."""
+        if port.side is Side.HOST:
+            return None
         if port.namespace:
             return EPHEMERAL
         return (port.lifecycle or self.lifecycle) if port.kind is PortKind.SYSTEM else None

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from hotswitch.base.shared import SharedMap
+from hotswitch.kernel.links import Link
 from hotswitch.model.port import Port
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import lives_of, master_of
+from hotswitch.switch.binding import Binding, lives_of
 from hotswitch.switch.bridge_layout import BridgeLayout
-from hotswitch.switch.desired import Desired, DesiredPort
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
+from hotswitch.switch.facades import master_of
 from hotswitch.switch.layout import Layout, PortKey, finder
 from hotswitch.switch.making import is_own
 from hotswitch.switch.observed import Observed, ObservedDatapath
@@ -56,13 +58,13 @@ def follow_devices(
             key = name, wanted.name
             port = present(wanted.name)
             bound = bridge.bound[wanted.name]
-            if port and _lives_on(wanted, port, layout, observed.owner):
+            if port and _lives_on(wanted, bridge.bridge, port, layout, observed.owner):
                 if not bound.link:  # it will be unbound, but it has had it
                     seen.add(key)
                 continue
             was_bound = port is not None and _was_bound(wanted, port, layout, observed.owner)
             goes_now = was_bound and lifecycle.policy is Policy.EPHEMERAL
-            if not goes_now and (bound.link or bound.error):
+            if not goes_now and _is_there(wanted, bridge.bridge, bound, layout):
                 seen.add(key)
             else:
                 missing[key] = Missing(lifecycle, had_one=was_bound)
@@ -84,7 +86,10 @@ def without(desired: Desired, ports: Iterable[PortKey]) -> Desired:
 
 def _names(bridge: BridgeLayout, then: BridgeLayout | None) -> set[str]:
     """The ports to look at."""
-    if then is None or then.bridge.lifecycle != bridge.bridge.lifecycle:
+    if then is None:
+        return set(bridge.ports)
+    was, now = then.bridge, bridge.bridge
+    if (was.lifecycle, was.rules) != (now.lifecycle, now.rules):
         return set(bridge.ports)
     return bridge.differing(then)
 
@@ -97,7 +102,25 @@ def _expirable(bridge: BridgeLayout, names: set[str]) -> Iterator[tuple[DesiredP
             yield port, lifecycle
 
 
-def _lives_on(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bool:
+def _is_there(wanted: DesiredPort, bridge: DesiredBridge, bound: Binding, layout: Layout) -> bool:
+    """Whether it has a device, or one is there that something else speaks against."""
+    if bound.link or not (bound.error and wanted.master):
+        return bool(bound.link or bound.error)
+    names = (layout.links.by_name.get(each.name) for each in wanted.members)
+    return any(link and _is_in_place(wanted, bridge, link, layout) for link in names)
+
+
+def _is_in_place(wanted: DesiredPort, bridge: DesiredBridge, link: Link, layout: Layout) -> bool:
+    """Whether the link is in the Linux bridge that the port is for, and that still matters."""
+    if not wanted.master:
+        return True
+    matters = any(rule.master == wanted.master for rule in bridge.rules)
+    return matters and master_of(link, layout.links, layout.facades) == wanted.master
+
+
+def _lives_on(
+    wanted: DesiredPort, bridge: DesiredBridge, port: Port, layout: Layout, owner: str
+) -> bool:
     """Whether a link that the port is bound to lives on, and may be its."""
     for life in lives_of(port):
         link = layout.links.by_index.get(life.ifindex)
@@ -106,7 +129,7 @@ def _lives_on(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bo
         if is_own(owner, layout.links, link):
             if wanted.namespace:
                 return True
-        elif not wanted.master or master_of(link, layout.links) == wanted.master:
+        elif _is_in_place(wanted, bridge, link, layout):
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
                     return True

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from hotswitch.kernel import link_actions, netns, tap
+from hotswitch.kernel import link_actions, link_deletion, netns, tap
 from hotswitch.kernel.links import Link
 from hotswitch.ports.link_changes import Appeared, Disappeared
 from hotswitch.ports.link_id_file import KeptLinkIds
@@ -28,7 +28,7 @@ class KernelLinks:
     set_address = staticmethod(link_actions.set_address)
     set_mtu = staticmethod(link_actions.set_mtu)
     rename = staticmethod(link_actions.rename)
-    delete = staticmethod(link_actions.delete)
+    delete_many = staticmethod(link_deletion.delete_many)
 
     def __init__(self, ids: KeptLinkIds | None = None) -> None:
         """ids: of all links, kept as they come and go; None: they have none."""

@@ -6,18 +6,19 @@ change can't touch is not looked at, so laying out costs what has changed. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
 from hotswitch.base.shared import SharedMap
 from hotswitch.kernel.links import Link
-from hotswitch.model.port import Port
+from hotswitch.model.port import Port, Side
 from hotswitch.ports.members import keep, lives
 from hotswitch.switch.binding import Binding, bind, lives_of
 from hotswitch.switch.bridge_layout import BridgeLayout, bound, numbered, wanting
-from hotswitch.switch.desired import Desired, DesiredPort, PortKind
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind
+from hotswitch.switch.facades import Facades, find_facades
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.making import Made, Making, marked, sort_out
 from hotswitch.switch.marks import ports_marked
@@ -38,7 +39,8 @@ class Layout:
     takers: by link, the port that has it. troubled: ports whose binding is in error.
     members: by a link's configured name, the VIF that it is for. selective: ports that find their
         links by other things than names.
-    cables: all patch ports. unsettled: ports of which something could not be done.
+    facades: of all bridges. cables: all patch ports. unsettled: ports of which something could not
+        be done.
     """
 
     links: LinkTable = field(default_factory=LinkTable)
@@ -52,6 +54,7 @@ class Layout:
     members: SharedMap[str, str] = field(default_factory=SharedMap)
     selective: frozenset[str] = frozenset()
     troubled: frozenset[str] = frozenset()
+    facades: Facades = field(default_factory=Facades)
     cables: frozenset[str] = frozenset()
     unsettled: frozenset[str] = frozenset()
 
@@ -86,12 +89,15 @@ def lay_out(desired: Desired, observed: Observed, before: Layout = NOTHING) -> L
         ),
         homes=before.homes.having({name: homes[name] for name in there}, away),
         made=marked(observed.owner, before.made, before.links, links, changed),
+        facades=_facades(desired, before, observed),
         unsettled=frozenset(),
     )
     affected = {*homes, *before.troubled, *before.unsettled}
     for name, bridge in bridges.items():
         if name in before.bridges:
             affected |= bridge.numbers.by_name.differing(before.bridges[name].numbers.by_name)
+    for name in layout.facades.differing(before.facades):
+        affected.update(bridges[name].ports if name in bridges else ())
     layout = _with_members(layout, before, homes)
     affected |= _of_links(changed, observed.owner, before, layout)
     layout = _with_cables(layout, affected)
@@ -99,7 +105,10 @@ def lay_out(desired: Desired, observed: Observed, before: Layout = NOTHING) -> L
         {*before.cables, *layout.cables, *(layout.wanted[each].peer for each in layout.cables)}
     ):
         affected |= layout.cables
-    making = sort_out(observed.owner, links, layout.wanted, layout.made, affected, changed)
+    making = replace(
+        sort_out(observed.owner, links, layout.wanted, layout.made, affected, changed),
+        facades=layout.facades,
+    )
     return _bind(layout, before, making, affected, observed)
 
 
@@ -141,17 +150,22 @@ def _with_members(layout: Layout, before: Layout, moved: Iterable[str]) -> Layou
     stale: list[str] = []
     news: dict[str, str] = {}
     for name in moved:
-        if (old := before.wanted.get(name)) and old.is_vif:
+        if (old := before.wanted.get(name)) and _has_other_names(old):
             stale += [each.name for each in old.members if before.members.get(each.name) == name]
         port = layout.wanted.get(name)
         if port is None or port.kind is not PortKind.SYSTEM:
             continue
-        if port.is_vif:
+        if _has_other_names(port):
             news.update((each.name, name) for each in port.members)
         if not all(each.has_usual_name for each in port.members):
             selective |= {name}
     gone = [name for name in stale if name not in news]
     return replace(layout, members=layout.members.having(news, gone), selective=selective)
+
+
+def _has_other_names(port: DesiredPort) -> bool:
+    """Whether its links may be called otherwise than it."""
+    return port.is_vif or port.side is Side.HOST
 
 
 def _with_cables(layout: Layout, affected: Set[str]) -> Layout:
@@ -188,7 +202,7 @@ def _bind(
         present = there.get(key)
         current = present.ifindex if present else 0
         news[bridge][name] = bind(
-            number, layout.wanted[name], held.get(key, {}), current, making, others(key)
+            bridge, number, layout.wanted[name], held.get(key, {}), current, making, others(key)
         )
     own = {
         link.index: (b, p)
@@ -254,10 +268,24 @@ def _held(
             for life in lives_of(there[key])
             if (link := layout.links.by_index.get(life.ifindex))
             if lives(life, link) and link.index not in making.gone
+            if wanted.side is Side.WIRE or link is layout.facades.by_bridge[key[0]].link
         ]
         if alive:
             found[key] = keep(wanted.members, alive)
     return found
+
+
+def _facades(desired: Desired, before: Layout, observed: Observed) -> Facades:
+    """The bridges' facades, which stay with their devices."""
+
+    def each() -> Iterator[tuple[DesiredBridge, DesiredBridge | None, Port | None]]:
+        for name, bridge in desired.bridges.items():
+            if bridge.facade:
+                then = before.bridges.get(name)
+                there = observed.datapaths.get(name, _NO_DATAPATH).ports
+                yield bridge, then.bridge if then else None, finder(then, there)(name)
+
+    return find_facades(each(), observed.links, observed.owner)
 
 
 def finder(before: BridgeLayout | None, there: Mapping[int, Port]) -> Callable[[str], Port | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from hotswitch.base.shared import SharedMap
 from hotswitch.kernel.links import Link
 from hotswitch.ports.selector import Finder, Selector
 from hotswitch.switch.desired import DesiredPort, PortKind
+from hotswitch.switch.facades import Facades
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.marks import is_pair_of, ports_marked
 
@@ -26,7 +27,7 @@ class Making:
     """What is to become of the links that hotswitch has made.
 
     wanted: all ports of all bridges. doomed: links to delete, one of a pair, each with the name of
-    what it was made for; the others stay.
+    what it was made for; the others stay. facades: of all bridges.
     """
 
     owner: str
@@ -34,6 +35,7 @@ class Making:
     wanted: Mapping[str, DesiredPort]
     made: Made
     doomed: tuple[tuple[str, Link], ...]
+    facades: Facades = field(default_factory=Facades)
 
     @cached_property
     def gone(self) -> frozenset[int]:

@@ -37,7 +37,8 @@ from hotswitch.model.action import (
 )
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.match import Match
-from hotswitch.model.port import Meter
+from hotswitch.model.port import Hook, Meter, Side
+from hotswitch.ports.members import Member
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind
 from hotswitch.switch.floods import Floods, Members
 from hotswitch.switch.reserved import RESERVED
@@ -117,8 +118,20 @@ def all_ports(bridge: DesiredBridge) -> tuple[DesiredPort, ...]:
 
 
 def local_port(bridge: DesiredBridge) -> DesiredPort:
-    """The bridge's local port, which is there whether it is told of or not."""
+    """The bridge's local port, which is there whether it is told of or not.
+
+    That of a bridge with a facade has the facade's device as it is, address and hook.
+    """
     given = bridge.ports.get(bridge.name) or DesiredPort(bridge.name)
+    if bridge.facade:
+        return replace(
+            given,
+            kind=PortKind.SYSTEM,
+            side=Side.HOST,
+            links=(Member(bridge.facade, metadata=given.members[0].metadata),),
+            mac=0,
+            hook=Hook.AUTO,
+        )
     return given if given.kind is PortKind.INTERNAL else replace(given, kind=PortKind.INTERNAL)
 
 

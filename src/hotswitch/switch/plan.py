@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from hotswitch.datapath.contract import Change, DeleteEntry
-from hotswitch.model.port import Port
+from hotswitch.kernel.links import Link
+from hotswitch.model.port import Port, Side
 from hotswitch.ports.adoption import fit
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import lives_of, master_of
+from hotswitch.switch.binding import lives_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.entry_changes import entry_changes
+from hotswitch.switch.facades import master_of
 from hotswitch.switch.layout import NOTHING, Layout, finder, lay_out
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.making import is_own
@@ -77,8 +79,8 @@ def work(layout: Layout, observed: Observed, before: Layout = NOTHING) -> list[S
         for name, bridge in layout.bridges.items()
     ]
     return [
-        *_delete_bridges(layout, observed),
-        *(step for each in focus for step in _release(each, layout, observed)),
+        *_delete_bridges(layout, before, observed),
+        *(step for each in focus for step in _release(each, layout, before, observed)),
         *_take_names(layout, before, observed.owner),
         *_take_marks(layout, before, observed.owner),
         *_delete_links(layout, before, observed),
@@ -125,10 +127,10 @@ def _is_internal(port: DesiredPort) -> bool:
     return port.kind is PortKind.INTERNAL
 
 
-def _delete_bridges(layout: Layout, observed: Observed) -> Iterator[Step]:
+def _delete_bridges(layout: Layout, before: Layout, observed: Observed) -> Iterator[Step]:
     for name in sorted({*observed.datapaths} - {*layout.bridges}):
         for port in observed.datapaths[name].ports.values():
-            yield from _let_go(name, port, layout)
+            yield from _let_go(name, port, layout, before)
         yield DeleteDatapath(name)
 
 
@@ -147,7 +149,7 @@ def _delete_links(layout: Layout, before: Layout, observed: Observed) -> Iterato
         yield DeleteLink(home, port, link.index)
 
 
-def _release(focus: _Focus, layout: Layout, observed: Observed) -> Iterator[Step]:
+def _release(focus: _Focus, layout: Layout, before: Layout, observed: Observed) -> Iterator[Step]:
     """Delete ports, and unbind links that are wanted here no longer.
 
     Where a port only changes links that no other port waits for, binding it is one step, later.
@@ -156,7 +158,7 @@ def _release(focus: _Focus, layout: Layout, observed: Observed) -> Iterator[Step
     found = [port for each in focus.names if (port := focus.present(each))]
     for port in sorted(found, key=lambda port: port.number):
         binding = focus.bridge.bound.get(port.name)
-        yield from _let_go(name, port, layout)
+        yield from _let_go(name, port, layout, before)
         if port.name not in focus.bridge.ports:
             yield from _mark_let_go(focus, port, layout, observed)
         if binding is None or binding.number != port.number:
@@ -182,14 +184,21 @@ def _mark_let_go(focus: _Focus, port: Port, layout: Layout, observed: Observed) 
         mark = let_go_mark(observed.owner, link.index)
         is_free = link.index not in layout.takers and link.index not in layout.gone
         is_new = is_free and mark not in link.alternative_names
-        if is_new and fit(rules, link, master_of(link, layout.links)):
+        if is_new and fit(rules, link, master_of(link, layout.links, layout.facades)):
             yield MarkLetGo(focus.name, port.name, link.index, mark)
 
 
-def _let_go(name: str, port: Port, layout: Layout) -> Iterator[Step]:
-    """Leave links as they were found, unless they only change ports or go themselves."""
+def _let_go(name: str, port: Port, layout: Layout, before: Layout) -> Iterator[Step]:
+    """Leave links as they were found, unless they only change ports or go themselves.
+
+    A Linux bridge and what is in one have not been made promiscuous, but by others.
+    """
+    wanted = before.wanted.get(port.name)
     for life in lives_of(port):
         link = layout.links.by_index.get(life.ifindex)
+        is_others = wanted.master if wanted else link and link.master
+        if port.side is Side.HOST or is_others:
+            continue
         is_kept = life.ifindex in layout.takers or life.ifindex in layout.gone
         if link and lives(life, link) and link.promiscuous and not is_kept:
             yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
@@ -339,6 +348,8 @@ def _bind(focus: _Focus) -> Iterator[Step]:
             there = Port(binding.number, port.name, hook=port.hook)
         has = lives_of(there)
         for link in binding.links:
+            if _is_the_kernel_s(port, link):
+                continue
             if not link.promiscuous:
                 yield SetPromiscuous(bridge, port.name, link.index, promiscuous=True)
             if not link.up and not any(lives(life, link) for life in has):
@@ -346,6 +357,11 @@ def _bind(focus: _Focus) -> Iterator[Step]:
         wanted = binding.port(port, there)
         if wanted != there:
             yield BindPort(bridge, wanted)
+
+
+def _is_the_kernel_s(port: DesiredPort, link: Link) -> bool:
+    """Whether the link is a Linux bridge or in one: then it is set up as that has it."""
+    return port.side is Side.HOST or bool(link.master)
 
 
 def _address(focus: _Focus) -> Iterator[Step]:

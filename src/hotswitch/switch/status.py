@@ -71,11 +71,15 @@ class PortStatus:
 
 @dataclass(frozen=True, slots=True)
 class BridgeStatus:
-    """A bridge and its ports by name, the local port first; `error` concerns it as a whole."""
+    """A bridge and its ports by name, the local port first; `error` concerns it as a whole.
+
+    remarks: what of others is in its way, without being an error of its own.
+    """
 
     name: str
     ports: Mapping[str, PortStatus]
     error: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from hotswitch.base.shared import SharedMap
+from hotswitch.switch.adopting import Strays
 from hotswitch.switch.apply import Failure
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.layout import NOTHING, Layout
@@ -29,8 +30,8 @@ class Statuses:
     errors: _Texts = field(default_factory=lambda: MappingProxyType({}))
     shortfalls: _Texts = field(default_factory=lambda: MappingProxyType({}))
 
-    def after(self, layout: Layout, failures: Sequence[Failure]) -> Statuses:
-        """Those of a layout, after these failures on the way to it."""
+    def after(self, layout: Layout, failures: Sequence[Failure], strays: Strays) -> Statuses:
+        """Those of a layout, after these failures on the way to it, and with these strays."""
         errors = _texts(each for each in failures if not each.is_lesser)
         shortfalls = _texts(each for each in failures if each.is_lesser)
         differing = {
@@ -48,9 +49,10 @@ class Statuses:
                 changed |= set(bridge.ports)
             before = self.bridges.get(name)
             error = errors.get((name, ""), "")
-            if before is None or changed or before.error != error:
+            remarks = tuple(sorted(text for of, text in strays.values() if of == name))
+            if before is None or changed or (before.error, before.remarks) != (error, remarks):
                 ports = _ports(before, bridge, changed, errors, shortfalls)
-                before = BridgeStatus(name, ports, error)
+                before = BridgeStatus(name, ports, error, remarks)
             bridges[name] = before
         return Statuses(MappingProxyType(bridges), layout, errors, shortfalls)
 

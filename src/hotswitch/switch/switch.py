@@ -13,7 +13,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
 from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
-from hotswitch.switch.adopting import adopt
+from hotswitch.switch.adopting import Strays, adopt
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, World, apply, observe
 from hotswitch.switch.check import SwitchError, check
@@ -73,6 +73,7 @@ class Switch:
         self._memory: Memory[PortKey] = Memory()
         self._departed: set[PortKey] = set()
         self._adopted: set[PortKey] = set()
+        self._strays: Strays = {}
         self._deadline: int | None = None
         self._watchers: list[Callable[[], None]] = []
         self._refreshed = LinkTable()
@@ -220,7 +221,10 @@ class Switch:
             self._departed.update(following.departed)
             self._desired = following.desired
             layout = lay_out(self._desired, observed, self._settled)
-        adoption = adopt(self._desired, layout, self._settled, observed, is_start=is_start)
+        adoption = adopt(
+            self._desired, layout, self._settled, observed, self._strays, is_start=is_start
+        )
+        self._strays = adoption.strays
         if adoption.adopted:
             self._adopted.update(adoption.adopted)
             # They have had their devices, even if these go before they are bound.
@@ -270,7 +274,7 @@ class Switch:
     def statuses(self) -> Mapping[str, BridgeStatus]:
         """The same, with ports in no order; what is as it was the last time is shared."""
         layout = lay_out(self._desired, observe(self._world), self._settled)
-        self._shown = self._shown.after(layout, self._failures)
+        self._shown = self._shown.after(layout, self._failures, self._strays)
         return self._shown.bridges
 
     def links(self) -> LinkTable:

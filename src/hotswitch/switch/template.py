@@ -67,7 +67,7 @@ def with_examples(desired: Desired) -> Desired:
 
 def overlapping(bridge: DesiredBridge, other: DesiredBridge) -> str:
     """What is wrong if a device could fit the rules of both, or nothing."""
-    name = overlap(bridge.adopt, other.adopt) if bridge.adopt and other.adopt else ""
+    name = overlap(bridge.rules, other.rules) if bridge.rules and other.rules else ""
     return f"a device called {name} would fit rules of bridge {other.name}, too" if name else ""
 
 

@@ -13,6 +13,7 @@ from hotswitch.switch.ageing import astray
 from hotswitch.switch.steps import (
     AddPort,
     BindPort,
+    DeleteLink,
     DeletePort,
     ForgetAddresses,
     SetLinkUp,
@@ -29,6 +30,7 @@ _KINDS: Sequence[tuple[type[Step], ...]] = (
     (BindPort,),
     (AddPort,),
     (ForgetAddresses,),
+    (DeleteLink,),
 )
 """What is done at once. Of the first three many follow each other, port by port; they may as well
 follow each other kind by kind, in this order."""
@@ -36,8 +38,9 @@ _PORT_BY_PORT = SetPromiscuous, SetLinkUp, DeletePort, BindPort
 
 
 def together(planned: Iterable[Step]) -> Iterator[list[Step]]:
-    """The steps, gathered into groups of one kind and bridge where their order is not changed but
-    between ports. No group has a port twice, unless it changes flags."""
+    """The steps, gathered into groups of one kind where their order is not changed but between
+    ports. A group is of one bridge, unless it deletes links, and has no port twice, unless it
+    changes flags."""
     run: list[Step] = []
     bound: set[str] = set()
     for step in planned:
@@ -52,6 +55,8 @@ def together(planned: Iterable[Step]) -> Iterator[list[Step]]:
 
 
 def _go_together(one: Step, other: Step) -> bool:
+    if isinstance(one, DeleteLink):
+        return isinstance(other, DeleteLink)
     if one.bridge != other.bridge:
         return False
     if isinstance(one, _PORT_BY_PORT):
@@ -75,6 +80,8 @@ def at_once(group: Sequence[Step], world: World) -> list[Step]:
     try:
         if isinstance(group[0], (SetPromiscuous, SetLinkUp)):
             return _change_flags(group, world)
+        if isinstance(group[0], DeleteLink):
+            return _delete_links(group, world)
         return _change_ports(group, world.datapaths[group[0].bridge])
     except HotswitchError:
         return [*group]
@@ -96,6 +103,12 @@ def _change_flags(group: Sequence[Step], world: World) -> list[Step]:
         for step in group
         if isinstance(step, (SetPromiscuous, SetLinkUp)) and step.index in failed
     ]
+
+
+def _delete_links(group: Sequence[Step], world: World) -> list[Step]:
+    indexes = [step.index for step in group if isinstance(step, DeleteLink)]
+    errors = world.links.delete_many(indexes)
+    return [step for step, error in zip(group, errors, strict=True) if error]
 
 
 def flag_change(step: SetPromiscuous | SetLinkUp) -> FlagChange:

@@ -23,8 +23,9 @@ _AGEING = Word("ageing", "ageing_time", number(0, 1_000_000))
 _LIMIT = Word("address-limit", "address_limit", number(1, 1_000_000))
 _RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
 _ADOPT = Word("adopt", "adopt", or_none(text, ""))
+_FACADE = Word("facade", "facade", or_none(text, ""))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
-SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT)
+SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT, _FACADE)
 """What `bridge set` takes."""
 
 
@@ -62,9 +63,11 @@ def add(name: str, words: dict[str, Any]) -> None:
                            PATTERN: * and ? in names, or tap{x}.{y}+vif{x}.{y} for VIFs,
                            with ,kind= ,driver= ,master=; settings: tag= trunks= mode=
                            mtu= hook= storm-limit= lifecycle= external-ids:KEY=
+      facade DEVICE        a Linux bridge that is the local port, and whose slaves are ports
 
     \b
     Examples:
+      hotswitch bridge add br0 facade br0
       hotswitch bridge add br0
       hotswitch bridge add br1 ageing 60 address-limit 100000
     """
@@ -91,8 +94,8 @@ def delete(name: str) -> None:
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.
 
-    Keywords as with add; `none` takes lifecycle and adopt back. When the address
-    table shrinks, the addresses seen last stay.
+    Keywords as with add; `none` takes lifecycle, adopt and facade back. When the
+    address table shrinks, the addresses seen last stay.
 
     \b
     Example:
@@ -100,6 +103,7 @@ def change(name: str, words: dict[str, Any]) -> None:
       hotswitch bridge set br0 lifecycle ephemeral
       hotswitch bridge set br0 adopt 'tap*.* tag=5; kind=veth,lxc* trunks=10,20'
       hotswitch bridge set br0 adopt none
+      hotswitch bridge set hs0 facade br0
     """
     if not words:
         raise click.UsageError("nothing to set: give ageing, lifecycle, adopt, …")
@@ -121,7 +125,7 @@ def listing() -> None:
 
 def _table(bridges: list[dict[str, Any]]) -> None:
     render.table(
-        ("BRIDGE", "PORTS", "AGEING", "LIMIT", "RESERVED", "LIFECYCLE", "ERROR"),
+        ("BRIDGE", "PORTS", "AGEING", "LIMIT", "RESERVED", "LIFECYCLE", "FACADE", "ERROR"),
         (
             (
                 each["name"],
@@ -130,7 +134,8 @@ def _table(bridges: list[dict[str, Any]]) -> None:
                 each["address_limit"],
                 "on" if each["forward_reserved"] else "off",
                 each["lifecycle"] or "-",
-                each["error"],
+                each["facade"] or "-",
+                "; ".join(filter(None, (each["error"], *each["remarks"]))),
             )
             for each in bridges
         ),

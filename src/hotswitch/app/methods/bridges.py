@@ -24,6 +24,7 @@ class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     forward_reserved: bool = False
     lifecycle: str = ""
     adopt: str = ""
+    facade: str = ""
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +36,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     forward_reserved: bool | None = None
     lifecycle: str | None = None
     adopt: str | None = None
+    facade: str | None = None
 
 
 class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +57,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                 forward_reserved=asked.forward_reserved,
                 lifecycle=lifecycle(asked.lifecycle),
                 adopt=rules(asked.adopt),
+                facade=asked.facade,
             )
         )
 
@@ -64,7 +67,7 @@ def methods(service: Service) -> tuple[Method, ...]:
     async def change(asked: Set) -> None:
         given: dict[str, Any] = {
             name: getattr(asked, name)
-            for name in ("ageing_time", "address_limit", "forward_reserved")
+            for name in ("ageing_time", "address_limit", "forward_reserved", "facade")
             if getattr(asked, name) is not None
         }
         if asked.lifecycle is not None:

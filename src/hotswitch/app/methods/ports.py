@@ -119,6 +119,14 @@ def methods(service: Service) -> tuple[Method, ...]:
                 remedy=f"`hotswitch bridge del {port.name}` deletes both",
             )
 
+        if port.master and port.master == bridge.facade:
+            device = service.switch.status()[bridge.name].ports[port.name].link
+            if device:
+                raise RequestError(
+                    f"{port.name} is a port because its device is in the facade {bridge.facade}",
+                    remedy=f"release it there: ip link set {device} nomaster",
+                )
+
         def without_the_port(bridge: DesiredBridge) -> DesiredBridge:
             if asked.incarnation:
                 require_device(service, bridge, port.name, asked.incarnation)

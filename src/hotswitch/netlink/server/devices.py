@@ -105,7 +105,7 @@ class Devices:
                 outer.peer, (mark(self._owner, PortKind.INTERNAL, name),)
             )
         except HotswitchError:
-            self._links.delete(outer.index)
+            _delete(self._links, outer.index)
             raise
         table = self._links.look()
         inside = table.by_index.get(outer.peer)
@@ -115,7 +115,7 @@ class Devices:
 
     def delete_internal(self, device: Device) -> None:
         """Delete what `make_internal` has made."""
-        self._links.delete(device.port)
+        _delete(self._links, device.port)
 
     def take(self, device: Device) -> None:
         """Have the device take all frames."""
@@ -182,6 +182,13 @@ def remove(links: Links, owner: str, but: Set[int] = frozenset()) -> None:
         unfinished = other is not None and is_pair_of(owner, link, other)
         if link.index not in but and (ports_marked(owner, link) or unfinished):
             try:
-                links.delete(link.index)
+                _delete(links, link.index)
             except HotswitchError as error:
                 _log.error("netlink: %s", error)
+
+
+def _delete(links: Links, index: int) -> None:
+    """Delete a link; a pair's other end goes with it. Raises HotswitchError."""
+    (error,) = links.delete_many((index,))
+    if error is not None:
+        raise error
