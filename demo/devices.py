@@ -51,7 +51,7 @@ def tell() -> None:
     _until(lambda: _port("em7")["link"] == "pv7")
     show("port show em7")
 
-    say("A Linux bridge is the facade of another one: brctl, libvirt and Docker work on it")
+    say("A Linux bridge as a facade: what knows only Linux bridges works on hotswitch")
     lab.add_host("gina", "eth7", "10.0.9.1/24")
     lab.add_host("hans", "eth8", "10.0.9.2/24")
     for words in ("add lan type bridge", "set lan up"):
