@@ -15,6 +15,7 @@ _NEEDED = {
     "ip": "iproute2",
     "ping": "iputils-ping",
     "iperf3": "iperf3",
+    "brctl": "bridge-utils",
 }
 
 

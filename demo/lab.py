@@ -28,11 +28,16 @@ def prepare() -> None:
 def add_host(name: str, device: str, address: str) -> None:
     """A host whose link ends as `device` at the switch."""
     run("ip", "netns", "add", name)
-    run("ip", "-n", SWITCH, "link", "add", device, "type", "veth", "peer", "eth0", "netns", name)
-    run("ip", "-n", SWITCH, "link", "set", device, "up")
-    for words in (["link", "set", "lo", "up"], ["link", "set", "eth0", "up"]):
-        run("ip", "-n", name, *words)
+    run("ip", "-n", name, "link", "set", "lo", "up")
+    add_link(name, device, "eth0")
     run("ip", "-n", name, "address", "add", address, "dev", "eth0")
+
+
+def add_link(host: str, device: str, end: str) -> None:
+    """A link from the switch's `device` to the host's `end`."""
+    run("ip", "-n", SWITCH, "link", "add", device, "type", "veth", "peer", end, "netns", host)
+    run("ip", "-n", SWITCH, "link", "set", device, "up")
+    run("ip", "-n", host, "link", "set", end, "up")
 
 
 def run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -63,6 +68,14 @@ def start_at(host: str, *command: str) -> subprocess.Popen[str]:
 def hotswitch(*words: str) -> str:
     """Run a hotswitch command; what it printed."""
     return run(_HOTSWITCH, *words).stdout
+
+
+def hotswitch_refuses(*words: str) -> str:
+    """Run a hotswitch command that must fail; what it said."""
+    done = run(_HOTSWITCH, *words, check=False)
+    if not done.returncode:
+        raise RuntimeError(f"hotswitch {' '.join(words)} should have been refused")
+    return done.stderr.strip()
 
 
 def start_daemon() -> tuple[subprocess.Popen[bytes], float]:

@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from pathlib import Path
 
-from demo import lab
-
-_PACE = str(Path(__file__).with_name("pace.py"))
-_RATE = 2000
-_SECONDS = 4.0
+from demo import devices, lab, traffic
+from demo.telling import do, expect, note, say, show
 
 
 def main() -> int:
@@ -45,7 +40,7 @@ def _tell() -> None:
     say("Throughput, one TCP stream from anna to ben")
     note(f"{_throughput():.1f} Gbit/s")
 
-    say(f"Kill the daemon under traffic: {_RATE} numbered packets a second from anna to ben")
+    say(f"Kill the daemon under traffic: {traffic.RATE} numbered packets a second from anna to ben")
     _kill_under_traffic(daemon)
 
     say("What the bridge has learned and counted")
@@ -53,6 +48,8 @@ def _tell() -> None:
     show("port list")
     program = json.loads(lab.hotswitch("--json", "program", "show"))[0]["programs"][0]
     note(f"all of it forwarded by one program of {program['instructions']} BPF instructions")
+
+    devices.tell()
 
     lab.hotswitch("shutdown", "--stop-forwarding")
     say("Done; nothing is left behind")
@@ -81,57 +78,13 @@ def _throughput() -> float:
 
 
 def _kill_under_traffic(daemon: subprocess.Popen[bytes]) -> None:
-    receiver = lab.start_at("ben", sys.executable, _PACE, "receive")
-    assert receiver.stdout
-    receiver.stdout.readline()
-    sender = lab.start_at(
-        "anna", sys.executable, _PACE, "send", "10.0.0.2", str(_RATE), str(_SECONDS)
-    )
-    began = time.monotonic()
-    time.sleep(_SECONDS / 4)
-    lab.kill(daemon)
-    note(f"after {time.monotonic() - began:.1f} s: kill -9 of hotswitchd")
-    time.sleep(_SECONDS / 4)
-    _, seconds = lab.start_daemon()
-    note(f"after {time.monotonic() - began:.1f} s: a new one has taken over, in {seconds:.2f} s")
-    sent = int(sender.communicate()[0])
-    received, twice, gap = receiver.communicate()[0].split()
-    expect(
-        int(received) == sent and twice == "0",
-        f"sent {sent}, received {received}, twice {twice}",
-        f"no packet lost, the longest gap {gap} ms",
-    )
-
-
-def say(text: str) -> None:
-    """A heading."""
-    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
-    print(f"\n{bold}{text}{plain}", flush=True)
-
-
-def note(text: str) -> None:
-    """A line under a heading."""
-    print(f"  {text}", flush=True)
-
-
-def do(line: str) -> None:
-    """A command, as one would type it."""
-    print(f"  $ hotswitch {line}", flush=True)
-    lab.hotswitch(*line.split())
-
-
-def show(line: str) -> None:
-    """A command and what it prints."""
-    print(f"  $ hotswitch {line}", flush=True)
-    for each in lab.hotswitch(*line.split()).splitlines():
-        print(f"  {each}", flush=True)
-
-
-def expect(holds: bool, what: str, good: str) -> None:
-    """A line that says what was tried and what came of it; the demo ends if it is not so."""
-    note(f"{what}: {good if holds else 'NOT AS EXPECTED'}")
-    if not holds:
-        raise RuntimeError(f"{what}: not as expected")
+    with traffic.between("anna", "ben", "10.0.0.2") as flow:
+        flow.wait_for(0.25)
+        lab.kill(daemon)
+        note(f"after {flow.passed:.1f} s: kill -9 of hotswitchd")
+        flow.wait_for(0.5)
+        _, seconds = lab.start_daemon()
+        note(f"after {flow.passed:.1f} s: a new one has taken over, in {seconds:.2f} s")
 
 
 if __name__ == "__main__":

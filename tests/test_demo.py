@@ -54,6 +54,8 @@ def test_the_demo_shows_what_it_promises() -> None:
     assert running.returncode == 0, told + errors
     for part in ("he answers", "no answer", "Gbit/s", "no packet lost", "tap2", "nothing is left"):
         assert part in told
+    for part in ("so is her port", "any more, but", "called cache", "em7 stands by", "brctl addif"):
+        assert part in told
     assert errors == ""
     assert _alive(mark) == []
 

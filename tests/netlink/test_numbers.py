@@ -67,7 +67,7 @@ def test_numbers_are_the_kernels() -> None:
     assert len(named) > 180
     for each in named:
         assert known[each.kernel] == each.number, each.kernel
-    for family in FAMILIES:
+    for family in FAMILIES[:-1]:  # the last is hotswitch's own
         for command in family.commands:
             assert known[command.kernel] == command.number, command.kernel
 

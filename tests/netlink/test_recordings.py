@@ -11,6 +11,7 @@ import pytest
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.families.controller import CONTROLLER
+from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.family import Family
 from hotswitch.netlink.message import HEADER_SIZE, Acknowledgement, Done, Message
 from tests.netlink.recorded import NAMES, everything, recording
@@ -84,4 +85,5 @@ def test_the_kernel_announces_the_commands_of_the_table() -> None:
         assert said["header_size"] == family.header
         groups = tuple(each["name"] for _, each in said.get("groups", Attributes()))
         assert groups == family.groups
-    assert seen == {family.name for family in Codec().families.values()} - {CONTROLLER.name}
+    own = {CONTROLLER.name, SOCKET.name}
+    assert seen == {family.name for family in Codec().families.values()} - own

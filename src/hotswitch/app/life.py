@@ -25,6 +25,8 @@ from hotswitch.app.host_links import HostLinks
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
+from hotswitch.app.netlink import Netlink
+from hotswitch.app.netlink import clean_up as clean_up_netlink
 from hotswitch.app.paths import DATABASE, LINK_IDS, VNICS, RunDirectory, beside
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service, StoreError
@@ -132,15 +134,19 @@ class Life:
             macvlans.recover()
             macvlans.follow()
 
+            netlink = Netlink(self._files, outside, world, registry, clock, self._group)
+
             def follow() -> None:
                 reconciler.links_changed()
                 macvlans.follow()
+                netlink.links_changed()
 
             methods = all_methods(service, host, macvlans)
             commands, events = _commands(service, database, methods)
             files = FileTree(self._files.tree, Desk(service, methods), self._group)
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
+            netlink.start()
             found_by = pid_files.PidFiles(self._files.control, self._group)
             held.callback(found_by.remove)
             found_by.write(_names(database))
@@ -151,6 +157,7 @@ class Life:
                 _watching(monitor, follow, service.events.links_lost),
                 _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
                 _every(_AGEING_PERIOD, service.age),
+                _every(_TICK_PERIOD, netlink.tidy),
                 _every(_TICK_PERIOD, reconciler.tick),
                 _every(coverage.PERIOD, events.sample),
             ):
@@ -159,9 +166,10 @@ class Life:
             notify("STOPPING=1")
             await files.stop()
             await server.hang_up(but=self._leaving)
+            await netlink.hang_up()
             await service.close()
             await database.close()
-            self._end(world, switch, outside, macvlans)
+            self._end(world, switch, outside, macvlans, netlink)
         # Nothing is held any more: who asked for the end is answered.
         self._ended.set()
         await server.close()
@@ -195,7 +203,9 @@ class Life:
             outside = Outside(self._files.path, Registry.standard(), self._engine)
             try:
                 links = KernelLinks()
-                switch = Switch(outside.world(links), MonotonicClock())
+                world = outside.world(links)
+                clean_up_netlink(outside, world)
+                switch = Switch(world, MonotonicClock())
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
                 macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
@@ -251,7 +261,18 @@ class Life:
         )
         notify("READY=1", f"STATUS=forwarding for {len(bridges)} bridges")
 
-    def _end(self, world: World, switch: Switch, outside: Outside, macvlans: Macvlans) -> None:
+    def _end(
+        self,
+        world: World,
+        switch: Switch,
+        outside: Outside,
+        macvlans: Macvlans,
+        netlink: Netlink,
+    ) -> None:
+        try:
+            netlink.close(stop_forwarding=self._stop_forwarding)
+        except HotswitchError as error:
+            _log.error("%s", error)
         if self._stop_forwarding:
             try:
                 for failure in switch.set_desired(Desired()):

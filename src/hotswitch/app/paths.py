@@ -35,6 +35,16 @@ class RunDirectory:
         return self.path / "ctl.sock"
 
     @property
+    def netlink(self) -> Path:
+        """The socket for Netlink messages."""
+        return self.path / "netlink.sock"
+
+    @property
+    def netlink_journal(self) -> Path:
+        """What is known of Netlink's datapaths beside what is pinned."""
+        return self.path / "netlink.journal"
+
+    @property
     def lock(self) -> Path:
         """Locked while a daemon runs; holds its process id."""
         return self.path / "hotswitchd.lock"

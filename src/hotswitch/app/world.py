@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from hotswitch.app.engines import EngineKind
@@ -19,6 +20,8 @@ from hotswitch.switch.apply import World
 from hotswitch.switch.kernel_links import KernelLinks
 
 _DEFAULT_LIMIT = 8192
+_NETLINK = "_n"
+"""What the pins of a datapath of Netlink's begin with; `_pin_name` gives no such names."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,9 +55,10 @@ class Outside:
     def world(self, links: KernelLinks | None = None) -> World:
         """What a switch acts on, with the datapaths that still forward."""
         self._leave_other_namespaces()
-        self._pins.mkdir(exist_ok=True)
         found: dict[str, Datapath] = {}
-        for path in sorted(each for each in self._pins.iterdir() if each.is_dir()):
+        for path in self._pinned():
+            if path.name.startswith(_NETLINK):
+                continue
             name = _from_pin_name(path.name)
             try:
                 found[name] = self._datapath(name, _DEFAULT_LIMIT)
@@ -64,6 +68,36 @@ class Outside:
                 )
                 pins.remove(path)
         return World(links or KernelLinks(), self._datapath, found, self._owner)
+
+    @property
+    def netlink_owner(self) -> str:
+        """What tells links that are made for clients of Netlink from those of bridges."""
+        return f"{self._owner}-netlink"
+
+    def netlink_datapaths(self) -> dict[str, WatchedDatapath]:
+        """The datapaths of Netlink's clients that still forward, by name."""
+        found = {}
+        for path in self._pinned():
+            if not path.name.startswith(_NETLINK):
+                continue
+            name = _from_pin_name(path.name.removeprefix(_NETLINK))
+            try:
+                found[name] = self.netlink_datapath(name)
+            except HotswitchError as error:
+                _log.error("datapath %s ends: it can't be taken over: %s", name, error)
+                pins.remove(path)
+        return found
+
+    def netlink_datapath(self, name: str) -> WatchedDatapath:
+        """A datapath for a client of Netlink. Its pins have names that no bridge's have."""
+        engine = self._engine.make(
+            name, self._registry, self._pins / (_NETLINK + _pin_name(name)), 1
+        )
+        return WatchedDatapath(name, self._registry, engine)
+
+    def _pinned(self) -> list[Path]:
+        self._pins.mkdir(exist_ok=True)
+        return sorted(each for each in self._pins.iterdir() if each.is_dir())
 
     def remove(self) -> None:
         """Remove all pins, whatever they are."""
@@ -88,18 +122,19 @@ class Outside:
 class WatchedDatapath(EntryDatapath):
     """Takes copies to user space as they come, in the running loop if there is one.
 
-    A bridge asks for none yet, so they are only logged.
+    arrived: called when there are some. A bridge asks for none yet, so they are only logged.
     """
 
     def __init__(self, name: str, registry: Registry, engine: Engine) -> None:
         super().__init__(name, registry, engine)
         self._descriptor = engine.upcall_descriptor()
+        self.arrived: Callable[[], None] = self._log_upcalls
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             self._descriptor = -1
         if self._descriptor >= 0:
-            self._loop.add_reader(self._descriptor, self._take_upcalls)
+            self._loop.add_reader(self._descriptor, lambda: self.arrived())
 
     def close(self) -> None:
         self._unwatch()
@@ -109,7 +144,7 @@ class WatchedDatapath(EntryDatapath):
         self._unwatch()
         super().destroy()
 
-    def _take_upcalls(self) -> None:
+    def _log_upcalls(self) -> None:
         for upcall in self.upcalls():
             _log.debug("bridge %s: a copy of a packet: %s", self.name, upcall)
 

@@ -144,8 +144,10 @@ class Datapath(Protocol):
     def entries(self) -> Mapping[EntryKey, Entry]:
         """All entries."""
 
-    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
-        """All entries' statistics."""
+    def entry_statistics(
+        self, keys: Collection[EntryKey] | None = None
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        """The statistics of all entries, or of those of these keys, which must be there."""
 
     def addresses(self) -> list[Address]:
         """The address table."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from hotswitch.base.collections_paused import collections_paused
 from hotswitch.datapath import check_ports
 from hotswitch.datapath.batch import Batch
-from hotswitch.datapath.check import EntryCheck
+from hotswitch.datapath.check import EntryCheck, describe
 from hotswitch.datapath.contract import Change, Counters, DatapathError, ProgramReport
 from hotswitch.datapath.limits import STANDARD, Limits
 from hotswitch.datapath.port_book import PortBook
@@ -214,9 +214,17 @@ class EntryDatapath:
         """All entries."""
         return MappingProxyType(self._entries)
 
-    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
-        """All entries' statistics."""
-        return self._engine.entry_statistics()
+    def entry_statistics(
+        self, keys: Collection[EntryKey] | None = None
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        """The statistics of all entries, or of those of these keys.
+
+        Raises DatapathError if one of them is not there.
+        """
+        for key in keys or ():
+            if key not in self._entries:
+                raise DatapathError(f"there is no entry: {describe(key)}")
+        return self._engine.entry_statistics(keys)
 
     # Addresses
 

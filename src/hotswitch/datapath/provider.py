@@ -76,8 +76,10 @@ class Engine(Protocol):
         and known already gets other actions or another cookie, and its statistics go on.
         """
 
-    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
-        """All entries' statistics."""
+    def entry_statistics(
+        self, keys: Collection[EntryKey] | None = None
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        """The statistics of all entries, or of those of these keys, which are there."""
 
     def addresses(self) -> list[Address]:
         """The address table."""

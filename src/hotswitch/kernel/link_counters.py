@@ -36,6 +36,14 @@ class LinkCounters:
     rx_missed_errors: int = 0
 
 
+def link_counters(index: int) -> LinkCounters:
+    """One link's counters, in this thread's network namespace. Raises KernelError."""
+    question = information.pack(0, 0, index, 0, 0)
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        answer = asker.request(RTM_GETLINK, 0, question, f"read the counters of the link {index}")
+    return _counters(answer[0].body)
+
+
 def list_counters() -> dict[int, LinkCounters]:
     """All links' counters by index, in this thread's network namespace. Raises KernelError."""
     question = information.pack(0, 0, 0, 0, 0)
@@ -44,7 +52,12 @@ def list_counters() -> dict[int, LinkCounters]:
     found = {}
     for each in answer:
         _, _, index, _, _ = information.unpack_from(each.body)
-        counters = netlink.attributes(each.body[information.size :]).get(_IFLA_STATS64, b"")
-        if len(counters) >= _COUNTERS.size:
-            found[index] = LinkCounters(*_COUNTERS.unpack_from(counters))
+        found[index] = _counters(each.body)
     return found
+
+
+def _counters(body: bytes) -> LinkCounters:
+    counters = netlink.attributes(body[information.size :]).get(_IFLA_STATS64, b"")
+    if len(counters) < _COUNTERS.size:
+        return LinkCounters()
+    return LinkCounters(*_COUNTERS.unpack_from(counters))

@@ -20,6 +20,8 @@ from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.meter import METER
 from hotswitch.netlink.families.packet import PACKET
+from hotswitch.netlink.families.socket import ID as SOCKET_ID
+from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.families.vport import VPORT
 from hotswitch.netlink.family import Family
 from hotswitch.netlink.flags import ACK_ATTRIBUTES, CAPPED
@@ -38,8 +40,8 @@ from hotswitch.netlink.message import (
     read_header,
 )
 
-FAMILIES = (controller.CONTROLLER, DATAPATH, VPORT, FLOW, PACKET, METER, CT_LIMIT)
-"""All families, the controller first."""
+FAMILIES = (controller.CONTROLLER, DATAPATH, VPORT, FLOW, PACKET, METER, CT_LIMIT, SOCKET)
+"""All families, the controller first, hotswitch's own last."""
 
 FIRST_ID = 32
 """The message type of the first family after the controller, here as in Linux by habit."""
@@ -50,8 +52,8 @@ _signed = struct.Struct("=i")
 
 def numbered() -> Mapping[int, Family]:
     """The families under the message types that hotswitch gives them."""
-    others = {FIRST_ID + place: family for place, family in enumerate(FAMILIES[1:])}
-    return MappingProxyType({controller.ID: controller.CONTROLLER, **others})
+    others = {FIRST_ID + place: family for place, family in enumerate(FAMILIES[1:-1])}
+    return MappingProxyType({controller.ID: controller.CONTROLLER, **others, SOCKET_ID: SOCKET})
 
 
 class Codec:

@@ -30,8 +30,8 @@ METER = Family(
     commands=(
         Command("features", 1, "OVS_METER_CMD_FEATURES", DO | HAS_POLICY, "what there is"),
         Command("set", 2, "OVS_METER_CMD_SET", _CHANGE, "add one, or change one"),
-        Command("del", 3, "OVS_METER_CMD_DEL", _CHANGE, "delete one"),
         Command("get", 4, "OVS_METER_CMD_GET", DO | HAS_POLICY, "one"),
+        Command("del", 3, "OVS_METER_CMD_DEL", _CHANGE, "delete one"),
     ),
     attributes=AttributeSet(
         "OVS_METER_ATTR",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from hotswitch.compiler.strategies.strategy import value_of
 from hotswitch.compiler.targets.bpf import layout as memory
@@ -154,7 +154,8 @@ class Book:
             if record.predecessor is not None:
                 yield record.predecessor.slot
 
-    def statistics(self) -> dict[EntryKey, EntryStatistics]:
-        """What all entries have counted. Raises KernelError."""
-        counted = self.counters.of([record.slot for record in self.records.values()])
-        return {key: counted(record.slot) for key, record in self.records.items()}
+    def statistics(self, keys: Collection[EntryKey]) -> dict[EntryKey, EntryStatistics]:
+        """What the entries of these keys have counted. Raises KernelError."""
+        slots = [self.records[key].slot for key in keys]
+        counted = self.counters.of(slots)
+        return {key: counted(slot) for key, slot in zip(keys, slots, strict=True)}

@@ -270,9 +270,11 @@ class KernelEngine:
         shape = self.book.shaper.shape()
         install(self.flow, shape, self.book, self.running, self._room)
 
-    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
-        """All entries' statistics."""
-        return self.book.statistics()
+    def entry_statistics(
+        self, keys: Collection[EntryKey] | None = None
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        """The statistics of all entries, or of those of these keys."""
+        return self.book.statistics(self.book.records if keys is None else keys)
 
     # addresses, meters, copies, and what is reported
 

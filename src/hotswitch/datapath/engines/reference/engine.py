@@ -94,9 +94,12 @@ class ReferenceEngine:
             self._state.entries.put(entry)
         return last
 
-    def entry_statistics(self) -> Mapping[EntryKey, EntryStatistics]:
-        """All entries' statistics."""
-        return dict(self._state.entries.statistics)
+    def entry_statistics(
+        self, keys: Collection[EntryKey] | None = None
+    ) -> Mapping[EntryKey, EntryStatistics]:
+        """The statistics of all entries, or of those of these keys."""
+        counted = self._state.entries.statistics
+        return dict(counted) if keys is None else {key: counted[key] for key in keys}
 
     def addresses(self) -> list[Address]:
         """The address table."""

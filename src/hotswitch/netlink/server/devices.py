@@ -1,0 +1,194 @@
+"""`outside.Outside` on the kernel's devices.
+
+An internal port's device is one end of a veth pair; the datapath takes the other end, which is
+marked with the name (`switch.marks`). So the pair is known again after a restart, also if the
+host's end has been renamed or is in another network namespace.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Mapping, Set
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel import link_actions
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.link_counters import LinkCounters, link_counters
+from hotswitch.kernel.links import Link
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.server.outside import Device
+from hotswitch.switch.apply import Links
+from hotswitch.switch.desired import PortKind
+from hotswitch.switch.link_table import LinkTable
+from hotswitch.switch.marks import inside_name, is_pair_of, mark, ports_marked
+
+_ETHERNET = 1  # ARPHRD_ETHER
+_log = logging.getLogger(__name__)
+
+
+class Devices:
+    """Devices of one network namespace, and datapaths.
+
+    owner: what tells links made here from others'. make: a datapath of this name. found: those of
+    an earlier life. taken: who else has the link of an index, for people, or nothing.
+    """
+
+    def __init__(
+        self,
+        links: Links,
+        owner: str,
+        make: Callable[[str], Datapath],
+        found: Mapping[str, Datapath],
+        taken: Callable[[int], str],
+    ) -> None:
+        self._links = links
+        self._owner = owner
+        self._make = make
+        self._found = found
+        self._taken = taken
+        self._socket: socket.socket | None = None
+
+    def datapaths(self) -> Mapping[str, Datapath]:
+        """Those of an earlier life, by name. Devices that none of them needs are deleted."""
+        needed = {
+            link.ifindex
+            for datapath in self._found.values()
+            for port in datapath.ports().values()
+            for link in port.links
+        }
+        remove(self._links, self._owner, but=needed)
+        return self._found
+
+    def make_datapath(self, name: str) -> Datapath:
+        """An empty datapath."""
+        return self._make(name)
+
+    def device(self, name: str) -> Device | None:
+        """The device that has this name."""
+        table = self._links.look()
+        link = table.by_name.get(name)
+        return None if link is None else self._device(table, link)
+
+    def by_port(self, index: int) -> Device | None:
+        """The device whose `port` has this index."""
+        table = self._links.look()
+        link = table.by_index.get(index)
+        if link is None:
+            return None
+        made = ports_marked(self._owner, link)
+        return self._inside(table, link, made[0][1]) if made else self._device(table, link)
+
+    def internal(self, name: str) -> Device | None:
+        """The device of this name that `make_internal` has made."""
+        table = self._links.look()
+        link = table.by_name.get(mark(self._owner, PortKind.INTERNAL, name))
+        if link is not None:
+            return self._inside(table, link, name)
+        outer = table.by_name.get(name)
+        device = None if outer is None else self._device(table, outer)
+        return device if device and device.port != device.index else None
+
+    def make_internal(self, name: str, index: int = 0) -> Device:
+        """Make a device for the host."""
+        if index:
+            raise NetlinkError(
+                "a device's number can't be chosen", errno=errno.EOPNOTSUPP, path=("ifindex",)
+            )
+        outer = self._links.create_veth(name, inside_name(self._owner, name), 0)
+        try:
+            self._links.take_no_addresses(outer.peer)
+            link_actions.set_up(outer.peer)
+            self._links.add_alternative_names(
+                outer.peer, (mark(self._owner, PortKind.INTERNAL, name),)
+            )
+        except HotswitchError:
+            _delete(self._links, outer.index)
+            raise
+        table = self._links.look()
+        inside = table.by_index.get(outer.peer)
+        if inside is None:
+            raise KernelError(f"make the device {name}: it went at once", errno.ENODEV)
+        return self._inside(table, inside, name)
+
+    def delete_internal(self, device: Device) -> None:
+        """Delete what `make_internal` has made."""
+        _delete(self._links, device.port)
+
+    def take(self, device: Device) -> None:
+        """Have the device take all frames."""
+        link_actions.set_promiscuous(device.port, True)
+
+    def give_back(self, device: Device) -> None:
+        """Let it take only frames for its own addresses."""
+        link_actions.set_promiscuous(device.port, False)
+
+    def taken(self, index: int) -> str:
+        """Who else has the link of this index."""
+        return self._taken(index)
+
+    def counters(self, index: int) -> LinkCounters:
+        """What the kernel has counted for a device; nothing if it is not here."""
+        try:
+            return link_counters(index)
+        except KernelError as error:
+            if error.errno == errno.ENODEV:
+                return LinkCounters()
+            raise
+
+    def send(self, index: int, frame: bytes) -> None:
+        """Let a frame leave by the link of this index, if it is up."""
+        try:
+            if self._socket is None:
+                self._socket = socket.socket(
+                    socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0
+                )
+            self._socket.sendto(frame, (socket.if_indextoname(index), 0))
+        except OSError as error:
+            _log.debug("netlink: a packet could not leave by link %d: %s", index, error)
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def _device(self, table: LinkTable, link: Link) -> Device:
+        other = table.other_end(link) if link.kind == "veth" else None
+        port = link
+        if other is not None and ports_marked(self._owner, other):
+            port = other
+        return Device(
+            link.index,
+            link.name,
+            port.index,
+            port.incarnation,
+            link.promiscuous,
+            link.device_type == _ETHERNET,
+        )
+
+    def _inside(self, table: LinkTable, link: Link, name: str) -> Device:
+        outer = table.other_end(link)
+        return Device(link.peer, outer.name if outer else name, link.index, link.incarnation)
+
+
+def remove(links: Links, owner: str, but: Set[int] = frozenset()) -> None:
+    """Delete the devices that were made under this owner, but those of which a datapath has the
+    link of such an index."""
+    table = links.look()
+    for link in list(table.by_index.values()):
+        other = table.other_end(link)
+        unfinished = other is not None and is_pair_of(owner, link, other)
+        if link.index not in but and (ports_marked(owner, link) or unfinished):
+            try:
+                _delete(links, link.index)
+            except HotswitchError as error:
+                _log.error("netlink: %s", error)
+
+
+def _delete(links: Links, index: int) -> None:
+    """Delete a link; a pair's other end goes with it. Raises HotswitchError."""
+    (error,) = links.delete_many((index,))
+    if error is not None:
+        raise error

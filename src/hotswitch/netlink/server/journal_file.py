@@ -1,0 +1,93 @@
+"""The server's memory in a file: records one behind another, written anew when most are outdated.
+
+Nothing is forced to the disk: a killed process loses nothing by that, and after a crash of the
+machine nothing forwards of which there was something to know.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.netlink.server import records as kept
+from hotswitch.netlink.server.records import Record
+
+_SMALL = 4 << 20
+"""Bytes below which a file is never written anew."""
+
+
+class JournalError(HotswitchError):
+    """The file can't be read or written."""
+
+
+class JournalFile:
+    """`outside.Memory` in a file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it, or make it. Raises JournalError."""
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._size = os.fstat(self._file).st_size
+        except OSError as error:
+            raise self._failed("open", error) from error
+        self._base = self._size
+
+    def known(self) -> list[Record]:
+        """What is in it, but for what was left unfinished at its end. Raises JournalError."""
+        try:
+            data = self._path.read_bytes()
+            found = list(kept.decode(data))
+            whole = len(kept.encode(found))
+            if whole != len(data):
+                os.ftruncate(self._file, whole)
+        except OSError as error:
+            raise self._failed("read", error) from error
+        self._size = self._base = whole
+        return found
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Keep these too, all or none. Raises JournalError."""
+        data = kept.encode(records)
+        try:
+            written = os.write(self._file, data)
+            if written != len(data):
+                os.ftruncate(self._file, self._size)
+                raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise self._failed("write", error) from error
+        self._size += written
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether it has grown so much that writing it anew pays."""
+        return self._size > _SMALL and self._size > 2 * self._base
+
+    def rewrite(self, records: Iterable[Record]) -> None:
+        """Let it hold just these. Raises JournalError; then it is as before."""
+        beside = self._path.with_name(self._path.name + ".new")
+        try:
+            beside.unlink(missing_ok=True)
+            new = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                with os.fdopen(os.dup(new), "wb") as out:
+                    for record in records:
+                        out.write(kept.encode((record,)))
+                beside.rename(self._path)
+            except OSError:
+                os.close(new)
+                raise
+        except OSError as error:
+            raise self._failed("write", error) from error
+        os.close(self._file)
+        self._file = new
+        self._size = self._base = os.fstat(new).st_size
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._file)
+
+    def _failed(self, what: str, error: OSError) -> JournalError:
+        return JournalError(f"can't {what} {self._path}: {error.strerror or error}")

@@ -1,0 +1,169 @@
+"""Flows like one that was understood before: then only the addresses and ports are read.
+
+Many flows differ in addresses and ports alone. Once one of them has been decoded, checked and
+translated, what all of them have in common is kept: the bytes of the message that must be the
+same, and where in it the values stand that the match takes. Nothing else is trusted: a message
+that differs in any other byte is decoded as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hotswitch.model.entry import EntryKey
+from hotswitch.model.match import Match, Term
+from hotswitch.netlink.actions import Translated
+from hotswitch.netlink.families.flow import FLOW
+from hotswitch.netlink.families.keys import KEY
+from hotswitch.netlink.message import HEADER_SIZE
+from hotswitch.netlink.nested import frames
+from hotswitch.netlink.places import PLACES
+from hotswitch.netlink.types import Structure
+
+KEPT = 256
+"""Lengths and ends of messages of which forms are kept, at most; the oldest go."""
+_OF_ONE = 16
+"""Forms for one length and end, at most."""
+_END = 12
+"""Bytes of an output: the usual last action."""
+
+_START = HEADER_SIZE + 4 + FLOW.header
+_UFID_SIZE = 16
+_FREE = {
+    "ethernet": ("src", "dst"),
+    "ipv4": ("src", "dst"),
+    "ipv6": ("src", "dst"),
+    "tcp": ("src", "dst"),
+    "udp": ("src", "dst"),
+    "sctp": ("src", "dst"),
+}
+"""Members of the key that neither decide what else there is, nor what actions mean."""
+_SIMPLE = frozenset({"ufid", "key", "mask", "actions", "probe"})
+"""Attributes of a flow that say nothing else about the request."""
+
+
+class _Free(NamedTuple):
+    """A value of the match that is read from the message."""
+
+    place: int
+    field: str
+    shift: int
+    mask: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """What messages of one length have in common.
+
+    same: the bits that must be those of `value`, both of the message behind its headers as one
+    number, big-endian. ufid: the bits to shift to the UFID. terms: of the match, of which those
+    in `free` have values that are read.
+    """
+
+    same: int
+    value: int
+    ufid: int
+    terms: tuple[Term, ...]
+    free: tuple[_Free, ...]
+    translated: Translated
+
+    def key(self, number: int, priority: int) -> EntryKey:
+        """The key of the entry for a message."""
+        terms = list(self.terms)
+        for place, field, shift, mask in self.free:
+            terms[place] = Term(field, number >> shift & mask, mask)
+        return EntryKey(0, priority, Match(tuple(terms)))
+
+    def identity(self, number: int) -> bytes:
+        """The UFID in a message."""
+        return (number >> self.ufid & (1 << 8 * _UFID_SIZE) - 1).to_bytes(_UFID_SIZE, "big")
+
+
+class Read(NamedTuple):
+    """What a message says, read by its form."""
+
+    identity: bytes
+    key: EntryKey
+    form: Form
+
+
+class KnownForms:
+    """The forms of flows that were understood lately, each for messages with a UFID."""
+
+    def __init__(self) -> None:
+        self._forms: OrderedDict[tuple[int, bytes], list[Form]] = OrderedDict()
+
+    def read(self, data: bytes, priority: int) -> Read | None:
+        """What a message says, or None if no form is known for it."""
+        forms = self._forms.get((len(data), data[-_END:]))
+        if forms is None:
+            return None
+        number = int.from_bytes(data[_START:], "big")
+        for form in forms:
+            if number & form.same == form.value:
+                return Read(form.identity(number), form.key(number, priority), form)
+        return None
+
+    def learn(self, data: bytes, key: EntryKey, translated: Translated) -> Form | None:
+        """Note the form of a message that was decoded, checked and translated to this."""
+        form = _form(data, key, translated)
+        if form is not None:
+            forms = self._forms.setdefault((len(data), data[-_END:]), [])
+            forms.insert(0, form)
+            del forms[_OF_ONE:]
+            if len(self._forms) > KEPT:
+                self._forms.popitem(last=False)
+        return form
+
+
+def _form(data: bytes, key: EntryKey, translated: Translated) -> Form | None:
+    size = len(data) - _START
+    same = bytearray(b"\xff" * size)
+    found: dict[str, tuple[int, int]] = {}
+    ufid = None
+    for number, start, end in frames(data, _START, len(data)):
+        attribute = FLOW.attributes.by_number.get(number)
+        if attribute is None or attribute.name not in _SIMPLE:
+            return None
+        if attribute.name == "ufid":
+            if end - start != _UFID_SIZE:
+                return None
+            ufid = 8 * (len(data) - end)
+            _clear(same, start, end)
+        elif attribute.name == "key":
+            found = _places(data, start, end)
+    if ufid is None:
+        return None
+    free = []
+    for place, term in enumerate(key.match.terms):
+        where = found.get(term.field)
+        if where is not None:
+            free.append(_Free(place, term.field, 8 * (len(data) - where[1]), term.mask))
+    for start, end in found.values():
+        _clear(same, start, end)
+    bits = int.from_bytes(same, "big")
+    value = int.from_bytes(data[_START:], "big") & bits
+    return Form(bits, value, ufid, key.match.terms, tuple(free), translated)
+
+
+def _places(data: bytes, start: int, end: int) -> dict[str, tuple[int, int]]:
+    """Where in the message the values of free fields are."""
+    found = {}
+    for number, payload, _ in frames(data, start, end):
+        name = KEY.by_number[number].name
+        kind = KEY.by_number[number].type
+        if name not in _FREE or not isinstance(kind, Structure):
+            continue
+        position = payload
+        for member, member_kind in kind.members.items():
+            if member in _FREE[name]:
+                (field,) = PLACES[name][member]
+                found[field] = (position, position + member_kind.size)
+            position += member_kind.size
+    return found
+
+
+def _clear(same: bytearray, start: int, end: int) -> None:
+    same[start - _START : end - _START] = bytes(end - start)

@@ -1,0 +1,173 @@
+"""`ovs_packet`: packets to user space, and from there to be carried out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from hotswitch.base.clock import Clock
+from hotswitch.base.errors import HotswitchError
+from hotswitch.datapath.contract import PutEntry
+from hotswitch.datapath.datapath import EntryDatapath
+from hotswitch.datapath.engines.reference import Outcome as Done
+from hotswitch.datapath.engines.reference import ReferenceEngine
+from hotswitch.headers.parse import MINIMUM_FRAME
+from hotswitch.model.entry import Entry
+from hotswitch.model.match import ANY
+from hotswitch.model.port import Upcall
+from hotswitch.netlink import ports
+from hotswitch.netlink.actions import actions_of
+from hotswitch.netlink.attributes import Attributes, Name
+from hotswitch.netlink.codec import Codec
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.datapath import PER_CPU, UNALIGNED
+from hotswitch.netlink.families.packet import HASH_LAYER_4, HASH_SOFTWARE, PACKET
+from hotswitch.netlink.families.vport import LOCAL
+from hotswitch.netlink.flows import ingress_of
+from hotswitch.netlink.keys import key_of_frame
+from hotswitch.netlink.known import known_in_frame, known_in_match
+from hotswitch.netlink.message import Message
+from hotswitch.netlink.server.describe import said
+from hotswitch.netlink.server.flow_table import Flow
+from hotswitch.netlink.server.request import Handlers, Outcome, Request
+from hotswitch.netlink.server.room import OwnDatapath, Room, declared
+from hotswitch.netlink.server.session import Session
+
+_LAYER_4 = ("tcp", "udp", "sctp")
+
+
+class PacketFamily:
+    """Carries packets out, and hands those on that came to user space."""
+
+    def __init__(
+        self, room: Room, codec: Codec, clock: Clock, sessions: Mapping[int, Session]
+    ) -> None:
+        self._room = room
+        self._codec = codec
+        self._clock = clock
+        self._sessions = sessions
+        self.handlers = Handlers({"execute": self._execute}, {})
+
+    def hand_on(self, own: OwnDatapath) -> set[Session]:
+        """Give packets that came to user space to who asked for them; who has got any."""
+        reached: set[Session] = set()
+        for upcall in own.datapath.upcalls():
+            self._hand_on(own, upcall, self._asked_by(own, upcall), reached)
+        return reached
+
+    def _asked_by(self, own: OwnDatapath, upcall: Upcall) -> Attributes | None:
+        """The userspace action; nothing for a miss."""
+        if not upcall.cookie:
+            return None
+        flow = own.flows.by_cookie(upcall.cookie)
+        if flow is None:
+            return Attributes(pid=0)  # it has gone meanwhile
+        upcalls = self._upcalls(flow)
+        place = upcall.reason - 1
+        return upcalls[place] if place < len(upcalls) else Attributes(pid=0)
+
+    def _upcalls(self, flow: Flow) -> tuple[Attributes, ...]:
+        if flow.upcalls is None:
+            registry = self._room.registry
+            _, actions = said(self._codec, flow)
+            known = known_in_match(registry, flow.key.match)
+            flow.upcalls = actions_of(registry, actions, known).upcalls
+        return flow.upcalls
+
+    def _hand_on(
+        self,
+        own: OwnDatapath,
+        upcall: Upcall,
+        action: Attributes | None,
+        reached: set[Session],
+        actions: Attributes | None = None,
+    ) -> None:
+        key = key_of_frame(self._room.registry, upcall.frame, upcall.in_port)
+        number = flow_hash(key)
+        session = self._sessions.get(self._pid(own, upcall, action, number))
+        if session is None:
+            own.lost += 1
+            return
+        pairs: list[tuple[Name, Any]] = [("key", key)]
+        if action is not None and "userdata" in action:
+            pairs.append(("userdata", action["userdata"]))
+        if action is not None and "actions" in action and actions is not None:
+            pairs.append(("actions", actions))
+        if upcall.length > len(upcall.frame):
+            pairs.append(("length", upcall.length))
+        pairs += [("hash", number), ("packet", upcall.frame)]
+        message = Message(
+            PACKET,
+            "miss" if action is None else "action",
+            Attributes(pairs),
+            own.number,
+            padded=not own.features & UNALIGNED,
+        )
+        if session.deliver(self._codec.encode(message)):
+            reached.add(session)
+        else:
+            own.lost += 1
+
+    def _pid(self, own: OwnDatapath, upcall: Upcall, action: Attributes | None, number: int) -> int:
+        if own.features & PER_CPU:
+            pids = own.pids
+        elif action is not None:
+            return int(action["pid"])
+        else:
+            vport = own.vports.get(ports.from_model(upcall.in_port))
+            pids = vport.pids if vport else ()
+        return pids[(number & 0xFFFFFFFF) % len(pids)] if pids else 0
+
+    # Execute
+
+    def _execute(self, request: Request) -> Outcome:
+        """Carry out actions in user space, as the reference engine does."""
+        own, given = self._room.find(request.message.datapath), request.attributes
+        frame = given["packet"]
+        if len(frame) < MINIMUM_FRAME:
+            raise NetlinkError(f"{len(frame)} bytes are no frame", path=("packet",))
+        in_port = ingress_of(self._room.registry, given["key"])
+        if in_port not in own.datapath.ports():
+            in_port = ports.to_model(LOCAL)
+        known = known_in_frame(self._room.registry, frame, in_port)
+        translated = actions_of(self._room.registry, given["actions"], known)
+        done = self._run(own, in_port, frame, translated.actions)
+        for number, out in done.outputs:
+            port = own.datapath.ports().get(number)
+            if port is not None and port.ifindex:
+                self._room.outside.send(port.ifindex, out)
+        reached: set[Session] = set()
+        for copy in done.copies:
+            action = translated.upcalls[copy.reason - 1]
+            self._hand_on(own, copy, action, reached, given["actions"])
+        return Outcome(reached=tuple(reached))
+
+    def _run(self, own: OwnDatapath, in_port: int, frame: bytes, actions: Any) -> Done:
+        engine = ReferenceEngine(self._room.registry, self._clock)
+        scratch = EntryDatapath(own.name, self._room.registry, engine)
+        engine.put_ports(list(own.datapath.ports().values()))
+        try:
+            scratch.change([PutEntry(Entry(0, 0, ANY, actions))])
+        except HotswitchError as error:
+            raise declared(error) from error
+        return engine.process(in_port, frame)
+
+
+def flow_hash(key: Attributes) -> int:
+    """A packet's hash as messages have it, the same for both directions of a flow."""
+    while "encap" in key:
+        key = key["encap"]
+    network = key.get("ipv4") or key.get("ipv6")
+    if network is None:
+        ethernet = key["ethernet"]
+        ends, more = sorted((ethernet.src, ethernet.dst)), 0
+        return zlib.crc32(repr((ends, key.get("ethertype"))).encode()) | HASH_SOFTWARE
+    source, target = (network.src, 0), (network.dst, 0)
+    more = 0
+    for name in _LAYER_4:
+        if name in key:
+            source, target = (network.src, key[name].src), (network.dst, key[name].dst)
+            more = HASH_LAYER_4
+    ends_of_flow = sorted((source, target))
+    return zlib.crc32(repr((ends_of_flow, network.protocol)).encode()) | HASH_SOFTWARE | more

@@ -1,0 +1,86 @@
+"""One socket: its port id, its memberships, and what is to be sent to it."""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+
+from hotswitch.netlink.flags import CAPPED
+from hotswitch.netlink.message import HEADER_SIZE, Acknowledgement
+from hotswitch.netlink.server.listing import Listing
+
+EVENTS = 1 << 20
+"""Bytes of events that wait for a slow reader, at most."""
+PACKETS = 4 << 20
+"""Bytes of packets likewise."""
+
+LOST = Acknowledgement(errno.ENOBUFS, bytes(HEADER_SIZE), flags=CAPPED)
+"""What a reader is told that was too slow: an error, to no request (its sequence number is 0)."""
+
+
+class Queue:
+    """Datagrams that wait, of at most so many bytes together."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self._waiting: deque[bytes] = deque()
+
+    def put(self, data: bytes) -> bool:
+        """Whether there was room."""
+        if self._bytes + len(data) > self._limit:
+            return False
+        self._waiting.append(data)
+        self._bytes += len(data)
+        return True
+
+    def take(self) -> bytes | None:
+        """The oldest, or None."""
+        if not self._waiting:
+            return None
+        data = self._waiting.popleft()
+        self._bytes -= len(data)
+        return data
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._waiting.clear()
+        self._bytes = 0
+
+
+class Session:
+    """A client's socket, as the server sees it.
+
+    answers: to be sent, the oldest first. dump: a listing that is to go on.
+    extended, capped: NETLINK_EXT_ACK, NETLINK_CAP_ACK.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.groups: set[int] = set()
+        self.extended = False
+        self.capped = False
+        self.answers: deque[bytes] = deque()
+        self.dump: Listing | None = None
+        self._events = Queue(EVENTS)
+        self._packets = Queue(PACKETS)
+        self._lost: bytes | None = None
+
+    def announce(self, event: bytes, lost: bytes) -> None:
+        """An event. If there is no room, it and those that wait are dropped, and `lost` is said."""
+        if not self._events.put(event):
+            self._events.clear()
+            self._lost = lost
+
+    def deliver(self, packet: bytes) -> bool:
+        """A packet for user space; whether there was room."""
+        return self._packets.put(packet)
+
+    def take(self) -> bytes | None:
+        """What is to be sent next: answers, then events, then packets."""
+        if self.answers:
+            return self.answers.popleft()
+        if self._lost is not None:
+            lost, self._lost = self._lost, None
+            return lost
+        return self._events.take() or self._packets.take()

@@ -1,0 +1,255 @@
+"""`ovs_vport`: the ports of datapaths (net/openvswitch/datapath.c, vport*.c)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+
+from hotswitch.base.errors import HotswitchError
+from hotswitch.model.action import MAXIMUM_PORT as HIGHEST_IN_MODEL
+from hotswitch.model.port import PortStatistics
+from hotswitch.netlink import ports
+from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.vport import INTERNAL, LOCAL, MAXIMUM_PORT, NETDEV, TYPES
+from hotswitch.netlink.server import records as kept
+from hotswitch.netlink.server.describe import describe_vport
+from hotswitch.netlink.server.listing import Listed, Table
+from hotswitch.netlink.server.outside import Device
+from hotswitch.netlink.server.request import Handlers, Outcome, Request
+from hotswitch.netlink.server.room import OwnDatapath, Room, Vport, declared, is_internal
+
+Announce = Callable[[str, Attributes, int], None]
+"""Tell of something that nobody asked for: the command, what there is to say, the datapath."""
+
+
+class VportFamily:
+    """Answers requests to `ovs_vport`."""
+
+    def __init__(self, room: Room, announce: Announce) -> None:
+        self._room = room
+        self._announce = announce
+        self.handlers = Handlers(
+            {"new": self._new, "del": self._delete, "get": self._get, "set": self._set},
+            {"get": self._all},
+        )
+
+    def links_changed(self) -> None:
+        """Let vports go whose devices have gone, and follow names."""
+        outside = self._room.outside
+        for own in list(self._room.datapaths.values()):
+            for vport in list(own.vports.values()):
+                port = own.datapath.ports()[ports.to_model(vport.number)]
+                device = outside.by_port(port.ifindex) if port.ifindex else None
+                if device is not None and device.incarnation in (0, port.incarnation):
+                    if device.name != vport.name:
+                        vport.name = device.name
+                        self._room.keep(own.vport_record(vport))
+                elif vport.number != LOCAL:
+                    attributes = self._remove(own, vport, None)
+                    self._announce("del", attributes, own.number)
+
+    def _new(self, request: Request) -> Outcome:
+        said = request.attributes
+        own = self._room.find(request.message.datapath)
+        number = self._number(own, said.get("port"))
+        kind, name = said["type"], said["name"]
+        if kind not in (NETDEV, INTERNAL):
+            what = TYPES.get(kind, str(kind))
+            raise NetlinkError(
+                f"vports of type {what} are not supported; a device of that kind can be a netdev",
+                errno=errno.EAFNOSUPPORT,
+                path=("type",),
+            )
+        if said.get("options"):
+            raise NetlinkError("this type has none", errno=errno.EOPNOTSUPP, path=("options",))
+        if kind == INTERNAL:
+            vport = self._add_internal(own, number, name, said)
+        else:
+            vport = self._add_netdev(own, number, name, said)
+        own.generation += 1
+        return self._about(own, vport, records=(own.vport_record(vport),))
+
+    def _number(self, own: OwnDatapath, wanted: int | None) -> int:
+        if wanted is None:
+            for number in range(1, HIGHEST_IN_MODEL):
+                if number not in own.vports:
+                    return number
+            raise NetlinkError("no port number is free", errno=errno.EFBIG)
+        if wanted > MAXIMUM_PORT or wanted >= HIGHEST_IN_MODEL:
+            raise NetlinkError(
+                f"no port has the number {wanted}, the highest is {HIGHEST_IN_MODEL - 1}",
+                errno=errno.EFBIG,
+                path=("port",),
+            )
+        if wanted in own.vports:
+            raise NetlinkError(
+                f"there is a port {wanted} already", errno=errno.EBUSY, path=("port",)
+            )
+        return wanted
+
+    def _add_internal(self, own: OwnDatapath, number: int, name: str, said: Attributes) -> Vport:
+        outside = self._room.outside
+        if outside.device(name) is not None:
+            raise NetlinkError(
+                f"there is a device {name} already", errno=errno.EEXIST, path=("name",)
+            )
+        device = outside.make_internal(name, said.get("ifindex", 0))
+        try:
+            return self._add(own, device, Vport(number, INTERNAL, name, device.index), said)
+        except HotswitchError:
+            outside.delete_internal(device)
+            raise
+
+    def _add_netdev(self, own: OwnDatapath, number: int, name: str, said: Attributes) -> Vport:
+        outside = self._room.outside
+        device = outside.device(name)
+        if device is None:
+            raise NetlinkError(f"there is no device {name}", errno=errno.ENODEV, path=("name",))
+        if not device.ethernet:
+            raise NetlinkError(f"{name} has no Ethernet frames", path=("name",))
+        if outside.internal(device.name) is not None:
+            raise NetlinkError(f"{name} is an internal port's device", path=("name",))
+        taken = outside.taken(device.port)
+        if not taken and (found := self._room.by_link(device.port)):
+            taken = f"datapath {found[0].name}"
+        if taken:
+            raise NetlinkError(
+                f"device {name} is taken by {taken}", errno=errno.EBUSY, path=("name",)
+            )
+        vport = Vport(number, NETDEV, device.name, device.index, taken=not device.promiscuous)
+        vport = self._add(own, device, vport, said)
+        if vport.taken:
+            outside.take(device)
+        return vport
+
+    def _add(self, own: OwnDatapath, device: Device, vport: Vport, said: Attributes) -> Vport:
+        vport.pids = said["upcall_pid"]
+        model = ports.to_model(vport.number)
+        own.datapath.add_port(
+            vport.name, number=model, ifindex=device.port, incarnation=device.incarnation
+        )
+        own.vports[vport.number] = vport
+        try:
+            own.hear_misses()
+        except HotswitchError:
+            del own.vports[vport.number]
+            own.datapath.delete_port(model)
+            raise
+        return vport
+
+    def _delete(self, request: Request) -> Outcome:
+        own, vport = self._find(request)
+        if vport.number == LOCAL:
+            raise NetlinkError("the local port goes with its datapath", path=("port",))
+        device = None
+        if is_internal(vport):
+            device = self._room.outside.internal(vport.name)
+        elif vport.taken:
+            device = self._room.outside.device(vport.name)
+        return Outcome(self._remove(own, vport, device), own.number, event=True)
+
+    def _remove(self, own: OwnDatapath, vport: Vport, device: Device | None) -> Attributes:
+        """Delete a vport; what there was to say of it. device: what is to go or to be let go."""
+        attributes = self._describe(own, vport)
+        last = own.datapath.delete_port(ports.to_model(vport.number))
+        own.received += last.rx_packets
+        del own.vports[vport.number]
+        own.generation += 1
+        own.hear_misses()
+        if device is not None:
+            if is_internal(vport):
+                self._room.outside.delete_internal(device)
+            else:
+                self._room.outside.give_back(device)
+        self._room.keep(kept.VportGone(own.name, vport.number), own.record())
+        return attributes
+
+    def _get(self, request: Request) -> Outcome:
+        own, vport = self._find(request)
+        return Outcome(self._describe(own, vport), own.number)
+
+    def _set(self, request: Request) -> Outcome:
+        own, vport = self._find(request)
+        said = request.attributes
+        if said.get("type", vport.kind) != vport.kind:
+            raise NetlinkError("it stays as it is", path=("type",))
+        if "options" in said:
+            raise NetlinkError("this type has none", errno=errno.EOPNOTSUPP, path=("options",))
+        before = vport.pids
+        vport.pids = said.get("upcall_pid", before)
+        try:
+            own.hear_misses()
+        except HotswitchError:
+            vport.pids = before
+            raise
+        own.generation += 1
+        return self._about(own, vport, records=(own.vport_record(vport),))
+
+    def _all(self, request: Request) -> Table:
+        return _Vports(self._room.find(request.message.datapath), self._describe)
+
+    def _describe(
+        self,
+        own: OwnDatapath,
+        vport: Vport,
+        counted: Mapping[int, PortStatistics] | None = None,
+    ) -> Attributes:
+        try:
+            if counted is None:
+                counted = own.datapath.port_statistics()
+            link = self._room.outside.counters(vport.index)
+        except HotswitchError as error:
+            raise declared(error) from error
+        return describe_vport(own, vport, counted[ports.to_model(vport.number)], link)
+
+    def _about(
+        self, own: OwnDatapath, vport: Vport, records: tuple[kept.VportKept, ...]
+    ) -> Outcome:
+        return Outcome(self._describe(own, vport), own.number, event=True, records=records)
+
+    def _find(self, request: Request) -> tuple[OwnDatapath, Vport]:
+        said, number = request.attributes, request.message.datapath
+        if "ifindex" in said:
+            raise NetlinkError("not looked for by this", errno=errno.EOPNOTSUPP, path=("ifindex",))
+        if "name" in said:
+            found = self._room.vport(said["name"])
+            if found is None or number not in (0, found[0].number):
+                raise NetlinkError(
+                    f"there is no port {said['name']}", errno=errno.ENODEV, path=("name",)
+                )
+            return found
+        if "port" not in said:
+            raise NetlinkError("name or port is missing", missing=3)
+        if said["port"] > MAXIMUM_PORT:
+            raise NetlinkError("no port has this number", errno=errno.EFBIG, path=("port",))
+        own = self._room.find(number)
+        vport = own.vports.get(said["port"])
+        if vport is None:
+            raise NetlinkError(
+                f"there is no port {said['port']}", errno=errno.ENODEV, path=("port",)
+            )
+        return own, vport
+
+
+class _Vports:
+    """One datapath's vports, by number."""
+
+    def __init__(
+        self,
+        own: OwnDatapath,
+        describe: Callable[[OwnDatapath, Vport, Mapping[int, PortStatistics]], Attributes],
+    ) -> None:
+        self._own = own
+        self._describe = describe
+
+    @property
+    def generation(self) -> int:
+        return self._own.generation
+
+    def listed(self, place: int) -> Iterator[Listed]:
+        counted = self._own.datapath.port_statistics()
+        for number in sorted(self._own.vports):
+            if number >= place:
+                attributes = self._describe(self._own, self._own.vports[number], counted)
+                yield Listed(number, attributes, self._own.number)

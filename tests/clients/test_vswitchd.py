@@ -1,0 +1,111 @@
+"""Open vSwitch's own ovs-vswitchd, unmodified, with hotswitch for its `system` datapath."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients import shim
+from tests.support import process
+from tests.support.daemon import Daemon
+from tests.support.room import Room
+from tests.support.wait import until
+
+PROGRAMS = ("ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ovs-appctl")
+_LONG = 60.0
+"""Seconds. Each kind of flow that ovs-vswitchd tries at its start is compiled."""
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+
+
+class Vswitch:
+    """ovsdb-server and ovs-vswitchd in a room with two hosts, all their files in one folder."""
+
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.room = room
+        self.folder = folder
+        names = ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR")
+        self._environment = ["env", *(f"{name}={folder}" for name in names)]
+
+    def run(self, *words: str) -> str:
+        return self.room.run(*self._environment, "timeout", "60", *words).stdout
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return self.room.start(*self._environment, *words, **quiet)
+
+    @property
+    def control(self) -> str:
+        """The control socket of ovs-vswitchd."""
+        return next(map(str, self.folder.glob("ovs-vswitchd*.ctl")), "")
+
+    def reaches(self) -> bool:
+        words = ("ping", "-c", "1", "-W", "1", "10.0.0.2")
+        return self.room.run(*words, host="h1", check=False).returncode == 0
+
+
+@pytest.fixture
+def vswitch(tmp_path: Path) -> Iterator[Vswitch]:
+    built = shim.build(tmp_path, *PROGRAMS)
+    folder = tmp_path / "ovs"
+    folder.mkdir()
+    with Room() as room, contextlib.ExitStack() as held:
+        for number in (1, 2):
+            room.add_host(f"h{number}", f"p{number}", f"10.0.0.{number}/24")
+        daemon = held.enter_context(Daemon(room, tmp_path / "run"))
+        made = Vswitch(room, folder)
+        made.run("ovsdb-tool", "create", str(folder / "conf.db"), SCHEMA)
+        database = f"unix:{folder}/db.sock"
+        server = made.start("ovsdb-server", str(folder / "conf.db"), f"--remote=p{database}")
+        held.callback(process.stop, server)
+        until((folder / "db.sock").exists, "the database is served")
+        made.run("ovs-vsctl", "--no-wait", "init")
+        preload = shim.environment(built, daemon.run_dir)
+        held.callback(process.stop, made.start(*preload, "ovs-vswitchd", database))
+        yield made
+        assert "Traceback" not in daemon.log, daemon.log
+
+
+def test_a_bridge_on_hotswitch_s_datapath(vswitch: Vswitch) -> None:
+    ports = ("--", "add-port", "br0", "p1", "--", "add-port", "br0", "p2")
+    vswitch.run("ovs-vsctl", "--timeout=60", "add-br", "br0", *ports)
+    until(vswitch.reaches, "the hosts reach each other", _LONG)
+    assert vswitch.reaches()
+    assert vswitch.control
+    flows = vswitch.run("ovs-appctl", "-t", vswitch.control, "dpctl/dump-flows")
+    assert "eth_type(0x0800)" in flows and "actions:" in flows
+    shown = vswitch.run("ovs-appctl", "-t", vswitch.control, "dpctl/show", "-s")
+    for name in ("br0 (internal)", "p1", "p2", "ovs-system (internal)"):
+        assert f": {name}\n" in shown
+    vswitch.room.run("ip", "address", "add", "10.0.0.3/24", "dev", "br0")
+    vswitch.room.run("ip", "link", "set", "br0", "up")
+    vswitch.room.run("ping", "-c", "1", "-W", "5", "10.0.0.1")
+    vswitch.run("ovs-ofctl", "add-flow", "br0", "table=0,priority=100,icmp,actions=drop")
+    until(lambda: not vswitch.reaches(), "the rule drops", _LONG)
+    vswitch.run("ovs-ofctl", "del-flows", "br0", "icmp")
+    until(vswitch.reaches, "it drops no more", _LONG)
+    vswitch.run("ovs-vsctl", "--timeout=60", "del-br", "br0")
+    assert "br0" not in vswitch.room.run("ip", "-br", "link").stdout
+
+
+def test_tcp_through_it(vswitch: Vswitch) -> None:
+    ports = ("--", "add-port", "br0", "p1", "--", "add-port", "br0", "p2")
+    vswitch.run("ovs-vsctl", "--timeout=60", "add-br", "br0", *ports)
+    until(vswitch.reaches, "the hosts reach each other", _LONG)
+    serve = "import socket; s=socket.create_server(('', 5000)); c=s.accept()[0]; " + (
+        "n=0\nwhile d:=c.recv(65536): n+=len(d)\nc.send(str(n).encode())"
+    )
+    server = vswitch.room.start("python3", "-c", serve, host="h2")
+    try:
+        send = (
+            "import socket,time\nfor _ in range(100):\n try: s=socket.create_connection("
+            "('10.0.0.2', 5000), 5); break\n except OSError: time.sleep(.05)\n"
+            "[s.sendall(bytes(65536)) for _ in range(320)]\ns.shutdown(1)\n"
+            "print(s.recv(99).decode())"
+        )
+        assert int(vswitch.room.run("python3", "-c", send, host="h1").stdout) == 320 * 65536
+    finally:
+        process.stop(server)

@@ -1,0 +1,198 @@
+"""An outside for the server without devices: datapaths run in the reference engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hotswitch.base.clock import Clock, ManualClock
+from hotswitch.datapath.contract import Datapath
+from hotswitch.datapath.datapath import EntryDatapath
+from hotswitch.datapath.engines.reference import ReferenceEngine
+from hotswitch.headers.registry import Registry
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.link_counters import LinkCounters
+from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.codec import Codec
+from hotswitch.netlink.family import Family
+from hotswitch.netlink.flags import REQUEST
+from hotswitch.netlink.message import Acknowledgement, Message, Received, split
+from hotswitch.netlink.server.core import Server
+from hotswitch.netlink.server.outside import Device
+from hotswitch.netlink.server.records import Record, decode, encode
+from hotswitch.netlink.server.session import Session
+
+
+class ListMemory:
+    """Remembers as bytes, as on a disk."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def append(self, records: Sequence[Record]) -> None:
+        self.data += encode(records)
+
+    def known(self) -> list[Record]:
+        return list(decode(self.data))
+
+
+class FakeOutside:
+    """What outlives a server."""
+
+    def __init__(self, registry: Registry, clock: Clock) -> None:
+        self._registry = registry
+        self._clock = clock
+        self.engines: dict[str, ReferenceEngine] = {}
+        self.made: dict[str, EntryDatapath] = {}
+        self.devices: dict[str, Device] = {}
+        self.internals: dict[str, Device] = {}
+        self.busy: dict[int, str] = {}
+        self.sent: list[tuple[int, bytes]] = []
+        self._next = 10
+
+    def add_device(self, name: str, **more: bool) -> Device:
+        device = Device(self._next, name, self._next, incarnation=self._next + 1000, **more)
+        self._next += 1
+        self.devices[name] = device
+        return device
+
+    def datapaths(self) -> Mapping[str, Datapath]:
+        return self.made
+
+    def make_datapath(self, name: str) -> Datapath:
+        self.engines[name] = ReferenceEngine(self._registry, self._clock)
+        outside = self
+
+        class Made(EntryDatapath):
+            def destroy(self) -> None:
+                super().destroy()
+                del outside.made[name]
+
+        self.made[name] = Made(name, self._registry, self.engines[name])
+        return self.made[name]
+
+    def device(self, name: str) -> Device | None:
+        return self.devices.get(name)
+
+    def by_port(self, index: int) -> Device | None:
+        return next((each for each in self.devices.values() if each.port == index), None)
+
+    def internal(self, name: str) -> Device | None:
+        return self.internals.get(name)
+
+    def make_internal(self, name: str, index: int = 0) -> Device:
+        if name in self.devices:
+            raise KernelError(f"make {name}", 17)
+        device = self.add_device(name)
+        self.internals[name] = self.devices[name] = replace(device, port=device.index + 5000)
+        return self.internals[name]
+
+    def delete_internal(self, device: Device) -> None:
+        del self.internals[device.name], self.devices[device.name]
+
+    def take(self, device: Device) -> None:
+        self.devices[device.name] = replace(self.devices[device.name], promiscuous=True)
+
+    def give_back(self, device: Device) -> None:
+        if device.name in self.devices:
+            self.devices[device.name] = replace(self.devices[device.name], promiscuous=False)
+
+    def taken(self, index: int) -> str:
+        return self.busy.get(index, "")
+
+    def counters(self, index: int) -> LinkCounters:
+        return LinkCounters()
+
+    def send(self, index: int, frame: bytes) -> None:
+        self.sent.append((index, frame))
+
+
+class World:
+    """A server, its outside, its memory; the server can be started again."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.clock = ManualClock(1_000_000)
+        self.outside = FakeOutside(registry, self.clock)
+        self.memory = ListMemory()
+        self.codec = Codec()
+        self.restart()
+
+    def restart(self) -> None:
+        """As after a kill: only what is outside, and the memory, stays."""
+        self.clock.advance(1)
+        known = self.memory.known()
+        self.server = Server(self.registry, self.clock, self.outside, self.memory, known)
+
+    def client(self, port: int = 0) -> Client:
+        return Client(self, self.server.connect(port))
+
+
+class Client:
+    """A client without a socket."""
+
+    def __init__(self, world: World, session: Session) -> None:
+        self.world = world
+        self.session = session
+        self._sequence = 0
+
+    def send(self, data: bytes) -> list[Received]:
+        """A datagram; all that is answered, listings to their end."""
+        server, session = self.world.server, self.session
+        requests = server.split(session, data)
+        while requests:
+            count, waiting = server.receive_some(session, requests)
+            assert waiting is None
+            requests = requests[count:]
+            while session.dump:
+                server.more(session)
+        return self.received()
+
+    def received(self) -> list[Received]:
+        """All that waits."""
+        found: list[Received] = []
+        while (data := self.session.take()) is not None:
+            found += map(self.world.codec.decode, split(data))
+        return found
+
+    def request(
+        self,
+        family: Family,
+        command: str,
+        attributes: Attributes = NONE,
+        *,
+        datapath: int = 0,
+        flags: int = 0,
+    ) -> list[Received]:
+        self._sequence += 1
+        message = Message(family, command, attributes, datapath, REQUEST | flags, self._sequence)
+        return self.send(self.world.codec.encode(message))
+
+    def ask(
+        self,
+        family: Family,
+        command: str,
+        attributes: Attributes = NONE,
+        *,
+        datapath: int = 0,
+        flags: int = 8,
+    ) -> Message:
+        """A request with one answer, which is not a refusal."""
+        (answer,) = self.request(family, command, attributes, datapath=datapath, flags=flags)
+        assert isinstance(answer, Message), answer
+        return answer
+
+    def refused(
+        self,
+        family: Family,
+        command: str,
+        attributes: Attributes = NONE,
+        *,
+        datapath: int = 0,
+        flags: int = 8,
+    ) -> int:
+        """The errno with which a request is refused."""
+        (answer,) = self.request(family, command, attributes, datapath=datapath, flags=flags)
+        assert isinstance(answer, Acknowledgement)
+        assert answer.error
+        return answer.error
