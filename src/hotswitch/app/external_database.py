@@ -29,6 +29,9 @@ LOCK = "ovs_vswitchd"
 _PATIENCE = 10.0
 """Seconds that the server has to answer a transaction."""
 
+_MOMENT = 1.0
+"""Seconds that a connection has to become good: what is not there yet is not missing."""
+
 _NO_ANSWER = "no answer yet"
 _SCHEMA = "schema"
 """The id of the request for it."""
@@ -60,6 +63,7 @@ class ExternalDatabase:
         self._seen = 0
         self._said: set[str] = set()
         self._left_out: set[str] = set()
+        self._saying: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Look for it from now on."""
@@ -67,6 +71,8 @@ class ExternalDatabase:
 
     def close(self) -> None:
         """Hang up."""
+        if self._saying is not None:
+            self._saying.cancel()
         self._caller.close()
         for each in self._waiting:
             each.cancel()
@@ -256,13 +262,14 @@ class ExternalDatabase:
             self._changed()
         elif current and news:
             self._changed()
-        if not current:
-            self._say_why()
+        if not current and self._saying is None:
+            self._saying = asyncio.get_running_loop().call_later(_MOMENT, self._say_why)
 
     def _say_why(self) -> None:
-        """Log why it is not followed, once."""
+        """Log why it is not followed, once, unless it is by now."""
+        self._saying = None
         problem = self.problem
-        if problem != _NO_ANSWER and problem not in self._said:
+        if problem and problem != _NO_ANSWER and problem not in self._said:
             self._said.add(problem)
             _log.warning("the database %s is not there: %s; trying on", self.name, problem)
 
