@@ -127,6 +127,7 @@ def test_what_a_file_wants_but_is_not_there_is_waited_for(room: Room, tmp_path: 
         (["--log-level", "loud"], 2, "loud"),
         (["more"], 2, "more"),
         (["--colour"], 2, "--colour"),
+        (["--ssl-protocols", "SSLv3"], 2, "--ssl-protocols"),
     ],
 )
 def test_wrong_options_are_refused_in_one_line(

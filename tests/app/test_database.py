@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -105,6 +106,34 @@ def test_a_setting_that_a_device_refuses_ends_nothing(ovs: Configured) -> None:
     ovs.vsctl("set Interface v0 mtu_request=9000")
     assert (ovs.get("v0", "mtu"), ovs.get("v0", "ofport")) == ("9000", "1")
     assert "not_acted_on" not in ovs.get("v0", "status")
+
+
+def test_a_manager_that_is_not_served_says_why(ovs: Configured) -> None:
+    done = ovs.try_vsctl("set-manager foo:1 pssl:7662:127.0.0.1 ptcp:7663:127.0.0.1")
+    assert done.returncode == 0 and "possibly erroneous" in done.stderr
+    said = "--columns=target,status list Manager"
+    until(lambda: ovs.vsctl(said).count("last_error") == 2, "both say it", 10)
+    status = ovs.vsctl(said)
+    assert "TLS needs a private key and a certificate" in status and "LISTENING" in status
+    for _ in range(3):
+        ovs.vsctl("add-br br0 -- del-br br0 -- set Manager ptcp:7663:127.0.0.1 max_backoff=2000")
+        ovs.vsctl("clear Manager ptcp:7663:127.0.0.1 max_backoff")
+    assert ovs.log.count("TLS needs a private key") == 1
+    ovs.vsctl("del-manager")
+    ovs.vsctl("set-ssl /nowhere/key /nowhere/cert /nowhere/ca -- set-manager pssl:7662:127.0.0.1")
+    until(lambda: "/nowhere/" in ovs.vsctl(said), "it says which file", 10)
+
+
+def test_a_file_of_a_cluster_is_refused_with_what_to_do(room: Room, tmp_path: Path) -> None:
+    body = b'{"cluster_id":"x"}\n'
+    digest = hashlib.sha1(body).hexdigest()
+    path = tmp_path / "conf.db"
+    path.write_bytes(f"OVSDB CLUSTER {len(body)} {digest}\n".encode() + body)
+    daemon = Configured(room, tmp_path)
+    line = daemon.command()
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "let ovsdb-server serve it, and give --db unix:PATH" in done.stderr
 
 
 def test_both_command_lines_work_on_the_same(ovs: Configured) -> None:

@@ -154,6 +154,10 @@ def command(
         tls = Tls(private_key, certificate, authority, bootstraps, ssl_protocols, ssl_ciphers)
     elif private_key or certificate or authority:
         raise click.UsageError("TLS needs both --private-key and --certificate")
+    elif ssl_protocols or ssl_ciphers:
+        raise click.UsageError(
+            "--ssl-protocols and --ssl-ciphers go with --private-key and --certificate"
+        )
     life = Life(run_dir, netns, ENGINES[engine], database, tls=tls, group=group, tree=tree)
     if cleanup:
         life.clean_up()

@@ -35,6 +35,10 @@ class LogError(HotswitchError):
     """The database file can't be read, written or locked, or is damaged."""
 
 
+class KindError(LogError):
+    """A record is of another kind than a standalone database's, as those of clusters are."""
+
+
 class DamageError(LogError):
     """A record is not what was written.
 
@@ -82,7 +86,7 @@ def _read(data: Buffer, offset: int) -> Record:
         raise LogError("has no valid header")
     magic, length, digest = header.groups()
     if magic != _MAGIC:
-        raise LogError(f"is of the kind {magic.decode(errors='replace')!r}, not 'JSON'")
+        raise KindError(f"is of the kind {magic.decode(errors='replace')!r}, not 'JSON'")
     end = header.end() + int(length)
     if end > len(data):
         raise LogError(f"ends {end - len(data)} bytes behind the file's end")

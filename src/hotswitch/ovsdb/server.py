@@ -66,6 +66,7 @@ class Server:
         self._tls_files: tuple[object, ...] = ()
         self._group = group
         self._endpoints: dict[str, tuple[Options, Endpoint]] = {}
+        self._refused: dict[str, str] = {}
         self._watched: set[tuple[str, str]] = set()
         self._reconciling = asyncio.Lock()
         self._settling: asyncio.Task[None] | None = None
@@ -187,9 +188,17 @@ class Server:
                 except RemoteError as error:
                     if strict and name in self.remotes:
                         raise
-                    _log.error("%s", error)
+                    self._refuse(name, str(error))
                 else:
+                    self._refused.pop(name, None)
                     self._endpoints[name] = options, endpoint
+            self._refused = {name: why for name, why in self._refused.items() if name in wanted}
+
+    def _refuse(self, name: str, why: str) -> None:
+        """Say why a remote is not served: once in the log, and in its row."""
+        if self._refused.get(name) != why:
+            _log.error("%s", why)
+        self._refused[name] = why
 
     def _wanted(self, strict: bool) -> dict[str, Options]:
         self._watched = watched_tables(self.databases, [*self.remotes, *names_of(self._tls)])
@@ -249,8 +258,9 @@ class Server:
                     await endpoint.secure(now)
                 else:
                     self._endpoints[name] = _OUTDATED, endpoint
+                self._refused.pop(name, None)
             except RemoteError as error:
-                _log.error("%s: goes on as before: %s", name, error)
+                self._refuse(name, f"{name}: goes on as before: {error}")
 
     def _look_at_tls_files(self) -> None:
         """Read them again when they have changed."""
@@ -323,10 +333,11 @@ class Server:
 
     def _status(self, name: str) -> tuple[bool, Mapping[str, str]] | None:
         found = self._endpoints.get(name)
+        wrong = {"last_error": self._refused[name]} if name in self._refused else {}
         if found is None:
-            return None
+            return (False, wrong) if wrong else None
         endpoint = found[1]
-        status = endpoint.status()
+        status = {**endpoint.status(), **wrong}
         if isinstance(endpoint, Connector):
             for each in endpoint.connections:
                 status.update({k: " ".join(v) for k, v in each.session.locks().items() if v})

@@ -18,7 +18,7 @@ from hotswitch.base.collections_paused import collections_paused
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.database import Database, Outcome
 from hotswitch.ovsdb.errors import OvsdbError
-from hotswitch.ovsdb.log import DamageError, LogError, encode_record
+from hotswitch.ovsdb.log import DamageError, KindError, LogError, encode_record
 from hotswitch.ovsdb.log_file import LogFile, Replacement, Sync
 from hotswitch.ovsdb.schema import DatabaseSchema
 from hotswitch.ovsdb.values import Json
@@ -273,10 +273,10 @@ def _load(log: LogFile, path: Path) -> Database:
                 database.replay(record.value)
     except DamageError as error:
         if not error.last or database is None:
-            raise LogError(
-                f"{path}: {error.message}",
-                remedy="see what is in it with ovsdb-tool show-log, or restore a backup",
-            ) from error
+            remedy = "see what is in it with ovsdb-tool show-log, or restore a backup"
+            if isinstance(error.__cause__, KindError):
+                remedy = "a cluster's file: let ovsdb-server serve it, and give --db unix:PATH"
+            raise LogError(f"{path}: {error.message}", remedy=remedy) from error
     except OvsdbError as error:
         what = "schema" if database is None else f"transaction before offset {log.size}"
         raise LogError(f"{path}: the {what} is not valid: {error}") from error
