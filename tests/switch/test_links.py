@@ -17,6 +17,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.ports.lifecycle import EPHEMERAL
+from hotswitch.ports.members import Member
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.kernel_links import KernelLinks
@@ -257,6 +258,25 @@ def test_a_port_follows_a_rename_and_the_old_name_stays(world: World, switch: Sw
     assert get_link("tap0") is None  # taken away by a person, and not given again
     assert switch.set_desired(Desired()) == []
     assert link("web").alternative_names == ()
+
+
+def test_the_old_name_is_free_when_renames_are_not_to_be_followed(
+    world: World, switch: Switch
+) -> None:
+    made = link_actions.create_veth("tap0", "guest0")
+    switch.set_desired(desired(bridge("br0", "tap0")))
+    link_actions.set_up(made.index, up=False)
+    link_actions.rename(made.index, "web")
+    assert switch.links_changed() == []
+    assert link("tap0").name == "web"
+    strict = DesiredPort("tap0", links=(Member("tap0", follow_rename=False),))
+    assert switch.set_desired(desired(bridge("br0", strict))) == []
+    assert get_link("tap0") is None and link("web").alternative_names == ()
+    assert switch.status()["br0"].ports["tap0"].state is PortState.WAITING
+    assert not link("web").promiscuous
+    other = link_actions.create_veth("tap0", "guest1")
+    assert switch.links_changed() == []
+    assert world.datapaths["br0"].ports()[1].ifindex == other.index
 
 
 def test_an_index_that_is_used_again_is_another_device(world: World, switch: Switch) -> None:

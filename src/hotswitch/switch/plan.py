@@ -219,10 +219,16 @@ def _take_names(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
         for name in former_names(owner, link) if link.alternative_names else ():
             bridge, port = layout.takers.get(index, ("", ""))
             members = layout.bridges[bridge].bound[port].members if bridge else {}
-            if members.get(name) != link or link.name == name:
+            follows = bridge and name in _following(layout.wanted[port])
+            if members.get(name) != link or link.name == name or not follows:
                 given = (name, former_mark(owner, name))
                 there = tuple(each for each in given if each in link.alternative_names)
                 yield TakeNames(bridge, port or name, index, there)
+
+
+def _following(port: DesiredPort) -> set[str]:
+    """The names of those links of a port that are kept when they are renamed."""
+    return {member.name for member in port.members if member.follow_rename}
 
 
 def _take_marks(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
@@ -248,7 +254,9 @@ def _keep_names(focus: _Focus, links: LinkTable, owner: str) -> Iterator[Step]:
         bound = focus.bridge.bound[port.name].members
         for member in port.members if bound else ():
             link = bound.get(member.name)
-            if link is None or link.name == member.name or not member.has_usual_name:
+            if link is None or link.name == member.name:
+                continue
+            if not (member.has_usual_name and member.follow_rename):
                 continue
             mark = former_mark(owner, member.name)
             if member.name not in links.by_name and mark not in link.alternative_names:

@@ -36,6 +36,7 @@ from hotswitch.switch.steps import (
     CreateTap,
     SetLinkUp,
     SetMtu,
+    TakeNames,
 )
 from hotswitch.switch.template import with_examples
 from hotswitch.switch.vlans import port_vlans
@@ -49,7 +50,7 @@ def _tell_nobody(bridge: str, rows: Sequence[Address], ports: Mapping[int, str])
 
 
 _ROUNDS = 4
-_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetLinkUp, SetMtu)
+_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetLinkUp, SetMtu, TakeNames)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
 _SOME = 32
