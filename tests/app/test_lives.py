@@ -123,6 +123,7 @@ def test_a_new_daemon_knows_the_device_by_its_life(lab: Daemon) -> None:
     link(lab, "set", "tap0", "name", "web")
     lab.room.run("ip", "netns", "del", "ben")
     until(lambda: "tap1" not in lab.room.run("ip", "link", host="switch").stdout, "tap1 is gone")
+    add_host(lab.room, "bill", "tap1", BEN)  # another one's, by the same name
     lab.start()
     until(lambda: port_names(lab) == {"tap0"}, "the port has gone with its device")
     shown = lab.ask("port show tap0")
@@ -144,4 +145,6 @@ def test_bad_lives_are_refused(lab: Daemon) -> None:
     assert "a link twice" in lab.refuse("port add vif1 bridge br0 vif tap0,tap0")
     lab.do("port add tap0 bridge br0")
     assert "hexadecimal" in lab.refuse("port del tap0 --incarnation x")
+    nothing = lab.hotswitch("port", "del", "tap0", "--incarnation", "")
+    assert nothing.returncode == 1 and "hexadecimal" in nothing.stderr
     assert port_names(lab) == {"tap0"}

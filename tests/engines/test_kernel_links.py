@@ -273,7 +273,8 @@ def test_a_later_life_keeps_the_links_that_live_on() -> None:
             link_actions.delete(lives[0].ifindex)
             link_actions.delete(lives[2].ifindex)
             datapath = _life(name)
-            assert datapath.ports()[2] == Port(2, "vif", standby=(lives[1],))
+            had = lives[0].incarnation
+            assert datapath.ports()[2] == Port(2, "vif", incarnation=had, standby=(lives[1],))
             capture = Capture({wire: made[wire] for wire in (1, 3)})
             made[3].far.send(FRAME)
             assert capture.wait(lambda: bool(capture.frames[1]), 5)

@@ -128,7 +128,8 @@ class World:
         for number, port in before.items():
             left = [link for link in port.links if self._is_alive(link)]
             active = LinkLife(port.ifindex, port.incarnation)
-            expected = _with_links(port, left if active in left else [LinkLife(0), *left])
+            gone = LinkLife(0, active.incarnation)
+            expected = _with_links(port, left if active in left else [gone, *left])
             assert self.datapath.ports()[number] == expected
 
     def _give(self, step: Give) -> None:

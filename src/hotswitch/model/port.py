@@ -36,7 +36,8 @@ class Port:
     """A port: its number (1–0xfeff), its name, and the link behind it.
 
     ifindex: the kernel's index of the link that frames leave by; 0 while the link is missing.
-    incarnation: that life of the link (`ports`), 64 bits; 0: not known.
+    incarnation: that life of the link (`ports`), 64 bits; 0: not known. Of a port that was taken
+        over, and whose link is missing, the life that it had.
     standby: more links of the same VIF: what comes in there came in at this port.
     """
 

@@ -142,4 +142,4 @@ def _was_bound(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> b
     if wanted.namespace and link and not any(lives(each, link) for each in lives_of(port)):
         link = None
     is_such = link is None or is_own(owner, layout.links, link) == bool(wanted.namespace)
-    return port.ifindex > 0 and is_such
+    return (port.ifindex > 0 or port.incarnation > 0) and is_such

@@ -130,9 +130,9 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
 
 @command.command("del")
 @click.argument("port", shell_complete=names.ports)
-@click.option("--incarnation", metavar="ID", default="", help="Only if its device still is that.")
+@click.option("--incarnation", metavar="ID", help="Only if its device still is that.")
 @shared_options
-def delete(port: str, incarnation: str) -> None:
+def delete(port: str, incarnation: str | None) -> None:
     """Take PORT from its bridge.
 
     Its device stays, unless it was made for it. A script that cleans up late gives
@@ -144,7 +144,8 @@ def delete(port: str, incarnation: str) -> None:
       hotswitch port del tap0
       hotswitch port del tap0 --incarnation 00000000000a4c21
     """
-    done(call("port/del", name=port, incarnation=incarnation))
+    only_if = {} if incarnation is None else {"incarnation": incarnation}
+    done(call("port/del", name=port, **only_if))
 
 
 @command.command("set")

@@ -68,10 +68,10 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A port. incarnation: the life of the device that it must have, 16 digits; empty: any."""
+    """A port. incarnation: the life of the device that it must have, 16 digits; not given: any."""
 
     name: str
-    incarnation: str = ""
+    incarnation: str | UnsetType = UNSET
 
 
 class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,7 +128,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                 )
 
         def without_the_port(bridge: DesiredBridge) -> DesiredBridge:
-            if asked.incarnation:
+            if asked.incarnation is not UNSET:
                 require_device(service, bridge, port.name, asked.incarnation)
             return without_port(bridge, port.name)
 

@@ -15,7 +15,7 @@ from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_datapath
 from hotswitch.netlink.server.listing import Listed
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
-from hotswitch.netlink.server.room import OwnDatapath, Room, Vport, is_internal
+from hotswitch.netlink.server.room import OwnDatapath, Room, Vport, check_name, is_internal
 
 FEATURES = UNALIGNED | VPORT_PIDS | PER_CPU
 """OVS_DP_F_* that can be asked for. (OVS_DP_F_TC_RECIRC_SHARING is about other tc filters.)"""
@@ -46,6 +46,7 @@ class DatapathFamily:
     def _new(self, request: Request) -> Outcome:
         room, said = self._room, request.attributes
         name = said["name"]
+        check_name(name)
         features = _features(said)
         if room.by_name(name) or room.vport(name) or room.outside.device(name):
             raise NetlinkError(

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath, DeleteEntry, PutEntry
 from hotswitch.headers.registry import Registry
+from hotswitch.kernel import links
+from hotswitch.kernel.error import KernelError
 from hotswitch.model.action import CopyToUser
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.match import ANY
@@ -169,9 +171,9 @@ class Room:
 
     def _end(self, datapath: Datapath) -> None:
         """End a datapath of which nothing is known, with the devices that were made for it."""
-        links = [link.ifindex for port in datapath.ports().values() for link in port.links]
+        indexes = [link.ifindex for port in datapath.ports().values() for link in port.links]
         datapath.destroy()
-        for index in links:
+        for index in indexes:
             device = self.outside.by_port(index)
             if device is not None and device.port != device.index:
                 self.outside.delete_internal(device)
@@ -299,6 +301,15 @@ class Book:
         for each in gone if not cookie else [(datapath, cookie)]:
             for identity in self._conditional.pop(each, ()):
                 self.answers[identity] = kept.unconditional(self.answers[identity])
+
+
+def check_name(name: str) -> None:
+    """Raise NetlinkError for what no device is called."""
+    try:
+        links.check_name(name)
+        name.encode()
+    except (KernelError, UnicodeEncodeError):
+        raise NetlinkError("no device can have this name", path=("name",)) from None
 
 
 def is_internal(vport: Vport) -> bool:

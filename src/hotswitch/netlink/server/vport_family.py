@@ -17,7 +17,14 @@ from hotswitch.netlink.server.describe import describe_vport
 from hotswitch.netlink.server.listing import Listed, Table
 from hotswitch.netlink.server.outside import Device
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
-from hotswitch.netlink.server.room import OwnDatapath, Room, Vport, declared, is_internal
+from hotswitch.netlink.server.room import (
+    OwnDatapath,
+    Room,
+    Vport,
+    check_name,
+    declared,
+    is_internal,
+)
 
 Announce = Callable[[str, Attributes, int], None]
 """Tell of something that nobody asked for: the command, what there is to say, the datapath."""
@@ -54,6 +61,7 @@ class VportFamily:
         own = self._room.find(request.message.datapath)
         number = self._number(own, said.get("port"))
         kind, name = said["type"], said["name"]
+        check_name(name)
         if kind not in (NETDEV, INTERNAL):
             what = TYPES.get(kind, str(kind))
             raise NetlinkError(

@@ -224,11 +224,11 @@ def _spots(port: Port) -> Set[Spot]:
 
 
 def _with_links(port: Port, there: Set[int]) -> Port:
-    """The port with those of its links that are there."""
+    """The port with those of its links that are there, and the life of one that has gone."""
     standby = tuple(link for link in port.standby if link.ifindex in there)
     if port.ifindex in there:
         return replace(port, standby=standby)
-    return replace(port, ifindex=0, incarnation=0, standby=standby)
+    return replace(port, ifindex=0, standby=standby)
 
 
 def _hint_at(ifindex: int) -> slice:

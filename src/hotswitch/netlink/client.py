@@ -1,0 +1,266 @@
+"""A client of the Netlink server, for asyncio programs.
+
+    async with Client(Path("/run/hotswitch/netlink.sock")) as client:
+        made = await client.change(DATAPATH, "new", Attributes(name="dp1", upcall_pid=0))
+
+A change is carried out exactly once, also if the connection breaks or the daemon is restarted
+before the answer has come: it has an identity, and is sent again until it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.codec import Codec
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.controller import CONTROLLER
+from hotswitch.netlink.families.socket import SOCKET
+from hotswitch.netlink.family import Family
+from hotswitch.netlink.flags import ACK, CREATE, DUMP_INTERRUPTED, ECHO, EXCLUSIVE, REQUEST
+from hotswitch.netlink.message import Acknowledgement, Done, Header, Message, split
+
+_LARGEST = 1 << 18
+_IDENTITY = 16
+_PAUSES = (0.01, 0.05, 0.2, 0.5)
+"""Seconds between attempts to connect, the last one again and again."""
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """A request that waits: its answers until now, and the last of them."""
+
+    ended: asyncio.Future[Acknowledgement | Done]
+    answers: list[Message] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A listing. interrupted: something changed while it was made, so something may be missing
+    that has not been there all the time."""
+
+    messages: tuple[Message, ...]
+    interrupted: bool
+
+
+class Client:
+    """Use it as an asynchronous context manager. Any number of requests may wait at a time.
+
+    patience: seconds until a change gives up that can't reach the server.
+    """
+
+    def __init__(self, path: Path, *, patience: float = 60.0) -> None:
+        self._path = path
+        self._patience = patience
+        self._codec = Codec()
+        self._socket: socket.socket | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
+        self._sending = asyncio.Lock()
+        self._sequence = 0
+        self._port = 0
+        self._waiting: dict[int, _Exchange] = {}
+        self._groups: set[str] = set()
+        self._events: asyncio.Queue[Message | NetlinkError] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        """Raises OSError if nobody listens."""
+        await self._connected()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        self._lose()
+
+    async def ask(
+        self, family: Family, command: str, attributes: Attributes = NONE, *, datapath: int = 0
+    ) -> Message:
+        """A question with one answer. Raises NetlinkError if it is refused, OSError."""
+        answers = await self._request(family, command, attributes, datapath, ACK)
+        return answers[0]
+
+    async def change(
+        self,
+        family: Family,
+        command: str,
+        attributes: Attributes = NONE,
+        *,
+        datapath: int = 0,
+        flags: int = CREATE | EXCLUSIVE,
+    ) -> Message | None:
+        """Change something, exactly once; what the server says of it, if anything.
+
+        flags: for NEW, what else nlmsghdr says. Raises NetlinkError if it is refused, and
+        ConnectionError if the server could not be reached for `patience`.
+        """
+        attributes += Attributes(transaction=os.urandom(_IDENTITY))
+        asked = ACK | ECHO | (flags if command == "new" else 0)
+        try:
+            async with asyncio.timeout(self._patience):
+                answers = await self._until_answered(family, command, attributes, datapath, asked)
+        except TimeoutError:
+            raise ConnectionError(f"{self._path}: the server does not answer") from None
+        return answers[0] if answers else None
+
+    async def dump(
+        self,
+        family: Family,
+        attributes: Attributes = NONE,
+        *,
+        datapath: int = 0,
+        limit: int = 64 << 10,
+    ) -> Listed:
+        """All of something, in parts of at most `limit` bytes. Raises NetlinkError, OSError."""
+        found: list[Message] = []
+        interrupted = False
+        cursor: bytes | None = b""
+        while cursor is not None:
+            part = attributes + Attributes(cursor=cursor, limit=limit)
+            answers = await self._request(family, "get", part, datapath, 0)
+            interrupted |= any(each.flags & DUMP_INTERRUPTED for each in answers)
+            cursor = answers[-1].attributes.get("cursor") if answers else None
+            found += answers
+        return Listed(tuple(found), interrupted)
+
+    async def subscribe(self, *groups: str) -> None:
+        """Hear the multicast groups of these families from now on ("ovs_vport").
+
+        Raises NetlinkError if there is none, OSError.
+        """
+        for name in groups:
+            await self._join(name)
+            self._groups.add(name)
+
+    async def event(self) -> Message:
+        """The next thing that was told to a group.
+
+        Raises NetlinkError with ENOBUFS if some were lost, also because the connection broke:
+        then list anew; what comes after that is whole again.
+        """
+        event = await self._events.get()
+        if isinstance(event, NetlinkError):
+            raise event
+        return event
+
+    # The exchange
+
+    async def _until_answered(
+        self, family: Family, command: str, attributes: Attributes, datapath: int, flags: int
+    ) -> list[Message]:
+        for attempt in itertools.count():
+            with contextlib.suppress(OSError):
+                return await self._request(family, command, attributes, datapath, flags)
+            await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+        raise AssertionError
+
+    async def _request(
+        self, family: Family, command: str, attributes: Attributes, datapath: int, flags: int
+    ) -> list[Message]:
+        await self._connected()
+        self._sequence = self._sequence % 0xFFFFFFFF + 1
+        sequence = self._sequence
+        data = self._codec.encode(
+            Message(family, command, attributes, datapath, REQUEST | flags, sequence)
+        )
+        exchange = _Exchange(asyncio.get_running_loop().create_future())
+        self._waiting[sequence] = exchange
+        try:
+            async with self._sending:
+                if self._socket is None:
+                    raise ConnectionResetError(errno.ECONNRESET, "the connection is over")
+                await asyncio.get_running_loop().sock_sendall(self._socket, data)
+            last = await exchange.ended
+        finally:
+            self._waiting.pop(sequence, None)
+        if last.error:
+            said = last.attributes.get("message", os.strerror(last.error))
+            raise NetlinkError(said, errno=last.error, offset=last.attributes.get("offset"))
+        return exchange.answers
+
+    async def _connected(self) -> None:
+        async with self._connecting:
+            if self._socket is not None:
+                return
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+            try:
+                await asyncio.get_running_loop().sock_connect(made, str(self._path))
+            except OSError:
+                made.close()
+                raise
+            loop = asyncio.get_running_loop()
+            hello = Message(SOCKET, "bind", flags=REQUEST, sequence=1)
+            options = Message(SOCKET, "option", Attributes(extended=True), flags=REQUEST)
+            try:
+                await loop.sock_sendall(made, self._codec.encode(options))
+                await loop.sock_sendall(made, self._codec.encode(hello))
+                data = await loop.sock_recv(made, _LARGEST)
+            except OSError:
+                made.close()
+                raise
+            if not data:
+                made.close()
+                raise ConnectionResetError(errno.ECONNRESET, "hung up at once")
+            self._port = Header.unpack(data).port
+            self._socket = made
+            self._reader = loop.create_task(self._read(made))
+        for name in self._groups:
+            await self._join(name)
+
+    async def _join(self, name: str) -> None:
+        about = await self.ask(CONTROLLER, "getfamily", Attributes(family_name=name))
+        for _, group in about.attributes.get("groups", NONE):
+            await self._request(SOCKET, "join", Attributes(group=group["id"]), 0, ACK)
+
+    async def _read(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while data := await loop.sock_recv(connection, _LARGEST):
+                for each in split(data):
+                    self._take(each)
+        except (OSError, NetlinkError):
+            pass  # it is over, or not what it should be: then it is over too
+        finally:
+            if self._socket is connection:
+                self._lose()
+
+    def _take(self, data: bytes) -> None:
+        message = self._codec.decode(data)
+        exchange = self._waiting.get(message.sequence)
+        if exchange is not None and exchange.ended.done():
+            exchange = None
+        if isinstance(message, Message):
+            # An event has the sequence number of who asked, so its port tells whether that is us.
+            if exchange is None or message.port != self._port:
+                self._events.put_nowait(message)
+            else:
+                exchange.answers.append(message)
+        elif not message.sequence:
+            self._events.put_nowait(NetlinkError("events were lost", errno=errno.ENOBUFS))
+        elif isinstance(message, Acknowledgement | Done) and exchange is not None:
+            exchange.ended.set_result(message)
+
+    def _lose(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        for exchange in self._waiting.values():
+            if not exchange.ended.done():
+                exchange.ended.set_exception(ConnectionResetError(errno.ECONNRESET, "hung up"))
+        if self._groups:
+            self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))

@@ -1,0 +1,89 @@
+"""`hotswitch.netlink.client.Client` with a real daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.client import Client
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.datapath import DATAPATH
+from hotswitch.netlink.families.flow import FLOW
+from hotswitch.netlink.families.vport import VPORT
+from tests.netlink.asked import flow, new_datapath, new_vport
+from tests.support import process
+from tests.support.daemon import Daemon
+from tests.support.room import Room
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    with Room() as room:
+        room.add_host("h1", "p1", "10.0.0.1/24")
+        with Daemon(room, tmp_path / "run") as running:
+            yield running
+        assert "Traceback" not in running.log, running.log
+
+
+def test_a_program_s_whole_way(daemon: Daemon) -> None:
+    asyncio.run(_whole_way(daemon.run_dir / "netlink.sock"))
+
+
+async def _whole_way(path: Path) -> None:
+    async with Client(path) as client, Client(path) as other:
+        await other.subscribe("ovs_vport", "ovs_flow")
+        made = await client.change(DATAPATH, "new", new_datapath())
+        assert made is not None
+        number = made.datapath
+        await client.change(VPORT, "new", new_vport("p1"), datapath=number)
+        event = await other.event()
+        assert (event.command, event.attributes["name"]) == ("new", "p1")
+        flows = [flow(1, dst, 0) for dst in range(1, 101)]
+        await asyncio.gather(*(client.change(FLOW, "new", each, datapath=number) for each in flows))
+        listed = await client.dump(FLOW, datapath=number, limit=2000)
+        assert len(listed.messages) == 100 and not listed.interrupted
+        with pytest.raises(NetlinkError) as refused:
+            await client.change(FLOW, "new", flows[0], datapath=number)
+        assert refused.value.errno == errno.EEXIST
+        with pytest.raises(NetlinkError, match=r"actions\.recirc"):
+            wrong = Attributes(key=flow(1, 999, 0)["key"], actions=Attributes(recirc=1))
+            await client.change(FLOW, "new", wrong, datapath=number)
+        gone = await client.change(FLOW, "del", Attributes(key=flows[0]["key"]), datapath=number)
+        assert gone is not None and gone.command == "del"
+
+
+def test_changes_go_on_over_a_kill(daemon: Daemon) -> None:
+    asyncio.run(_over_a_kill(daemon))
+
+
+async def _over_a_kill(daemon: Daemon) -> None:
+    """None fails, none is done twice: a second time would be refused with EEXIST or ENOENT."""
+    async with Client(daemon.run_dir / "netlink.sock") as client:
+        made = await client.change(DATAPATH, "new", new_datapath())
+        assert made is not None
+        done: list[int] = []
+
+        async def change() -> None:
+            for dst in range(1, 401):
+                await client.change(FLOW, "new", flow(1, dst, 0), datapath=made.datapath)
+                if dst % 2:
+                    named = Attributes(key=flow(1, dst, 0)["key"])
+                    await client.change(FLOW, "del", named, datapath=made.datapath)
+                done.append(dst)
+
+        changing = asyncio.create_task(change())
+        for count in (50, 200):
+            while len(done) < count:
+                await asyncio.sleep(0.001)
+            assert daemon.process
+            process.stop(daemon.process)
+            await asyncio.to_thread(daemon.start)
+        await changing
+        listed = await client.dump(FLOW, datapath=made.datapath)
+        found = [each.attributes["key"]["ethernet"].dst for each in listed.messages]
+        assert found == list(range(2, 401, 2))
