@@ -16,12 +16,12 @@ from tests.support.wait import until
 
 
 class _Limited(Daemon):
-    """A daemon that may have 20 descriptors."""
+    """A daemon that may have 48 descriptors."""
 
     def command(self, *options: str) -> list[str]:
         line = super().command(*options)
         first = len(self.room.command())
-        return [*line[:first], "sh", "-c", 'ulimit -n 20; exec "$@"', "sh", *line[first:]]
+        return [*line[:first], "sh", "-c", 'ulimit -n 48; exec "$@"', "sh", *line[first:]]
 
 
 def test_clients_that_there_are_no_descriptors_for_wait_and_it_is_said_once(
@@ -30,7 +30,7 @@ def test_clients_that_there_are_no_descriptors_for_wait_and_it_is_said_once(
     with _Limited(room, tmp_path / "run", kind=REFERENCE) as daemon:
         with ExitStack() as clients:
             for name in ("db.sock", "ctl.sock"):
-                for _ in range(20):
+                for _ in range(48):
                     client = clients.enter_context(socket.socket(socket.AF_UNIX))
                     client.connect(str(daemon.run_dir / name))
             until(lambda: "Too many open files" in daemon.log, "it is said")
