@@ -28,10 +28,11 @@ def additions(draw: st.DrawFn) -> Change:
     columns = {} if number is None else {"ofport_request": number}
 
     def change(database: LabDatabase) -> None:
-        wanted = name if has(database, "Bridge", bridge) else bridge
+        is_new = not has(database, "Bridge", bridge)
+        wanted = bridge if is_new else name
         if has(database, "Port", wanted) or has(database, "Interface", wanted):
             return
-        if wanted == bridge:
+        if is_new:
             database.add_bridge(bridge)
         else:
             database.add_port(bridge, name, **columns)
