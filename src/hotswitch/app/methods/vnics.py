@@ -162,7 +162,9 @@ def _check_type(kind: str, bridge: str, base: Link | None, namespace: str) -> No
 def _address(text: Mac) -> int:
     mac = read_mac(text)
     if mac & _GROUP_ADDRESS:
-        raise RequestError(f"{MAC.show(mac)} is a group address", remedy="its first byte is even")
+        raise RequestError(
+            f"{MAC.show(mac)} is a group address", remedy="take one whose first byte is even"
+        )
     if text and not mac:
         raise RequestError(f"{MAC.show(mac)} is nobody's address", remedy="leave it out for any")
     return mac
