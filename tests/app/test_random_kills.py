@@ -20,7 +20,7 @@ from tests.support.wait import until
 KILLS = 25
 """Of each of four tests."""
 
-_LONGEST_LIFE = 1.5
+_LONGEST_LIFE = 1.2
 _RULES = "tap* lifecycle=ephemeral; em{guest}.{nic}+pv{guest}.{nic} tag=7"
 
 

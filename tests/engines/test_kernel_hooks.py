@@ -20,6 +20,7 @@ from tests.engines.frames import tcp4
 from tests.engines.harness import Setup, install, observe
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 from tests.engines.wires import fits_wires
+from tests.support.wait import until
 
 REGISTRY = Registry.standard()
 SOME = [name for name, fixture in FIXTURES.items() if fits_wires(fixture)][::18]
@@ -51,8 +52,10 @@ def _runs(harness: KernelHarness, hook: Hook) -> int:
     engine = harness.datapath._engine
     assert isinstance(engine, KernelEngine)
     ifindex = harness.datapath.ports()[1].ifindex
+    pin = engine.directory / f"link_1_{hook.value}_{ifindex}"
+    until(pin.exists, "a link has taken the filter's place")
     with (
-        BpfLink.from_pin(engine.directory / f"link_1_{hook.value}_{ifindex}") as link,
+        BpfLink.from_pin(pin) as link,
         Program.from_id(link.info().program_id) as program,
     ):
         return program.info().run_count
