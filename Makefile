@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 # Where the tests run side by side; `make test TESTS=tests/app` runs a part.
 TESTS  ?= tests
 JOBS   ?= auto
+# Which tests of those: `make test ONLY='-m "not long"'` leaves out what takes minutes.
+ONLY   ?=
 # Options of the measurements: `make bench BENCH='--only packets --json report.json'`.
 BENCH  ?=
 
@@ -32,7 +34,7 @@ demo: $(VENV)/.installed $(VENV)/.packages-demo ## Show hotswitch at work in a s
 	@$(BIN)/python -m demo
 
 test: $(VENV)/.installed $(VENV)/.packages-test ## Run all tests (root, for those with real devices)
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ONLY) $(TESTS)
 
 lint: $(VENV)/.installed ## Check style, types and import rules
 	$(BIN)/ruff check .

@@ -40,3 +40,26 @@ def pytest_runtest_makereport(
             f"skipped in CI, which tests/allowed_skips.txt does not allow: {report.longrepr}"
         )
     return report
+
+
+LONG = (
+    "app/test_random_kills.py",
+    "clients/test_libvirt.py",
+    "clients/test_tutorial.py",
+    "clients/test_vsctl_manual.py",
+    "clients/test_vswitchd.py",
+    "external/test_cluster.py",
+    "guest/test_older_kernel.py",
+    "guests/test_libvirt.py",
+    "guests/test_qemu.py",
+    "guests/test_qemu_scripts.py",
+)
+"""Real guests, clusters and many kills: minutes, which not every change needs."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark them, so that `-m "not long"` leaves them out."""
+    for item in items:
+        if item.path.as_posix().endswith(LONG):
+            item.add_marker(pytest.mark.long)
