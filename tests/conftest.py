@@ -43,18 +43,26 @@ def pytest_runtest_makereport(
 
 
 LONG = (
+    "app/test_facade.py",
     "app/test_random_kills.py",
+    "app/test_vnics.py",
+    "clients/test_dpctl.py",
     "clients/test_libvirt.py",
+    "clients/test_ovsdbapp.py",
     "clients/test_tutorial.py",
+    "clients/test_vsctl_connections.py",
     "clients/test_vsctl_manual.py",
     "clients/test_vswitchd.py",
     "external/test_cluster.py",
+    "external/test_following.py",
+    "external/test_own_server.py",
     "guest/test_older_kernel.py",
     "guests/test_libvirt.py",
     "guests/test_qemu.py",
     "guests/test_qemu_scripts.py",
+    "guests/test_xen.py",
 )
-"""Real guests, clusters and many kills: minutes, which not every change needs."""
+"""Real clients, guests, clusters and many kills: minutes, which not every change needs."""
 
 
 @pytest.hookimpl(tryfirst=True)
