@@ -40,12 +40,14 @@ def test_a_wrong_authority_is_one_clear_line(room: Room, tmp_path: Path) -> None
         distrusting = replace(right.issue("switch"), authority=wrong.certificate)
         with follower(room, tmp_path, REMOTE, *distrusting.options) as daemon:
             until(lambda: "certificate verify failed" in where(daemon)[1], "it does not trust")
+            until(lambda: "verify failed" in daemon.log, "it is logged, since it lasts")
             lines = [line for line in daemon.log.splitlines() if "verify failed" in line]
             assert len(lines) == 1 and "Traceback" not in daemon.log
             assert f"{REMOTE}: certificate verify failed: " in lines[0]
         distrusted = replace(stranger, authority=right.certificate)
         with follower(room, tmp_path, REMOTE, *distrusted.options, name="other") as daemon:
             until(lambda: "unknown ca" in where(daemon)[1], "it is not trusted")
+            until(lambda: "unknown ca" in daemon.log, "it is logged, since it lasts")
             assert daemon.log.count("unknown ca") == 1 and "Traceback" not in daemon.log
 
 
