@@ -5,7 +5,7 @@ alternative-name=net-vm1               by alternative name only
 permanent-address=52:54:00:12:34:56    by the address that the hardware came with
 bus=pci/0000:00:03.0                   by where it is plugged in
 driver=virtio_net                      by its driver
-id=8c1f2a90b7d45e63                    by incarnation: this life of this device and no other
+id=7                                   by link id (`link_ids`), which lasts
 """
 
 from __future__ import annotations
