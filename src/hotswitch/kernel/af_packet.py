@@ -5,9 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel.error import KernelError
 
 _ETH_P_ALL = 3
@@ -39,7 +38,7 @@ class Frame:
     checksum_pending: bool = False
 
 
-class PacketSocket:
+class PacketSocket(Closing):
     """A raw socket on one link; it does not see what is sent on the link from here."""
 
     def __init__(self, ifindex: int, *, receive_buffer: int = 0) -> None:
@@ -88,17 +87,6 @@ class PacketSocket:
     def close(self) -> None:
         """Close it."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def restore(data: bytes, auxiliary: bytes) -> Frame:

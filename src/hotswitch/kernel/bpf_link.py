@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel import syscall
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.programs import Program
@@ -68,7 +68,7 @@ class BpfLinkInfo:
     ifindex: int
 
 
-class BpfLink:
+class BpfLink(Closing):
     """An attachment of a program to a device, by tcx or XDP."""
 
     def __init__(self, fd: int) -> None:
@@ -123,17 +123,6 @@ class BpfLink:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def is_attached(path: Path) -> bool:

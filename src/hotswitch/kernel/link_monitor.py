@@ -6,9 +6,9 @@ import errno
 import socket
 import sys
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import (
@@ -63,7 +63,7 @@ class Overflow:
 LinkEvent: TypeAlias = Changed | Removed | Overflow
 
 
-class LinkMonitor:
+class LinkMonitor(Closing):
     """Listens from its making on: make it first, then list the links."""
 
     def __init__(self, *, receive_buffer: int = _RECEIVE_BUFFER) -> None:
@@ -120,17 +120,6 @@ class LinkMonitor:
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _note(message: netlink.Message, removed: list[bytes], changed: dict[int, bytes]) -> None:

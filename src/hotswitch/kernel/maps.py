@@ -11,9 +11,9 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel import syscall
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.map_attributes import CreateAttributes, Info, Read, Write
@@ -21,7 +21,7 @@ from hotswitch.kernel.map_types import PERCPU, MapFlag, MapType, UpdateFlag
 from hotswitch.kernel.syscall import Command, bpf, call
 
 
-class Map:
+class Map(Closing):
     """An open BPF map. Closing it does not destroy what is pinned or used by a program.
 
     value_size: bytes of one value, on each CPU if the map is per-CPU.
@@ -186,17 +186,6 @@ class Map:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_key(self, key: bytes) -> None:
         if len(key) != self.key_size:

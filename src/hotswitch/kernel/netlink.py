@@ -11,9 +11,9 @@ import errno
 import socket
 import struct
 from collections.abc import Container, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel.error import KernelError
 
 ROUTE = 0
@@ -132,7 +132,7 @@ def messages(datagram: bytes) -> Iterator[Message]:
         position += length + 3 & ~3
 
 
-class NetlinkSocket:
+class NetlinkSocket(Closing):
     """A socket in the network namespace of the thread that makes it."""
 
     def __init__(
@@ -254,17 +254,6 @@ class NetlinkSocket:
     def close(self) -> None:
         """Close it."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _error(message: Message, attempt: str) -> KernelError | None:

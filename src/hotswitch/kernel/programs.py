@@ -9,9 +9,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Self
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel import btf, syscall
 from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import KernelError, VerifierError
@@ -76,7 +77,7 @@ class TestRun:
     duration: int
 
 
-class Program:
+class Program(Closing):
     """A loaded program. Closing it does not unload what is attached, pinned or in an array."""
 
     def __init__(self, fd: int, log: str = "") -> None:
@@ -201,17 +202,6 @@ class Program:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def read_info(fd: int) -> ProgramInfo:

@@ -7,9 +7,9 @@ its length, whose two highest bits say that it is still being written, or that i
 from __future__ import annotations
 
 import mmap
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.map_types import MapType
 from hotswitch.kernel.maps import Map
@@ -19,7 +19,7 @@ _DISCARD = 1 << 30
 _HEADER = 8
 
 
-class RingBuffer:
+class RingBuffer(Closing):
     """Reads a map of type RINGBUF. There may be only one reader."""
 
     def __init__(self, map_: Map) -> None:
@@ -82,14 +82,3 @@ class RingBuffer:
             self._views.pop().release()
         self._consumer.close()
         self._producer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from types import TracebackType
-from typing import Self
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel.error import KernelError
 
 _FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
@@ -31,7 +30,7 @@ _syscall.restype = ctypes.c_long
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-class NetworkDevices:
+class NetworkDevices(Closing):
     """The devices of the network namespace of the thread that makes this."""
 
     def __init__(self) -> None:
@@ -92,17 +91,6 @@ class NetworkDevices:
     def close(self) -> None:
         """Let go of sysfs."""
         os.close(self._directory)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _number(name: str, directory: int) -> int:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
+from hotswitch.base.closing import Closing
 from hotswitch.kernel import netlink, netns
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Removed
 from hotswitch.kernel.links import LinkLister, get_link
@@ -27,7 +26,7 @@ _ROUNDS = 64
 _log = logging.getLogger(__name__)
 
 
-class LinkWatch:
+class LinkWatch(Closing):
     """The links of the network namespace of the thread that makes this.
 
     Afterwards it does not matter in which namespace a thread is that uses it; one at a time may.
@@ -113,14 +112,3 @@ class LinkWatch:
         self._monitor.close()
         self._asker.close()
         self._incarnations.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
