@@ -53,3 +53,16 @@ class NetlinkError(HotswitchError):
 
     def __str__(self) -> str:
         return f"{self.attribute}: {self.message}" if self.path else self.message
+
+
+def declared(error: HotswitchError, number: int = numbers.EINVAL) -> NetlinkError:
+    """An error from below as an answer has it, with the kernel's own errno where there is one."""
+    if isinstance(error, NetlinkError):
+        return error
+    below: BaseException | None = error
+    while below is not None:
+        found = getattr(below, "errno", 0)
+        if found:
+            return NetlinkError(str(error), errno=found)
+        below = below.__cause__
+    return NetlinkError(str(error), errno=number)

@@ -60,6 +60,18 @@ class Message:
     version: int | None = None
     padded: bool = True
 
+    def sent_by(self, port: int) -> Message:
+        """The message as if its sender had written its port id correctly."""
+        return Message(
+            self.family,
+            self.command,
+            self.attributes,
+            self.datapath,
+            self.flags,
+            self.sequence,
+            port,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:

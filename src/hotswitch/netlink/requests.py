@@ -41,3 +41,10 @@ def check_request(message: Message) -> None:
         *message.attributes.names
     }:
         raise NetlinkError("family_id or family_name is missing", missing=2)
+
+
+def unsupported(message: Message) -> NetlinkError:
+    """The refusal of what nobody here does."""
+    return NetlinkError(
+        f"{message.family.name}: {message.command} is not supported", errno=errno.EOPNOTSUPP
+    )

@@ -14,8 +14,9 @@ from hotswitch.netlink.families.vport import INTERNAL, LOCAL
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_datapath
 from hotswitch.netlink.server.listing import Listed
+from hotswitch.netlink.server.own_datapath import OwnDatapath, Vport
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
-from hotswitch.netlink.server.room import OwnDatapath, Room, Vport, check_name, is_internal
+from hotswitch.netlink.server.room import Room, check_name
 
 FEATURES = UNALIGNED | VPORT_PIDS | PER_CPU
 """OVS_DP_F_* that can be asked for. (OVS_DP_F_TC_RECIRC_SHARING is about other tc filters.)"""
@@ -94,7 +95,7 @@ class DatapathFamily:
 
     def _give_back(self, vport: Vport) -> None:
         outside = self._room.outside
-        if is_internal(vport):
+        if vport.internal:
             if vport.number != LOCAL and (device := outside.internal(vport.name)):
                 outside.delete_internal(device)
         elif vport.taken and (device := outside.device(vport.name)):

@@ -31,7 +31,7 @@ from hotswitch.netlink.lacks import ALWAYS_ZERO
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.nested import Encoded
 from hotswitch.netlink.server.flow_table import Flow, Shown
-from hotswitch.netlink.server.room import MISS, OwnDatapath, Vport
+from hotswitch.netlink.server.own_datapath import MISS, OwnDatapath, Vport
 from hotswitch.netlink.types import Number
 
 _MILLISECOND = 1_000_000

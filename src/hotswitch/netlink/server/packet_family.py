@@ -20,7 +20,7 @@ from hotswitch.netlink import ports
 from hotswitch.netlink.actions import actions_of
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.codec import Codec
-from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.errors import NetlinkError, declared
 from hotswitch.netlink.families.datapath import PER_CPU, UNALIGNED
 from hotswitch.netlink.families.packet import HASH_LAYER_4, HASH_SOFTWARE, PACKET
 from hotswitch.netlink.families.vport import LOCAL
@@ -30,8 +30,9 @@ from hotswitch.netlink.known import known_in_frame, known_in_match
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.server.describe import said
 from hotswitch.netlink.server.flow_table import Flow
+from hotswitch.netlink.server.own_datapath import OwnDatapath
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
-from hotswitch.netlink.server.room import OwnDatapath, Room, declared
+from hotswitch.netlink.server.room import Room
 from hotswitch.netlink.server.session import Session
 
 _LAYER_4 = ("tcp", "udp", "sctp")

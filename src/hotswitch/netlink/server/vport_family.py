@@ -10,21 +10,15 @@ from hotswitch.model.action import MAXIMUM_PORT as HIGHEST_IN_MODEL
 from hotswitch.model.port import PortStatistics
 from hotswitch.netlink import ports
 from hotswitch.netlink.attributes import Attributes
-from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.errors import NetlinkError, declared
 from hotswitch.netlink.families.vport import INTERNAL, LOCAL, MAXIMUM_PORT, NETDEV, TYPES
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_vport
 from hotswitch.netlink.server.listing import Listed, Table
 from hotswitch.netlink.server.outside import Device
+from hotswitch.netlink.server.own_datapath import OwnDatapath, Vport
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
-from hotswitch.netlink.server.room import (
-    OwnDatapath,
-    Room,
-    Vport,
-    check_name,
-    declared,
-    is_internal,
-)
+from hotswitch.netlink.server.room import Room, check_name
 
 Announce = Callable[[str, Attributes, int], None]
 """Tell of something that nobody asked for: the command, what there is to say, the datapath."""
@@ -151,7 +145,7 @@ class VportFamily:
         if vport.number == LOCAL:
             raise NetlinkError("the local port goes with its datapath", path=("port",))
         device = None
-        if is_internal(vport):
+        if vport.internal:
             device = self._room.outside.internal(vport.name)
         elif vport.taken:
             device = self._room.outside.device(vport.name)
@@ -166,7 +160,7 @@ class VportFamily:
         own.generation += 1
         own.hear_misses()
         if device is not None:
-            if is_internal(vport):
+            if vport.internal:
                 self._room.outside.delete_internal(device)
             else:
                 self._room.outside.give_back(device)

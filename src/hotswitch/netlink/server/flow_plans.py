@@ -1,0 +1,194 @@
+"""What requests about flows ask of a datapath, before it is done."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
+from hotswitch.model.action import Actions, Limit
+from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
+from hotswitch.netlink.actions import Translated, actions_of
+from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.actions import ACTION
+from hotswitch.netlink.flags import CREATE, EXCLUSIVE
+from hotswitch.netlink.flows import match_of
+from hotswitch.netlink.known import known_in_match
+from hotswitch.netlink.server import records as kept
+from hotswitch.netlink.server.flow_answers import FlowAnswers, counted, find
+from hotswitch.netlink.server.flow_table import Flow
+from hotswitch.netlink.server.known_forms import KnownForms
+from hotswitch.netlink.server.own_datapath import FLOW_PRIORITY, OwnDatapath
+from hotswitch.netlink.server.request import Outcome, Request
+from hotswitch.netlink.server.room import Room
+from hotswitch.netlink.ufid import identity
+
+Last = Mapping[EntryKey, EntryStatistics]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request asks of the datapath, before it is done.
+
+    flow: the flow that it adds, changes or deletes, None: all. before: what is to be kept before
+    the change, so that nothing forwards of which nothing is known. done: takes it into the books
+    and says what there is to answer, given the last statistics of deleted entries.
+    """
+
+    own: OwnDatapath
+    flow: Flow | None
+    changes: tuple[Change, ...]
+    before: tuple[kept.Record, ...]
+    done: Callable[[Last], Outcome]
+    foreseen: Outcome | None = None
+    """What will be answered, as far as it is known before: for flows that are new, and, with the
+    statistics until now, for those that are deleted in a transaction."""
+    familiar: bool = False
+    """Whether there is a flow of that form, so that nothing has to be compiled."""
+
+
+class FlowPlans:
+    """Makes plans. The methods of `by_command` raise NetlinkError."""
+
+    def __init__(self, room: Room, answers: FlowAnswers) -> None:
+        self._room = room
+        self._answers = answers
+        self._forms = KnownForms()
+        self.by_command: Mapping[str, Callable[[Request], Plan]] = {
+            "new": self.plan_new,
+            "set": self.plan_set,
+            "del": self.plan_delete,
+        }
+
+    def plan_new(self, request: Request) -> Plan:
+        """Add a flow or, if that is allowed, change one."""
+        own, said = self._room.find(request.message.datapath), request.attributes
+        name = identity(said)
+        flow = own.flows.find(name)
+        if flow is not None:
+            if request.message.flags & (CREATE | EXCLUSIVE):
+                raise NetlinkError("there is such a flow already", errno=errno.EEXIST)
+            return self._plan_actions(own, flow, request, said["actions"])
+        match = match_of(self._room.registry, said["key"], said.get("mask"))
+        key = EntryKey(0, FLOW_PRIORITY, match)
+        translated = self._actions(own, said["actions"], key)
+        if own.flows.by_key(key) is not None:
+            exists = request.message.flags & (CREATE | EXCLUSIVE)
+            raise NetlinkError(
+                "another flow has this key and mask", errno=errno.EEXIST if exists else errno.ENOENT
+            )
+        form = None
+        if not any(isinstance(action, Limit) for action in translated.actions):
+            form = self._forms.learn(request.data, key, translated)
+        return self._plan_added(
+            own,
+            Flow(
+                own.flows.take_cookie(), name, "ufid" in said, key, request.data,
+                upcalls=translated.upcalls, form=form,
+            ),
+            translated.actions,
+            said,
+        )  # fmt: skip
+
+    def plan_known(self, own: OwnDatapath, data: bytes) -> Plan | None:
+        """What `plan_new` gives for a new flow whose form is known; None: ask that."""
+        read = self._forms.read(data, FLOW_PRIORITY)
+        if read is None or own.flows.find(read.identity) or own.flows.by_key(read.key):
+            return None
+        form = read.form
+        flow = Flow(
+            own.flows.take_cookie(), read.identity, True, read.key, data,
+            upcalls=form.translated.upcalls, form=form,
+        )  # fmt: skip
+        return self._plan_added(own, flow, form.translated.actions, NONE)
+
+    def _plan_added(self, own: OwnDatapath, flow: Flow, actions: Actions, said: Attributes) -> Plan:
+        entry = Entry(0, FLOW_PRIORITY, flow.key.match, actions, flow.cookie)
+        outcome = self._answers.outcome(own, flow, NOTHING, said)
+
+        def done(_: Last) -> Outcome:
+            own.flows.put(flow)
+            own.flows.generation += 1
+            return outcome
+
+        familiar = flow.form in own.flows.forms
+        records = (own.flow_record(flow),)
+        return Plan(own, flow, (PutEntry(entry),), records, done, outcome, familiar)
+
+    def plan_set(self, request: Request) -> Plan:
+        """Change a flow's actions, or forget what it has counted, or both."""
+        own, said = self._room.find(request.message.datapath), request.attributes
+        return self._plan_actions(own, find(own, said), request, said.get("actions"))
+
+    def plan_delete(self, request: Request) -> Plan:
+        """Delete a flow, or all."""
+        own, said = self._room.find(request.message.datapath), request.attributes
+        if "key" not in said and "ufid" not in said:
+            return self._plan_flush(own)
+        flow = find(own, said)
+
+        def done(last: Last) -> Outcome:
+            own.flows.delete(flow)
+            own.flows.generation += 1
+            records = (kept.FlowGone(own.name, flow.cookie),)
+            return self._answers.outcome(own, flow, last[flow.key], said, records)
+
+        foreseen = None
+        if "transaction" in said:
+            foreseen = self._answers.outcome(own, flow, counted(own, flow), said)
+        return Plan(own, flow, (DeleteEntry(flow.key),), (), done, foreseen)
+
+    def _plan_flush(self, own: OwnDatapath) -> Plan:
+        def done(_: Last) -> Outcome:
+            own.flows.clear()
+            own.flows.generation += 1
+            return Outcome(records=(kept.FlowGone(own.name, 0),))
+
+        return Plan(own, None, tuple(DeleteEntry(flow.key) for flow in own.flows), (), done)
+
+    def _plan_actions(
+        self, own: OwnDatapath, flow: Flow, request: Request, actions: Attributes | None
+    ) -> Plan:
+        said = request.attributes
+        clears = "clear" in said
+        if actions is None and not clears:
+            return Plan(
+                own,
+                flow,
+                (),
+                (),
+                lambda _: self._answers.outcome(own, flow, counted(own, flow), said),
+            )
+        entry = own.datapath.entries()[flow.key]
+        changed = None
+        if actions is not None:
+            translated = self._actions(own, actions, flow.key)
+            entry = Entry(0, FLOW_PRIORITY, flow.key.match, translated.actions, flow.cookie)
+            payload = ACTION.encode(actions)
+            changed = Flow(
+                flow.cookie, flow.identity, flow.named, flow.key, flow.request, payload,
+                translated.upcalls,
+            )  # fmt: skip
+        changes: tuple[Change, ...] = (PutEntry(entry),)
+        if clears:
+            changes = (DeleteEntry(flow.key), *changes)
+
+        def done(_: Last) -> Outcome:
+            if changed is not None:
+                own.flows.put(changed)
+                own.flows.generation += 1
+            now = changed or flow
+            records = (own.flow_record(now),) if changed else ()
+            return self._answers.outcome(own, now, counted(own, now), said, records)
+
+        return Plan(own, flow, changes, (), done)
+
+    def _actions(self, own: OwnDatapath, attributes: Attributes, key: EntryKey) -> Translated:
+        registry = self._room.registry
+        translated = actions_of(registry, attributes, known_in_match(registry, key.match))
+        for action in translated.actions:
+            if isinstance(action, Limit) and action.meter not in own.datapath.meters():
+                raise NetlinkError(f"there is no meter {action.meter}", path=("actions",))
+        return translated

@@ -1,0 +1,92 @@
+"""A datapath that clients have made, and its vports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hotswitch.datapath.contract import Datapath, DeleteEntry, PutEntry
+from hotswitch.model.action import CopyToUser
+from hotswitch.model.entry import Entry
+from hotswitch.model.match import ANY
+from hotswitch.netlink.families.vport import INTERNAL
+from hotswitch.netlink.server import records as kept
+from hotswitch.netlink.server.flow_table import Flow, FlowTable
+
+FLOW_PRIORITY = 1
+MISS = Entry(0, 0, ANY, (CopyToUser(),))
+"""What takes packets that no flow matches to user space. Its cookie, 0, is no flow's."""
+
+
+@dataclass(slots=True)
+class Vport:
+    """A vport. index: its device's number; name: of its device, as it was when last looked at.
+
+    pids: who gets its misses. taken: the device was made to take all frames for it.
+    """
+
+    number: int
+    kind: int
+    name: str
+    index: int
+    pids: tuple[int, ...] = (0,)
+    taken: bool = False
+
+    @property
+    def internal(self) -> bool:
+        """Whether its device was made for it."""
+        return self.kind == INTERNAL
+
+
+@dataclass(slots=True, eq=False)
+class OwnDatapath:
+    """A datapath that clients of this server have made.
+
+    number: its local port's device's. received, missed: packets, of ports and of miss entries
+    that are no more. lost: misses that nobody took.
+    """
+
+    name: str
+    number: int
+    datapath: Datapath
+    features: int = 0
+    pids: tuple[int, ...] = ()
+    vports: dict[int, Vport] = field(default_factory=dict)
+    flows: FlowTable = field(default_factory=FlowTable)
+    generation: int = 0
+    received: int = 0
+    missed: int = 0
+    lost: int = 0
+
+    def record(self) -> kept.DatapathKept:
+        """What to know of it after a restart."""
+        return kept.DatapathKept(self.name, self.features, self.pids, self.received)
+
+    def vport_record(self, vport: Vport) -> kept.VportKept:
+        """What to know of a vport."""
+        return kept.VportKept(
+            self.name, vport.number, vport.kind, vport.name, vport.pids, vport.taken
+        )
+
+    def flow_record(self, flow: Flow) -> kept.FlowKept:
+        """What to know of a flow."""
+        return kept.FlowKept(
+            self.name, flow.cookie, flow.identity, flow.named, flow.request, flow.actions
+        )
+
+    def by_name(self, name: str) -> Vport | None:
+        """The vport whose device has this name."""
+        return next((each for each in self.vports.values() if each.name == name), None)
+
+    @property
+    def wants_misses(self) -> bool:
+        """Whether anybody has said to take packets that no flow matches."""
+        return any(self.pids) or any(any(each.pids) for each in self.vports.values())
+
+    def hear_misses(self) -> None:
+        """Let misses come to user space, if anybody wants them. Raises HotswitchError."""
+        there = MISS.key in self.datapath.entries()
+        if self.wants_misses and not there:
+            self.datapath.change([PutEntry(MISS)])
+        elif there and not self.wants_misses:
+            last = self.datapath.change([DeleteEntry(MISS.key)])
+            self.missed += last[MISS.key].packets

@@ -1,0 +1,108 @@
+"""After a restart: datapaths that forward are taken over, with what the memory says of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from hotswitch.datapath.contract import Datapath, DeleteEntry
+from hotswitch.model.entry import EntryKey
+from hotswitch.netlink import ports
+from hotswitch.netlink.families.vport import LOCAL
+from hotswitch.netlink.server import records as kept
+from hotswitch.netlink.server.book import Book
+from hotswitch.netlink.server.flow_table import Flow
+from hotswitch.netlink.server.own_datapath import MISS, OwnDatapath, Vport
+from hotswitch.netlink.server.records import Record
+from hotswitch.netlink.server.room import Room
+
+_log = logging.getLogger(__name__)
+
+
+class Restorer:
+    """Fills a room."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._outside = room.outside
+
+    def restore(self, known: Iterable[Record]) -> list[kept.Answered]:
+        """Take over what forwards; the answers that still hold. Raises HotswitchError."""
+        book = Book(known)
+        there = dict(self._outside.datapaths())
+        for name, datapath in there.items():
+            own = None
+            if name in book.datapaths:
+                own = self._restored(book, name, datapath)
+            if own is None:
+                _log.warning("netlink: datapath %s is not known any more and ends", name)
+                self._end(datapath)
+            else:
+                self._room.add(own)
+        answers = [each for each in book.answers.values() if self._holds(each)]
+        return [kept.unconditional(each) for each in answers]
+
+    def _end(self, datapath: Datapath) -> None:
+        """End a datapath of which nothing is known, with the devices that were made for it."""
+        indexes = [link.ifindex for port in datapath.ports().values() for link in port.links]
+        datapath.destroy()
+        for index in indexes:
+            device = self._outside.by_port(index)
+            if device is not None and device.port != device.index:
+                self._outside.delete_internal(device)
+
+    def _restored(self, book: Book, name: str, datapath: Datapath) -> OwnDatapath | None:
+        device = self._outside.internal(name)
+        if device is None:
+            return None
+        record = book.datapaths[name]
+        own = OwnDatapath(
+            name, device.index, datapath, record.features, record.pids, received=record.received
+        )
+        for vport in book.vports[name].values():
+            self._restore_vport(own, vport)
+        for number in set(datapath.ports()) - {ports.to_model(each) for each in own.vports}:
+            datapath.delete_port(number)
+        if LOCAL not in own.vports:
+            return None
+        self._restore_flows(own, book.flows[name])
+        own.flows.next_cookie = book.cookies.get(name, 0) + 1
+        return own
+
+    def _restore_vport(self, own: OwnDatapath, record: kept.VportKept) -> None:
+        port = own.datapath.ports().get(ports.to_model(record.number))
+        if port is None or not port.ifindex:
+            return
+        device = self._outside.by_port(port.ifindex)
+        if device is not None:
+            own.vports[record.number] = Vport(
+                record.number, record.kind, device.name, device.index, record.pids, record.taken
+            )
+
+    def _restore_flows(self, own: OwnDatapath, known: dict[int, kept.FlowKept]) -> None:
+        strays: list[EntryKey] = []
+        for entry in own.datapath.entries().values():
+            record = known.get(entry.cookie)
+            if record is not None:
+                own.flows.put(
+                    Flow(
+                        entry.cookie,
+                        record.identity,
+                        record.named,
+                        entry.key,
+                        record.request,
+                        record.actions,
+                    )
+                )
+            elif entry.key != MISS.key:
+                strays.append(entry.key)
+        if strays:
+            own.datapath.change([DeleteEntry(key) for key in strays])
+
+    def _holds(self, answered: kept.Answered) -> bool:
+        if answered.flow is None:
+            return True
+        name, cookie = answered.flow
+        own = self._room.by_name(name)
+        there = own is not None and own.flows.by_cookie(cookie) is not None
+        return there is not answered.gone
