@@ -45,7 +45,7 @@ class FakeOutside:
         self.engines: dict[str, ReferenceEngine] = {}
         self.made: dict[str, EntryDatapath] = {}
         self.devices: dict[str, Device] = {}
-        self.internals: dict[str, Device] = {}
+        self.made_devices: dict[str, Device] = {}
         self.busy: dict[int, str] = {}
         self.sent: list[tuple[int, bytes]] = []
         self._next = 10
@@ -77,18 +77,26 @@ class FakeOutside:
     def by_port(self, index: int) -> Device | None:
         return next((each for each in self.devices.values() if each.port == index), None)
 
-    def internal(self, name: str) -> Device | None:
-        return self.internals.get(name)
+    def made_device(self, name: str) -> Device | None:
+        return self.made_devices.get(name)
 
     def make_internal(self, name: str, index: int = 0) -> Device:
         if name in self.devices:
             raise KernelError(f"make {name}", 17)
         device = self.add_device(name)
-        self.internals[name] = self.devices[name] = replace(device, port=device.index + 5000)
-        return self.internals[name]
+        made = replace(device, port=device.index + 5000, made=True)
+        self.made_devices[name] = self.devices[name] = made
+        return made
 
-    def delete_internal(self, device: Device) -> None:
-        del self.internals[device.name], self.devices[device.name]
+    def make_vxlan(self, name: str, port: int) -> Device:
+        if any(each.tunnel_port == port for each in self.devices.values()):
+            raise KernelError(f"make {name}", 17)
+        made = replace(self.add_device(name), made=True, tunnel_port=port)
+        self.made_devices[name] = self.devices[name] = made
+        return made
+
+    def delete_made(self, device: Device) -> None:
+        del self.made_devices[device.name], self.devices[device.name]
 
     def take(self, device: Device) -> None:
         self.devices[device.name] = replace(self.devices[device.name], promiscuous=True)

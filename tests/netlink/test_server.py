@@ -15,7 +15,7 @@ from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.meter import METER
 from hotswitch.netlink.families.packet import PACKET
 from hotswitch.netlink.families.socket import SOCKET
-from hotswitch.netlink.families.vport import INTERNAL, VPORT, VXLAN
+from hotswitch.netlink.families.vport import GENEVE, GRE, INTERNAL, VPORT, VXLAN
 from hotswitch.netlink.flags import ACK, CREATE, DUMP, DUMP_INTERRUPTED, ECHO
 from hotswitch.netlink.message import Acknowledgement, Done, Message, Received
 from hotswitch.netlink.server.session import EVENTS
@@ -98,7 +98,9 @@ def test_a_request_that_is_not_netlink_is_refused(client: Client) -> None:
         (VPORT, "new", new_vport("p1"), errno.EBUSY),
         (VPORT, "new", new_vport("dp1", INTERNAL), errno.EEXIST),
         (VPORT, "new", new_vport("dp1"), errno.EINVAL),
-        (VPORT, "new", new_vport("vx", VXLAN), errno.EAFNOSUPPORT),
+        (VPORT, "new", new_vport("vx", VXLAN), errno.EINVAL),
+        (VPORT, "new", new_vport("gn", GENEVE), errno.EAFNOSUPPORT),
+        (VPORT, "new", new_vport("gr", GRE), errno.EAFNOSUPPORT),
         (VPORT, "new", new_vport("p3", port=1), errno.EBUSY),
         (VPORT, "new", new_vport("p3", port=0xFFFF), errno.EFBIG),
         (VPORT, "del", Attributes(port=0), errno.EINVAL),
@@ -471,7 +473,7 @@ def test_what_forwards_and_is_not_known_ends(world: World, client: Client, datap
     world.memory.data = b""
     world.restart()
     assert world.outside.made == {}
-    assert world.outside.internals == {}
+    assert world.outside.made_devices == {}
 
 
 def test_a_memory_that_was_cut_off(world: World, client: Client, datapath: int) -> None:

@@ -37,17 +37,29 @@ _IFLA_NET_NS_FD = 28
 _IFLA_INET6_ADDR_GEN_MODE = 8
 _IN6_ADDR_GEN_MODE_NONE = 1
 _VETH_INFO_PEER = 1
+_VXLAN_LEARNING = 7
+_VXLAN_PORT = 15
+_VXLAN_ZERO_CHECKSUM_6_RX = 20
+_VXLAN_COLLECT_METADATA = 25
 _UP = 1
 _PROMISCUOUS = 0x100
 _UP_OR_DOWN, _ON_OR_OFF = ("down", "up"), ("off", "on")
 
 
 def create(
-    name: str, kind: str, *, mtu: int = 0, data: bytes = b"", base: int = 0, index: int = 0
+    name: str,
+    kind: str,
+    *,
+    mtu: int = 0,
+    data: bytes = b"",
+    base: int = 0,
+    index: int = 0,
+    address: int = 0,
 ) -> Link:
     """Make a link of a kind ("dummy", "bridge"); `data` is the kind's own attributes.
 
     base: the index of the link below it (a macvlan's), or 0. index: its own, or 0 for a free one.
+    address: its MAC address, 48 bits, or 0 for the usual.
     """
     check_name(name)
     details = netlink.attribute(IFLA_INFO_KIND, kind.encode())
@@ -58,6 +70,7 @@ def create(
         + netlink.text(IFLA_IFNAME, name)
         + (netlink.u32(IFLA_MTU, mtu) if mtu else b"")
         + (netlink.u32(IFLA_LINK, base) if base else b"")
+        + (netlink.attribute(IFLA_ADDRESS, address.to_bytes(6, "big")) if address else b"")
         + netlink.nested(IFLA_LINKINFO, details)
     )
     flags = netlink.CREATE | netlink.EXCLUSIVE
@@ -77,6 +90,21 @@ def create_veth(name: str, peer: str, *, mtu: int = 0, peer_namespace: int | Non
     if peer_namespace is not None:
         other += netlink.u32(_IFLA_NET_NS_FD, peer_namespace)
     return create(name, "veth", mtu=mtu, data=netlink.attribute(_VETH_INFO_PEER, other))
+
+
+def create_vxlan(name: str, port: int, *, mtu: int, address: int = 0) -> Link:
+    """Make a VXLAN device whose outer headers are said and told packet by packet ("external").
+
+    port: UDP, 0 for the kernel's own choice. It also takes IPv6 underlays' packets without UDP
+    checksums, as those of Open vSwitch do (IFLA_VXLAN_*, include/uapi/linux/if_link.h).
+    """
+    data = (
+        netlink.attribute(_VXLAN_LEARNING, b"\0")
+        + netlink.attribute(_VXLAN_PORT, port.to_bytes(2, "big"))
+        + netlink.attribute(_VXLAN_ZERO_CHECKSUM_6_RX, b"\1")
+        + netlink.attribute(_VXLAN_COLLECT_METADATA, b"\1")
+    )
+    return create(name, "vxlan", mtu=mtu, data=data, address=address)
 
 
 def delete(index: int) -> None:

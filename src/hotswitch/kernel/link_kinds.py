@@ -31,7 +31,12 @@ _DETAILS: dict[str, dict[int, tuple[str, Literal["little", "big"]]]] = {
     },
     "vlan": {1: ("id", _HOST), 5: ("protocol", "big")},
     "vrf": {1: ("table", _HOST)},
-    "vxlan": {1: ("id", _HOST), 15: ("port", "big")},
+    "vxlan": {
+        1: ("id", _HOST),
+        15: ("port", "big"),
+        23: ("group_policy", _HOST),
+        25: ("collect_metadata", _HOST),
+    },
 }
 """By kind and number of the attribute: the name here, and the byte order."""
 
@@ -40,7 +45,7 @@ def details(kind: str, data: bytes) -> tuple[tuple[str, int], ...]:
     """The kept numbers, in the order of their names; nothing for a kind that is not known.
 
     A tun's type is 1 (tun, IP packets) or 2 (tap, frames); a macvlan's mode is 1 private, 2 VEPA,
-    4 bridge, 8 pass-through, 16 by source; a VLAN's protocol is an EtherType.
+    4 bridge, 8 pass-through, 16 by source; a VLAN's protocol is an EtherType. A flag is 1.
     """
     known = _DETAILS.get(kind)
     if not known or not data:
@@ -48,7 +53,7 @@ def details(kind: str, data: bytes) -> tuple[tuple[str, int], ...]:
     found = netlink.chosen_attributes(data, 0, known)
     return tuple(
         sorted(
-            (known[number][0], int.from_bytes(value, known[number][1]))
+            (known[number][0], int.from_bytes(value, known[number][1]) if value else 1)
             for number, value in found.items()
         )
     )

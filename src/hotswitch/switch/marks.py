@@ -15,7 +15,7 @@ from hotswitch.switch.desired import PortKind
 
 _DRIVERS = {PortKind.INTERNAL: "veth", PortKind.TAP: "tun", PortKind.PATCH: "veth"}
 _HIDDEN = "hs-"
-_MADE = re.compile(r"hotswitch-[^-]+-(internal|tap|patch|macvlan)-")
+_MADE = re.compile(r"hotswitch-[^-]+-(netlink-)?(internal|tap|patch|macvlan|vxlan)-")
 
 
 def mark(owner: str, kind: PortKind, port: str) -> str:

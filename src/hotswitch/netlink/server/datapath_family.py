@@ -74,7 +74,7 @@ class DatapathFamily:
                 datapath.destroy()
                 raise
         except HotswitchError:
-            room.outside.delete_internal(device)
+            room.outside.delete_made(device)
             raise
         room.add(own)
         return _about(own)
@@ -85,9 +85,9 @@ class DatapathFamily:
         for vport in own.vports.values():
             self._give_back(vport)
         own.datapath.destroy()
-        local = self._room.outside.internal(own.name)
+        local = self._room.outside.made_device(own.name)
         if local is not None:
-            self._room.outside.delete_internal(local)
+            self._room.outside.delete_made(local)
         del self._room.datapaths[own.number]
         self._room.generation += 1
         self._room.keep(kept.DatapathGone(own.name))
@@ -95,9 +95,9 @@ class DatapathFamily:
 
     def _give_back(self, vport: Vport) -> None:
         outside = self._room.outside
-        if vport.internal:
-            if vport.number != LOCAL and (device := outside.internal(vport.name)):
-                outside.delete_internal(device)
+        if vport.has_own_device:
+            if vport.number != LOCAL and (device := outside.made_device(vport.name)):
+                outside.delete_made(device)
         elif vport.taken and (device := outside.device(vport.name)):
             outside.give_back(device)
 

@@ -24,7 +24,7 @@ from hotswitch.netlink.families.datapath import (
 )
 from hotswitch.netlink.families.flow import OMIT_ACTIONS, OMIT_KEY, OMIT_MASK, FlowStatistics
 from hotswitch.netlink.families.keys import KEY
-from hotswitch.netlink.families.vport import VportStatistics
+from hotswitch.netlink.families.vport import VXLAN, VportStatistics
 from hotswitch.netlink.flows import match_of
 from hotswitch.netlink.keys import key_of
 from hotswitch.netlink.lacks import ALWAYS_ZERO
@@ -77,7 +77,7 @@ def describe_vport(
     The kernel does not count what a program hands from link to link, so packets are the datapath's.
     """
     pids = vport.pids if own.features & VPORT_PIDS else vport.pids[:1]
-    return Attributes(
+    attributes = Attributes(
         port=vport.number,
         type=vport.kind,
         name=vport.name,
@@ -94,6 +94,10 @@ def describe_vport(
         ),
         upcall_pid=pids,
     )
+    if vport.kind == VXLAN:
+        options = Attributes(destination_port=vport.tunnel_port)
+        attributes += Attributes(options=options)
+    return attributes
 
 
 def describe_flow(

@@ -2,7 +2,8 @@
 
 An internal port's device is one end of a veth pair; the datapath takes the other end, which is
 marked with the name (`switch.marks`). So the pair is known again after a restart, also if the
-host's end has been renamed or is in another network namespace.
+host's end has been renamed or is in another network namespace. A VXLAN port's device is marked
+itself (`vxlan_devices`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_counters import LinkCounters, link_counters
 from hotswitch.kernel.links import Link
 from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.server import vxlan_devices
 from hotswitch.netlink.server.outside import Device
 from hotswitch.switch.apply import Links
 from hotswitch.switch.desired import PortKind
@@ -81,15 +83,15 @@ class Devices:
         made = ports_marked(self._owner, link)
         return self._inside(table, link, made[0][1]) if made else self._device(table, link)
 
-    def internal(self, name: str) -> Device | None:
-        """The device of this name that `make_internal` has made."""
+    def made_device(self, name: str) -> Device | None:
+        """The device of this name, if it was made here."""
         table = self._links.look()
         link = table.by_name.get(mark(self._owner, PortKind.INTERNAL, name))
         if link is not None:
             return self._inside(table, link, name)
         outer = table.by_name.get(name)
         device = None if outer is None else self._device(table, outer)
-        return device if device and device.port != device.index else None
+        return device if device and device.made else None
 
     def make_internal(self, name: str, index: int = 0) -> Device:
         """Make a device for the host."""
@@ -113,8 +115,24 @@ class Devices:
             raise KernelError(f"make the device {name}: it went at once", errno.ENODEV)
         return self._inside(table, inside, name)
 
-    def delete_internal(self, device: Device) -> None:
-        """Delete what `make_internal` has made."""
+    def make_vxlan(self, name: str, port: int) -> Device:
+        """Make a VXLAN device whose outer headers are said and told packet by packet."""
+        link = vxlan_devices.create(self._owner, name, port)
+        try:
+            self._links.take_no_addresses(link.index)
+            self._links.add_alternative_names(link.index, (vxlan_devices.mark(self._owner, name),))
+            link_actions.set_up(link.index)
+        except HotswitchError:
+            _delete(self._links, link.index)
+            raise
+        table = self._links.look()
+        made = table.by_index.get(link.index)
+        if made is None:
+            raise KernelError(f"make the device {name}: it went at once", errno.ENODEV)
+        return self._device(table, made)
+
+    def delete_made(self, device: Device) -> None:
+        """Delete what was made here."""
         _delete(self._links, device.port)
 
     def take(self, device: Device) -> None:
@@ -166,11 +184,14 @@ class Devices:
             port.incarnation,
             link.promiscuous,
             link.device_type == _ETHERNET,
+            port is not link or vxlan_devices.is_made(self._owner, link),
+            vxlan_devices.tunnel_port(link),
         )
 
     def _inside(self, table: LinkTable, link: Link, name: str) -> Device:
         outer = table.other_end(link)
-        return Device(link.peer, outer.name if outer else name, link.index, link.incarnation)
+        shown = outer.name if outer else name
+        return Device(link.peer, shown, link.index, link.incarnation, made=True)
 
 
 def remove(links: Links, owner: str, but: Set[int] = frozenset()) -> None:
@@ -180,7 +201,8 @@ def remove(links: Links, owner: str, but: Set[int] = frozenset()) -> None:
     for link in list(table.by_index.values()):
         other = table.other_end(link)
         unfinished = other is not None and is_pair_of(owner, link, other)
-        if link.index not in but and (ports_marked(owner, link) or unfinished):
+        own = ports_marked(owner, link) or unfinished or vxlan_devices.is_made(owner, link)
+        if own and link.index not in but:
             try:
                 _delete(links, link.index)
             except HotswitchError as error:

@@ -16,7 +16,9 @@ class Device:
     """A network device, with the link by which frames come and go.
 
     index: the kernel's. name: as it is now. port: the link that a datapath takes, which for an
-    internal device is not the one that the host has; incarnation: that life of it.
+    internal device is not the one that the host has; incarnation: that life of it. made: by
+    `make_internal` or `make_vxlan`, so it goes with its vport. tunnel_port: the UDP port of a
+    VXLAN device whose outer headers are said and told packet by packet; 0: it is none.
     """
 
     index: int
@@ -25,6 +27,8 @@ class Device:
     incarnation: int = 0
     promiscuous: bool = False
     ethernet: bool = True
+    made: bool = False
+    tunnel_port: int = 0
 
 
 class Outside(Protocol):
@@ -42,14 +46,20 @@ class Outside(Protocol):
     def by_port(self, index: int) -> Device | None:
         """The device whose `port` has this index."""
 
-    def internal(self, name: str) -> Device | None:
-        """The device of this name that `make_internal` has made."""
+    def made_device(self, name: str) -> Device | None:
+        """The device of this name, if it was made here."""
 
     def make_internal(self, name: str, index: int = 0) -> Device:
         """Make a device for the host (index: the number that it shall have, 0: any)."""
 
-    def delete_internal(self, device: Device) -> None:
-        """Delete what `make_internal` has made."""
+    def make_vxlan(self, name: str, port: int) -> Device:
+        """Make a VXLAN device whose outer headers are said and told packet by packet.
+
+        port: UDP, 0: the kernel's own choice.
+        """
+
+    def delete_made(self, device: Device) -> None:
+        """Delete what was made here."""
 
     def take(self, device: Device) -> None:
         """Have the device take all frames, not just those for its own addresses."""

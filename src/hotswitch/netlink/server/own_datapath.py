@@ -8,7 +8,7 @@ from hotswitch.datapath.contract import Datapath, DeleteEntry, PutEntry
 from hotswitch.model.action import CopyToUser
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import ANY
-from hotswitch.netlink.families.vport import INTERNAL
+from hotswitch.netlink.families.vport import INTERNAL, VXLAN
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.flow_table import Flow, FlowTable
 
@@ -22,6 +22,7 @@ class Vport:
     """A vport. index: its device's number; name: of its device, as it was when last looked at.
 
     pids: who gets its misses. taken: the device was made to take all frames for it.
+    tunnel_port: as `outside.Device` has it.
     """
 
     number: int
@@ -30,11 +31,12 @@ class Vport:
     index: int
     pids: tuple[int, ...] = (0,)
     taken: bool = False
+    tunnel_port: int = 0
 
     @property
-    def internal(self) -> bool:
+    def has_own_device(self) -> bool:
         """Whether its device was made for it."""
-        return self.kind == INTERNAL
+        return self.kind in (INTERNAL, VXLAN)
 
 
 @dataclass(slots=True, eq=False)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from hotswitch.datapath.contract import Datapath, DeleteEntry
 from hotswitch.model.entry import EntryKey
+from hotswitch.model.port import LinkLife
 from hotswitch.netlink import ports
 from hotswitch.netlink.families.vport import LOCAL
 from hotswitch.netlink.server import records as kept
@@ -44,15 +45,19 @@ class Restorer:
 
     def _end(self, datapath: Datapath) -> None:
         """End a datapath of which nothing is known, with the devices that were made for it."""
-        indexes = [link.ifindex for port in datapath.ports().values() for link in port.links]
+        links = [link for port in datapath.ports().values() for link in port.links]
         datapath.destroy()
-        for index in indexes:
-            device = self._outside.by_port(index)
-            if device is not None and device.port != device.index:
-                self._outside.delete_internal(device)
+        self._delete_made(links)
+
+    def _delete_made(self, links: Iterable[LinkLife]) -> None:
+        """Delete those of these links' devices that were made here."""
+        for link in links:
+            device = self._outside.by_port(link.ifindex)
+            if device is not None and device.made:
+                self._outside.delete_made(device)
 
     def _restored(self, book: Book, name: str, datapath: Datapath) -> OwnDatapath | None:
-        device = self._outside.internal(name)
+        device = self._outside.made_device(name)
         if device is None:
             return None
         record = book.datapaths[name]
@@ -61,8 +66,10 @@ class Restorer:
         )
         for vport in book.vports[name].values():
             self._restore_vport(own, vport)
-        for number in set(datapath.ports()) - {ports.to_model(each) for each in own.vports}:
+        there = dict(datapath.ports())
+        for number in there.keys() - {ports.to_model(each) for each in own.vports}:
             datapath.delete_port(number)
+            self._delete_made(there[number].links)
         if LOCAL not in own.vports:
             return None
         self._restore_flows(own, book.flows[name])
@@ -76,8 +83,9 @@ class Restorer:
         device = self._outside.by_port(port.ifindex)
         if device is not None:
             own.vports[record.number] = Vport(
-                record.number, record.kind, device.name, device.index, record.pids, record.taken
-            )
+                record.number, record.kind, device.name, device.index, record.pids, record.taken,
+                device.tunnel_port,
+            )  # fmt: skip
 
     def _restore_flows(self, own: OwnDatapath, known: dict[int, kept.FlowKept]) -> None:
         strays: list[EntryKey] = []

@@ -11,7 +11,7 @@ from hotswitch.model.port import PortStatistics
 from hotswitch.netlink import ports
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError, declared
-from hotswitch.netlink.families.vport import INTERNAL, LOCAL, MAXIMUM_PORT, NETDEV, TYPES
+from hotswitch.netlink.families.vport import INTERNAL, LOCAL, MAXIMUM_PORT, NETDEV, TYPES, VXLAN
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_vport
 from hotswitch.netlink.server.listing import Listed, Table
@@ -56,19 +56,15 @@ class VportFamily:
         number = self._number(own, said.get("port"))
         kind, name = said["type"], said["name"]
         check_name(name)
-        if kind not in (NETDEV, INTERNAL):
+        if kind not in (NETDEV, INTERNAL, VXLAN):
             what = TYPES.get(kind, str(kind))
             raise NetlinkError(
                 f"vports of type {what} are not supported; a device of that kind can be a netdev",
                 errno=errno.EAFNOSUPPORT,
                 path=("type",),
             )
-        if said.get("options"):
-            raise NetlinkError("this type has none", errno=errno.EOPNOTSUPP, path=("options",))
-        if kind == INTERNAL:
-            vport = self._add_internal(own, number, name, said)
-        else:
-            vport = self._add_netdev(own, number, name, said)
+        add = {NETDEV: self._add_netdev, INTERNAL: self._add_internal, VXLAN: self._add_vxlan}
+        vport = add[kind](own, number, name, said)
         own.generation += 1
         return self._about(own, vport, records=(own.vport_record(vport),))
 
@@ -91,27 +87,45 @@ class VportFamily:
         return wanted
 
     def _add_internal(self, own: OwnDatapath, number: int, name: str, said: Attributes) -> Vport:
-        outside = self._room.outside
-        if outside.device(name) is not None:
+        _check_no_options(said)
+        self._check_free(name)
+        device = self._room.outside.make_internal(name, said.get("ifindex", 0))
+        return self._add_made(own, device, Vport(number, INTERNAL, name, device.index), said)
+
+    def _add_vxlan(self, own: OwnDatapath, number: int, name: str, said: Attributes) -> Vport:
+        wanted = _tunnel_port(said)
+        self._check_free(name)
+        if "ifindex" in said:
+            raise NetlinkError(
+                "a device's number can't be chosen", errno=errno.EOPNOTSUPP, path=("ifindex",)
+            )
+        device = self._room.outside.make_vxlan(name, wanted)
+        vport = Vport(number, VXLAN, name, device.index, tunnel_port=device.tunnel_port)
+        return self._add_made(own, device, vport, said)
+
+    def _add_made(self, own: OwnDatapath, device: Device, vport: Vport, said: Attributes) -> Vport:
+        try:
+            return self._add(own, device, vport, said)
+        except HotswitchError:
+            self._room.outside.delete_made(device)
+            raise
+
+    def _check_free(self, name: str) -> None:
+        if self._room.outside.device(name) is not None:
             raise NetlinkError(
                 f"there is a device {name} already", errno=errno.EEXIST, path=("name",)
             )
-        device = outside.make_internal(name, said.get("ifindex", 0))
-        try:
-            return self._add(own, device, Vport(number, INTERNAL, name, device.index), said)
-        except HotswitchError:
-            outside.delete_internal(device)
-            raise
 
     def _add_netdev(self, own: OwnDatapath, number: int, name: str, said: Attributes) -> Vport:
+        _check_no_options(said)
         outside = self._room.outside
         device = outside.device(name)
         if device is None:
             raise NetlinkError(f"there is no device {name}", errno=errno.ENODEV, path=("name",))
         if not device.ethernet:
             raise NetlinkError(f"{name} has no Ethernet frames", path=("name",))
-        if outside.internal(device.name) is not None:
-            raise NetlinkError(f"{name} is an internal port's device", path=("name",))
+        if device.made:
+            raise NetlinkError(f"{name} is another port's own device", path=("name",))
         taken = outside.taken(device.port)
         if not taken and (found := self._room.by_link(device.port)):
             taken = f"datapath {found[0].name}"
@@ -119,7 +133,10 @@ class VportFamily:
             raise NetlinkError(
                 f"device {name} is taken by {taken}", errno=errno.EBUSY, path=("name",)
             )
-        vport = Vport(number, NETDEV, device.name, device.index, taken=not device.promiscuous)
+        vport = Vport(
+            number, NETDEV, device.name, device.index, taken=not device.promiscuous,
+            tunnel_port=device.tunnel_port,
+        )  # fmt: skip
         vport = self._add(own, device, vport, said)
         if vport.taken:
             outside.take(device)
@@ -145,8 +162,8 @@ class VportFamily:
         if vport.number == LOCAL:
             raise NetlinkError("the local port goes with its datapath", path=("port",))
         device = None
-        if vport.internal:
-            device = self._room.outside.internal(vport.name)
+        if vport.has_own_device:
+            device = self._room.outside.made_device(vport.name)
         elif vport.taken:
             device = self._room.outside.device(vport.name)
         return Outcome(self._remove(own, vport, device), own.number, event=True)
@@ -160,8 +177,8 @@ class VportFamily:
         own.generation += 1
         own.hear_misses()
         if device is not None:
-            if vport.internal:
-                self._room.outside.delete_internal(device)
+            if vport.has_own_device:
+                self._room.outside.delete_made(device)
             else:
                 self._room.outside.give_back(device)
         self._room.keep(kept.VportGone(own.name, vport.number), own.record())
@@ -232,6 +249,28 @@ class VportFamily:
                 f"there is no port {said['port']}", errno=errno.ENODEV, path=("port",)
             )
         return own, vport
+
+
+def _check_no_options(said: Attributes) -> None:
+    if said.get("options"):
+        raise NetlinkError("this type has none", errno=errno.EOPNOTSUPP, path=("options",))
+
+
+def _tunnel_port(said: Attributes) -> int:
+    """The UDP port that a VXLAN vport's options ask for (vxlan_tnl_create, vport-vxlan.c)."""
+    options = said.get("options")
+    if options is None:
+        raise NetlinkError("options is missing", missing=4)
+    if "destination_port" not in options:
+        raise NetlinkError("destination_port is missing", path=("options",), missing=1)
+    if options.get("extension"):
+        raise NetlinkError(
+            "group based policy is not supported",
+            errno=errno.EOPNOTSUPP,
+            path=("options", "extension", "gbp"),
+        )
+    port: int = options["destination_port"]
+    return port
 
 
 class _Vports:
