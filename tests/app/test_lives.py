@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,3 +150,17 @@ def test_bad_lives_are_refused(lab: Daemon) -> None:
     nothing = lab.hotswitch("port", "del", "tap0", "--incarnation", "")
     assert nothing.returncode == 1 and "hexadecimal" in nothing.stderr
     assert port_names(lab) == {"tap0"}
+
+
+def test_a_device_that_comes_back_before_anybody_looks_forwards_again(lab: Daemon) -> None:
+    """On its way through another namespace it has lost the filter that a new port begins with."""
+    lab.room.run("ip", "netns", "add", "elsewhere")
+    lab.do("port add tap0 bridge br0 lifecycle static")
+    lab.do("port add tap1 bridge br0 lifecycle static")
+    assert lab.process
+    os.kill(lab.process.pid, signal.SIGSTOP)
+    link(lab, "set", "tap1", "netns", "elsewhere")
+    lab.room.run("ip", "link", "set", "tap1", "netns", "switch", host="elsewhere")
+    link(lab, "set", "tap1", "up")
+    os.kill(lab.process.pid, signal.SIGCONT)
+    until(lambda: reaches(lab, BEN), "the port forwards again", 20)

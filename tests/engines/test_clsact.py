@@ -7,15 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from hotswitch.datapath.contract import DatapathError, PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import BUILT_IN
 from hotswitch.kernel import pins
 from hotswitch.kernel.hooks import clsact
+from tests.engines.fixture import read_entry
 from tests.engines.fixtures import FIXTURES
+from tests.engines.frames import tcp4
 from tests.engines.harness import ADDRESS_LIMIT, observe
 from tests.engines.kernel_harness import KernelHarness, kernel_harness, without_tcx
-from tests.engines.wires import fits_wires, wires
+from tests.engines.wires import Capture, fits_wires, wires
 
 REGISTRY = Registry.standard()
 # What depends on the hook: verdicts, redirects, copies, and the tag beside the frame.
@@ -68,3 +72,79 @@ def test_a_later_life_takes_over_and_leaves_nothing(no_tcx: None) -> None:
         second.destroy()
         assert clsact.find(made[2].near) is None
     assert not directory.exists()
+
+
+def test_what_others_take_away_is_attached_again(no_tcx: None) -> None:
+    name = f"taken{os.getpid()}"
+    with wires((1, 2)) as made:
+        engine = KernelEngine(name, REGISTRY, pins.directory("hotswitch", name), ADDRESS_LIMIT)
+        datapath = EntryDatapath(name, REGISTRY, engine)
+        try:
+            datapath.change([PutEntry(read_entry(REGISTRY, "0 1 any output:2"))])
+            for number, wire in made.items():
+                datapath.add_port(f"port{number}", number=number, ifindex=wire.near)
+            theirs = clsact.find(made[1].near)
+            assert theirs
+            theirs.detach()
+            capture = Capture(made)
+            made[1].far.send(tcp4())
+            datapath.refresh([made[2].near])
+            assert clsact.find(made[1].near) is None
+            datapath.refresh([made[1].near])
+            made[1].far.send(tcp4())
+            assert capture.wait(lambda: bool(capture.frames[2]), 5)
+            assert len(capture.frames[2]) == 1
+        finally:
+            datapath.destroy()
+        assert not any(clsact.find(wire.near) for wire in made.values())
+
+
+@pytest.mark.parametrize("lost", ["slots_1", "programs_tcx_1"])
+def test_what_cannot_be_taken_over_is_taken_off(no_tcx: None, lost: str) -> None:
+    name = f"lost{os.getpid()}"
+    directory = pins.directory("hotswitch", name)
+
+    def life() -> EntryDatapath:
+        engine = KernelEngine(name, REGISTRY, directory, ADDRESS_LIMIT)
+        return EntryDatapath(name, REGISTRY, engine)
+
+    def add_ports(datapath: EntryDatapath) -> None:
+        datapath.change([PutEntry(read_entry(REGISTRY, "0 1 any output:2"))])
+        for number, wire in made.items():
+            datapath.add_port(f"port{number}", number=number, ifindex=wire.near)
+
+    with wires((1, 2)) as made:
+        first = life()
+        add_ports(first)
+        first.close()
+        pins.remove(directory / lost)
+        with pytest.raises(DatapathError, match=lost):
+            life()
+        assert not any(clsact.find(wire.near) for wire in made.values())
+        assert pins.listing(directory) == []
+        second = life()
+        add_ports(second)
+        capture = Capture(made)
+        made[1].far.send(tcp4())
+        assert capture.wait(lambda: bool(capture.frames[2]), 5)
+        second.destroy()
+        assert not any(clsact.find(wire.near) for wire in made.values())
+
+
+def test_other_headers_begin_anew_where_old_filters_are(no_tcx: None) -> None:
+    name = f"anew{os.getpid()}"
+    directory = pins.directory("hotswitch", name)
+
+    def life(registry: Registry) -> EntryDatapath:
+        return EntryDatapath(name, registry, KernelEngine(name, registry, directory, ADDRESS_LIMIT))
+
+    with wires((1, 2)) as made:
+        first = life(REGISTRY)
+        for number, wire in made.items():
+            first.add_port(f"port{number}", number=number, ifindex=wire.near)
+        first.close()
+        second = life(Registry([each for each in BUILT_IN if each.name != "arp"]))
+        assert not second.ports()
+        assert not any(clsact.find(wire.near) for wire in made.values())
+        second.add_port("port1", number=1, ifindex=made[1].near)
+        second.destroy()

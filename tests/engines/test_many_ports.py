@@ -104,8 +104,8 @@ def test_a_hundred() -> None:
         assert datapath.ports() == {}
 
 
-def _wait_for(event: threading.Event) -> Callable[[threading.Event], bool]:
-    def wait(closing: threading.Event) -> bool:
+def _wait_for(event: threading.Event) -> Callable[[threading.Event, float], bool]:
+    def wait(closing: threading.Event, since: float) -> bool:
         while not event.is_set() and not closing.wait(0.02):
             pass
         return not closing.is_set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import logging
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,19 +197,25 @@ class Attachments:
             self._filtered.append((each, attachment))
 
     def _promote_later(self) -> None:
-        """Have the filters that are new replaced by tcx links, once it is calm."""
+        """Have the filters that are new replaced by tcx links, when `calm` lets."""
         if self._filtered:
             CALM.disturb()
-            self._worker.submit(self._promote_all, self._filtered, self._programs.get(SKB))
+            program, now = self._programs.get(SKB), time.monotonic()
+            self._worker.submit(self._promote_all, self._filtered, program, now)
             self._filtered = []
 
     def _promote_all(
-        self, filtered: Iterable[tuple[PortSpot, ClsactAttachment]], program: Program
+        self,
+        filtered: Iterable[tuple[PortSpot, ClsactAttachment]],
+        program: Program,
+        since: float,
     ) -> None:
         for each, attachment in filtered:
-            if not CALM.wait(self._closing):
-                return
-            self._promote(each, attachment, program)
+            # Many have gone by now where devices come and go all the time.
+            if self._is_at(each, attachment):
+                if not CALM.wait(self._closing, since):
+                    return
+                self._promote(each, attachment, program)
 
     def _promote(self, each: PortSpot, attachment: ClsactAttachment, program: Program) -> None:
         """Put a tcx link in the place of a port's filter."""
@@ -237,6 +244,25 @@ class Attachments:
 
     def _is_at(self, each: PortSpot, attachment: Attachment) -> bool:
         return self._at.get(each.number, {}).get(each.spot) is attachment
+
+    def forget_lost(self, numbers: Iterable[int]) -> None:
+        """Know no more that these ports are attached where their filters have gone.
+
+        A device loses its filters on its way to another namespace, even if it comes back at once,
+        and anybody can take its clsact away. Raises KernelError.
+        """
+        with self._changing:
+            filters = {
+                PortSpot(number, spot): attachment
+                for number in numbers
+                for spot, attachment in self._at.get(number, {}).items()
+                if isinstance(attachment, ClsactAttachment)
+            }
+            there = _all_filters([each.spot for each in filters])
+            for each, attachment in filters.items():
+                now = there.get(each.spot)
+                if now is None or now.program_id != attachment.program_id:
+                    del self._at[each.number][each.spot]
 
     def detach(self, leaving: Collection[PortSpot], *, ended: bool = False) -> None:
         """Detach ports from links: they take no packet there that comes from now on.

@@ -12,23 +12,39 @@ import time
 _QUIET = 1.0
 """Seconds without a change of ports."""
 
+_PATIENCE = 10.0
+"""Seconds after which something is done even if ports never cease to change."""
+
+_PACE = 0.1
+"""Seconds before each thing that is done then: others still get to do most."""
+
 
 class Calm:
-    """Shared by all datapaths of this process: there is one lock."""
+    """Shared by all datapaths of this process: there is one lock. Times in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, quiet: float = _QUIET, patience: float = _PATIENCE, pace: float = _PACE
+    ) -> None:
+        self._quiet, self._patience, self._pace = quiet, patience, pace
         self._from = 0.0
 
     def disturb(self) -> None:
         """Ports are being changed."""
-        self._from = time.monotonic() + _QUIET
+        self._from = time.monotonic() + self._quiet
 
-    def wait(self, closing: threading.Event) -> bool:
-        """Return when it is calm; or at once, with False, if closing is set."""
-        while (left := self._from - time.monotonic()) > 0:
-            if closing.wait(left):
-                return False
-        return not closing.is_set()
+    def wait(self, closing: threading.Event, since: float) -> bool:
+        """Return when it is calm, or what was asked for then has waited long enough.
+
+        since: by time.monotonic(). At once, with False, if closing is set.
+        """
+        while not closing.is_set():
+            now = time.monotonic()
+            if now >= self._from:
+                return True
+            if now >= since + self._patience:
+                return not closing.wait(self._pace)
+            closing.wait(min(self._from, since + self._patience) - now)
+        return False
 
 
 CALM = Calm()

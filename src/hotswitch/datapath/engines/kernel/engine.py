@@ -13,7 +13,7 @@ import hashlib
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from hotswitch.compiler.errors import CompileError
@@ -23,6 +23,7 @@ from hotswitch.compiler.targets.bpf.hook import XDP
 from hotswitch.datapath.contract import Counters, DatapathError, ProgramReport
 from hotswitch.datapath.engines.kernel import port_records
 from hotswitch.datapath.engines.kernel import restore as restoring
+from hotswitch.datapath.engines.kernel.abandonment import abandon
 from hotswitch.datapath.engines.kernel.attachments import Attachments
 from hotswitch.datapath.engines.kernel.book import Book
 from hotswitch.datapath.engines.kernel.change import carry_out, shape_after
@@ -79,12 +80,20 @@ class KernelEngine:
     # life
 
     def restore(self) -> Restored:
-        """Take over what an earlier life left. Raises DatapathError."""
-        with self._declared():
+        """Take over what an earlier life left.
+
+        Raises DatapathError; then it is let go of, and nothing of it is left.
+        """
+        with self._declared(), ExitStack() as undo:
+            undo.callback(abandon, self.directory)
+            undo.callback(self.store.close)
             digest = _digest(self.flow)
             manifest = restoring.read(self.directory, self.store, digest)
             self._build(digest)
-            return self._take_over(manifest) if manifest else Restored()
+            undo.callback(self.close)
+            restored = self._take_over(manifest) if manifest else Restored()
+            undo.pop_all()
+            return restored
 
     def _build(self, digest: str) -> None:
         store = self.store

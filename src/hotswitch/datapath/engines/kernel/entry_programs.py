@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
 from hotswitch.datapath.engines.kernel.store import MapStore
@@ -56,8 +56,7 @@ class EntryPrograms:
 
     def is_ours(self, program_id: int) -> bool:
         """Whether this program, of this life or an earlier one, leads into our skb pipeline."""
-        info = _info(program_id)
-        return info is not None and self._store.get(SKB.programs).id in info.map_ids
+        return leads_to(program_id, {self._store.get(SKB.programs).id})
 
     def passing(self) -> Program:
         """One that lets every packet pass, for tcx. Raises KernelError."""
@@ -88,6 +87,18 @@ class EntryPrograms:
         for program in self._loaded.values():
             program.close()
         self._loaded.clear()
+
+
+def leads_to(program_id: int, arrays: Set[int]) -> bool:
+    """Whether this program jumps into one of the program arrays with these ids."""
+    info = _info(program_id)
+    return info is not None and not arrays.isdisjoint(info.map_ids)
+
+
+def leads_nowhere(program_id: int) -> bool:
+    """Whether this is an entry program without a pipeline to jump to. Raises KernelError."""
+    info = _info(program_id)
+    return info is not None and info.name == _ENTRY and not _leads_on(info.map_ids)
 
 
 def _info(program_id: int) -> ProgramInfo | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,7 @@ PREFIX = "left_"
 class _Left(NamedTuple):
     link: BpfLink
     pin: Path
+    since: float
 
 
 class Leftovers:
@@ -40,7 +42,7 @@ class Leftovers:
     def add(self, link: BpfLink, pin: Path) -> None:
         """Take over a link, which lets everything pass, and its pin."""
         with self._some:
-            self._waiting.append(_Left(link, pin))
+            self._waiting.append(_Left(link, pin, time.monotonic()))
             if self._worker is None:
                 self._worker = threading.Thread(
                     target=self._work, name="hotswitch-detach", daemon=True
@@ -63,7 +65,8 @@ class Leftovers:
             with self._some:
                 while not self._waiting:
                     self._some.wait()
-            CALM.wait(never)
+                since = self._waiting[0].since
+            CALM.wait(never, since)
             with self._some:
                 if not self._waiting:
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
@@ -16,6 +17,8 @@ from hotswitch.kernel.links import Link, get_links
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.xdp_features import XdpFeature, xdp_features
 from hotswitch.model.port import Hook, Port, Side
+
+_log = logging.getLogger(__name__)
 
 
 class Ports:
@@ -75,11 +78,7 @@ class Ports:
         """
         for port in ports:
             self._let_go_of_ended(port)
-        added = [
-            PortSpot(port.number, spot)
-            for port in ports
-            for spot in sorted(_spots(port) - self._attachments.at(port.number))
-        ]
+        added = self._missing(ports)
         try:
             self._tie({each.spot.ifindex: each.number for each in added})
             failed = {each.number: error for each, error in self._attachments.attach(added).items()}
@@ -105,6 +104,14 @@ class Ports:
                 for spot in self._attachments.at(number) - _spots(self.known[number])
             ]
         )
+
+    def _missing(self, ports: Iterable[Port]) -> list[PortSpot]:
+        """Where these ports are to be attached and are not."""
+        return [
+            PortSpot(port.number, spot)
+            for port in ports
+            for spot in sorted(_spots(port) - self._attachments.at(port.number))
+        ]
 
     def _let_go_of_ended(self, port: Port) -> None:
         """Forget a port's links whose index is another link's now, or that change sides."""
@@ -163,11 +170,23 @@ class Ports:
         self._links[:size] = before[:size]
 
     def refresh(self, which: Collection[int] | None = None) -> None:
-        """Look again at what the links, or those of these indexes, can do."""
-        if which is None:
-            self._aim(self.known.values())
-        else:
-            self._aim([port for index in which if (port := self._port_behind(index))])
+        """Look again at what the links, or those of these indexes, can do.
+
+        Ports that are not attached where they should be are attached again. Raises KernelError.
+        """
+        ports = list(self.known.values())
+        if which is not None:
+            ports = [port for index in which if (port := self._port_behind(index))]
+        self._attach_again(ports)
+        self._aim(ports)
+
+    def _attach_again(self, ports: Sequence[Port]) -> None:
+        self._attachments.forget_lost([port.number for port in ports])
+        lost = self._missing(ports)
+        failed = self._attachments.attach(lost)
+        for each in lost:
+            if each not in failed:  # then mostly the device has gone, and its port will follow
+                _log.warning("port %s was detached by others: attached again", each.number)
 
     def _port_behind(self, ifindex: int) -> Port | None:
         """The port whose frames leave by this link."""

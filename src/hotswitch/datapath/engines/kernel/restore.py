@@ -9,6 +9,7 @@ from pathlib import Path
 from hotswitch.compiler.strategies.strategy import slot_of
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.template import ListRun, Template, actions_of
+from hotswitch.datapath.engines.kernel.abandonment import abandon
 from hotswitch.datapath.engines.kernel.attachments import LINK_PINS
 from hotswitch.datapath.engines.kernel.book import Book
 from hotswitch.datapath.engines.kernel.homes import Homes
@@ -44,8 +45,7 @@ def read(directory: Path, store: MapStore, digest: str) -> Manifest | None:
         return manifest
     if manifest is not None:
         _log.warning("the headers or the program have changed: the datapath begins anew")
-    for path in pins.listing(directory):
-        pins.remove(path)
+    abandon(directory)
     return None
 
 
