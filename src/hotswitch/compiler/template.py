@@ -42,7 +42,6 @@ ReadList: TypeAlias = Callable[[ListRun], tuple[int, ...]]
 _NO_OPERANDS: Mapping[type[Action], Action] = {
     Output: Output(0),
     OutputList: OutputList(()),
-    CopyToUser: CopyToUser(0, 0),
     Limit: Limit(0),
 }
 
@@ -57,6 +56,8 @@ def _template(action: Action) -> Action:
         return SetField(action.field, 0, action.mask)
     if isinstance(action, Output) and action.port == IN_PORT:
         return action
+    if isinstance(action, CopyToUser):
+        return CopyToUser(0, 0, action.fields)
     return _NO_OPERANDS.get(type(action), action)
 
 
@@ -109,7 +110,7 @@ def _action(flow: Flow, action: Action, operand: Callable[[], int], read_list: R
             return replace(action, value=value)
         case CopyToUser():
             both = operand()
-            return CopyToUser(both & 0xFFFFFFFF, both >> 32)
+            return CopyToUser(both & 0xFFFFFFFF, both >> 32, action.fields)
         case Limit():
             return Limit(operand())
     return action

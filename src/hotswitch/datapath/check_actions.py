@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.limits import Limits
-from hotswitch.headers.registry import FieldInfo, HeaderError, Registry
+from hotswitch.headers.meta import META
+from hotswitch.headers.registry import FieldInfo, FieldKind, HeaderError, Registry
 from hotswitch.model.action import (
     IN_PORT,
     MAXIMUM_PORT,
@@ -197,7 +199,16 @@ class ActionCheck:
     def _copy_to_user(self, action: CopyToUser) -> Action:
         _within("CopyToUser's length", action.length, 1, 0xFFFF)
         _within("CopyToUser's reason", action.reason, 0, 0xFFFFFFFF)
-        return action
+        for name in action.fields:
+            if self._field(name).kind is not FieldKind.META:
+                raise DatapathError(
+                    f"CopyToUser with {name}, which is in the packet",
+                    remedy="only fields beside the packet go with a copy",
+                )
+            if action.fields.count(name) > 1:
+                raise DatapathError(f"CopyToUser with {name} twice")
+        ordered = tuple(field.name for field in META if field.name in action.fields)
+        return action if action.fields == ordered else replace(action, fields=ordered)
 
     def _learn(self, action: Learn) -> Action:
         self._field(action.vlan)

@@ -1,6 +1,13 @@
-"""The fields that belong to no header: they are the packet's companions, not its bytes."""
+"""The fields that belong to no header: they are the packet's companions, not its bytes.
+
+Each says where its first value comes from. To add one is to declare it here: it can then be
+matched under masks, and set if it is settable, in every engine.
+"""
 
 from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
 
 from hotswitch.headers.declaration import Field, Oxm
 from hotswitch.headers.text import HEXADECIMAL
@@ -10,11 +17,121 @@ NXM_1 = 0x0001
 
 REGISTERS = 16
 
-META: tuple[Field, ...] = (
-    Field("in_port", 32, oxm=Oxm(0), settable=False, doc="the port the packet came in by"),
-    Field("metadata", 64, HEXADECIMAL, oxm=Oxm(2), doc="handed on from table to table"),
+
+class Origin(enum.Enum):
+    """Where a field beside the packet has its first value from; for people."""
+
+    ZERO = "zero at the start"
+    INGRESS = "the port that the packet came in by"
+    PRIORITY = "the kernel's queueing priority of the packet, which is set with it (skb->priority)"
+    MARK = "the kernel's mark of the packet, which is set with it (skb->mark)"
+    PARSED = "what the parser found"
+
+
+KERNELS_OWN = frozenset({Origin.PRIORITY, Origin.MARK})
+"""Those that the kernel keeps beside its packets. At XDP there is nothing beside a frame yet: they
+are zero there, and a packet for which one is set is left to tcx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A header's field, a layer or a space's field is from `low` to `high`; one whose header is
+    absent is not."""
+
+    field: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bit:
+    """1 if any of `any_of` holds, and none of `none_of`."""
+
+    any_of: tuple[Test, ...]
+    none_of: tuple[Test, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside(Field):
+    """A field beside the packet.
+
+    bits: of one that is PARSED, its bits, the least significant first. They are found out when
+    the frame is parsed, and stay.
+    """
+
+    origin: Origin = Origin.ZERO
+    bits: tuple[Bit, ...] = ()
+
+
+_LATER_FRAGMENT = (
+    Test("ipv4.fragment_offset", 1, 0x1FFF),
+    Test("ipv6_fragment.fragment_offset", 1, 0x1FFF),
+)
+_FRAGMENT = (Test("ipv4.more_fragments", 1, 1), Test("ipv6_fragment", 1, 1))
+
+META: tuple[Beside, ...] = (
+    Beside(
+        "in_port",
+        32,
+        oxm=Oxm(0),
+        settable=False,
+        doc="the port the packet came in by",
+        origin=Origin.INGRESS,
+    ),
+    Beside("metadata", 64, HEXADECIMAL, oxm=Oxm(2), doc="handed on from table to table"),
     *(
-        Field(f"reg{number}", 32, HEXADECIMAL, oxm=Oxm(number, NXM_1), doc="free for use")
+        Beside(f"reg{number}", 32, HEXADECIMAL, oxm=Oxm(number, NXM_1), doc="free for use")
         for number in range(REGISTERS)
+    ),
+    Beside(
+        "priority",
+        32,
+        HEXADECIMAL,
+        doc="the packet's queueing priority in the kernel",
+        origin=Origin.PRIORITY,
+    ),
+    Beside(
+        "skb_mark",
+        32,
+        HEXADECIMAL,
+        oxm=Oxm(33, NXM_1),
+        doc="the packet's mark in the kernel",
+        origin=Origin.MARK,
+    ),
+    Beside(
+        "recirc_id",
+        32,
+        HEXADECIMAL,
+        oxm=Oxm(36, NXM_1),
+        settable=False,
+        doc="0: not recirculated",
+    ),
+    Beside(
+        "dp_hash",
+        32,
+        HEXADECIMAL,
+        oxm=Oxm(35, NXM_1),
+        settable=False,
+        doc="what a hash of the flow gave; 0: none was computed",
+    ),
+    Beside(
+        "ip_fragment",
+        3,
+        settable=False,
+        doc="0: none; 5: the first one; 6: a later one",
+        origin=Origin.PARSED,
+        bits=(
+            Bit(_FRAGMENT, none_of=_LATER_FRAGMENT),
+            Bit(_LATER_FRAGMENT),
+            Bit((*_FRAGMENT, *_LATER_FRAGMENT)),
+        ),
+    ),
+    Beside(
+        "length_frame",
+        1,
+        settable=False,
+        doc="1: a length (below 0x600) stands where others have an EtherType",
+        origin=Origin.PARSED,
+        bits=(Bit((Test("ethertype", 0, 0x5FF),)),),
     ),
 )

@@ -12,7 +12,7 @@ from hotswitch.headers import graph
 from hotswitch.headers.check import check_header
 from hotswitch.headers.declaration import Field, Header, Oxm
 from hotswitch.headers.errors import HeaderError
-from hotswitch.headers.meta import META
+from hotswitch.headers.meta import META, Beside, Test
 from hotswitch.headers.text import DECIMAL, TextForm
 
 __all__ = ["START", "FieldInfo", "FieldKind", "HeaderError", "Layer", "Registry"]
@@ -50,6 +50,7 @@ class FieldInfo:
     width: bits. layer: the layer's name for HEADER and PRESENCE, else empty.
     bit: for HEADER, the field's first bit counted from the header's first
         (most significant) bit, as in `Header.offsets`; else 0.
+    beside: for META, its declaration.
     """
 
     name: str
@@ -61,6 +62,7 @@ class FieldInfo:
     oxm: Oxm | None = None
     settable: bool = False
     doc: str = ""
+    beside: Beside | None = None
 
     @property
     def mask(self) -> int:
@@ -123,6 +125,10 @@ class Registry:
         """All fields: those beside the packet, the spaces', then layer by layer."""
         return iter(self._fields.values())
 
+    def those_here(self, tests: Iterable[Test]) -> tuple[Test, ...]:
+        """Those of the tests whose fields there are among these headers."""
+        return tuple(test for test in tests if test.field in self._fields)
+
     def header(self, name: str) -> Header:
         """The header of that name. Raises HeaderError, with the nearest name, if there is none."""
         try:
@@ -178,6 +184,7 @@ class Registry:
                 oxm=each.oxm,
                 settable=each.settable,
                 doc=each.doc,
+                beside=each,
             )
             for each in META
         }

@@ -114,10 +114,15 @@ class GotoTable:
 
 @dataclass(frozen=True, slots=True)
 class CopyToUser:
-    """Give user space a copy of the packet as it is now, at most `length` bytes of it."""
+    """Give user space a copy of the packet as it is now, at most `length` bytes of it.
+
+    fields: fields beside the packet whose values go with it, in the order of `headers.meta.META`
+    (another order is put right).
+    """
 
     reason: int = 0
     length: int = 0xFFFF
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

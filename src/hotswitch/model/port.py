@@ -110,6 +110,7 @@ class Upcall:
     """A copy of a packet that `CopyToUser` asked for.
 
     frame: at most the asked length, tags included; length: bytes before truncation.
+    fields: those beside the packet that were asked for, in that order, and their values.
     """
 
     reason: int
@@ -118,3 +119,4 @@ class Upcall:
     cookie: int
     length: int
     frame: bytes
+    fields: tuple[tuple[str, int], ...] = ()

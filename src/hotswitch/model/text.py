@@ -18,6 +18,7 @@ Actions are in the order in which they are carried out, with commas between them
     decrement_ttl:ipv6.hop_limit       goto:5
     learn:reg0, lookup:reg0->reg1      limit:7
     copy_to_user:reason=1:length=128   drop, host
+    copy_to_user:fields=reg0+skb_mark  with the values of fields beside the packet
 
 Bits in brackets count from the least significant one. What an action has a default for may be
 left out. `read_*` raises TextError, one line that names the culprit.
@@ -102,8 +103,9 @@ def show_action(registry: Registry, action: Action) -> str:
             return f"decrement_ttl:{field}"
         case act.GotoTable(table):
             return f"goto:{table}"
-        case act.CopyToUser(reason, length):
-            return f"copy_to_user:reason={reason}:length={length}"
+        case act.CopyToUser(reason, length, fields):
+            with_fields = f":fields={'+'.join(fields)}" if fields else ""
+            return f"copy_to_user:reason={reason}:length={length}{with_fields}"
         case act.Learn(vlan):
             return f"learn:{vlan}"
         case act.Lookup(vlan, target):
@@ -172,14 +174,20 @@ def _read_lookup(registry: Registry, text: str) -> Action:
     return act.Lookup(_field(registry, vlan).name, _field(registry, target).name)
 
 
-def _read_copy_to_user(_registry: Registry, text: str) -> Action:
+def _read_copy_to_user(registry: Registry, text: str) -> Action:
     given: dict[str, int] = {}
+    fields: tuple[str, ...] = ()
     for part in text.split(":"):
         key, _, value = (each.strip() for each in part.partition("="))
-        if key not in ("reason", "length") or key in given:
-            raise TextError(f"copy_to_user: {part[:60]!r}; write reason=NUMBER:length=NUMBER")
-        given[key] = _number(f"copy_to_user: {key}", value)
-    return act.CopyToUser(**given)
+        if key == "fields" and not fields:
+            fields = tuple(_field(registry, each.strip()).name for each in value.split("+"))
+        elif key not in ("reason", "length") or key in given:
+            raise TextError(
+                f"copy_to_user: {part[:60]!r}; write reason=NUMBER:length=NUMBER:fields=FIELD+FIELD"
+            )
+        else:
+            given[key] = _number(f"copy_to_user: {key}", value)
+    return act.CopyToUser(**given, fields=fields)
 
 
 _Reader = Callable[[Registry, str], Action]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hotswitch.compiler.flow import Flow, Word
 from hotswitch.compiler.ir import Program, Uses
 from hotswitch.headers.declaration import Field
+from hotswitch.headers.meta import META, Beside
 from hotswitch.model.action import (
     Action,
     CopyField,
+    CopyToUser,
     DecrementTtl,
     Learn,
     Lookup,
@@ -43,7 +46,26 @@ def uses(program: Program, flow: Flow) -> Program:
                     read[word] |= bits
                     if word.layer in flow.registry.layers:
                         written[word] |= bits
+    for field in parsed_fields(flow, read):
+        for word, bits in flow.terms(_tested(flow, field)).items():
+            read[word] |= bits
     return replace(program, uses=Uses(dict(sorted(read.items())), dict(sorted(written.items()))))
+
+
+def parsed_fields(flow: Flow, read: Mapping[Word, int]) -> list[Beside]:
+    """The fields that the parser finds out, of those that are read."""
+    found = []
+    for field in META:
+        if field.bits:
+            (piece,) = flow.pieces(field.name)
+            if read.get(piece.word, 0) & piece.mask:
+                found.append(field)
+    return found
+
+
+def _tested(flow: Flow, field: Beside) -> list[tuple[str, int]]:
+    tests = (test for bit in field.bits for test in (*bit.any_of, *bit.none_of))
+    return _all(flow, *(test.field for test in flow.registry.those_here(tests)))
 
 
 def _all(flow: Flow, *names: str) -> list[tuple[str, int]]:
@@ -119,7 +141,14 @@ def _read(flow: Flow, action: Action) -> list[tuple[str, int]]:
             return _all(flow, "in_port", "ethernet.src", vlan)
         case Lookup(vlan):
             return _all(flow, "ethernet.dst", vlan)
+        case CopyToUser(fields=fields):
+            return _all(flow, *fields)
     return []
+
+
+def sets(flow: Flow, action: Action) -> tuple[str, ...]:
+    """The names of the fields that an action sets."""
+    return tuple(name for name, _ in _written(flow, action))
 
 
 def _written(flow: Flow, action: Action) -> list[tuple[str, int]]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program
-from hotswitch.compiler.passes.uses import LABELS, TAGS, copied_width
+from hotswitch.compiler.passes.uses import LABELS, TAGS, copied_width, sets
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.addresses import learn, lookup
+from hotswitch.compiler.targets.bpf.beside import tell_kernel
 from hotswitch.compiler.targets.bpf.code import Code, Value
 from hotswitch.compiler.targets.bpf.commit import Commit
 from hotswitch.compiler.targets.bpf.copies import copy_to_user
@@ -21,6 +22,7 @@ from hotswitch.compiler.targets.bpf.limit import limit
 from hotswitch.compiler.targets.bpf.output import Outputs
 from hotswitch.compiler.targets.bpf.state import State
 from hotswitch.compiler.template import operand_words
+from hotswitch.headers.meta import KERNELS_OWN
 from hotswitch.headers.registry import FieldKind
 from hotswitch.model.action import (
     IN_PORT,
@@ -85,6 +87,7 @@ class Actions:
             with self.code.line(line(("action", table, number, position))):
                 if not self._put_off(action, last):
                     self._action(action, operands, table, data, last)  # type: ignore[arg-type]
+                    tell_kernel(self.packet, self.state, sets(self.flow, action))
             operand += 8 * words
             if self.code.b.block.is_terminated:
                 return
@@ -95,6 +98,7 @@ class Actions:
         if not self.packet.context.whole_data:
             return False
         here = not isinstance(action, OutputList | CopyToUser | ToHost | Limit | PushMpls | PopMpls)
+        here = here and not any(map(self._is_kernels, sets(self.flow, action)))
         if here and (last or not isinstance(action, Output)):
             return False
         self.code.go(self.verdict["pass_on"])
@@ -148,7 +152,7 @@ class Actions:
                 self.commit.build()
                 copy_to_user(
                     self.code, self.packet, self.state, self.counting, self.in_port, table,
-                    self.code.load(data, 8), operands[0](),
+                    self.code.load(data, 8), operands[0](), action.fields,
                 )  # fmt: skip
             case Learn(vlan):
                 learn(
@@ -164,6 +168,10 @@ class Actions:
                 self._if_present(target, lambda: lookup(self.code, self.state, vlan, target))
             case Limit():
                 limit(self.code, self.state, self.counting, operands[0](), self.verdict["finish"])
+
+    def _is_kernels(self, name: str) -> bool:
+        beside = self.flow.field(name).beside
+        return beside is not None and beside.origin in KERNELS_OWN
 
     def _if_present(self, name: str, then: Callable[[], None]) -> None:
         info = self.flow.field(name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.code import I32, I64, Code, Value
+from hotswitch.headers.meta import Origin
 
 _RECOMPUTE_CHECKSUM = 1
 """store_bytes flag: keep the device's checksum over the whole frame right."""
@@ -45,6 +46,7 @@ XDP = Context("xdp", "xdp", 0, 4, 12, 2, 1, tag_beside=False, whole_data=True)
 """struct xdp_md; XDP_PASS and XDP_DROP."""
 
 _SKB_LENGTH, _SKB_TAG_PRESENT, _SKB_TCI, _SKB_TPID = 0, 20, 24, 28
+_SKB_BESIDE = {Origin.MARK: 8, Origin.PRIORITY: 32}
 
 
 class Packet:
@@ -93,6 +95,16 @@ class Packet:
         """The TPID beside the frame."""
         raw = self.code.load(self.pointer, _SKB_TPID, I32)
         return self.swap16(raw)
+
+    def beside(self, origin: Origin) -> Value:
+        """What the kernel keeps beside the packet (`meta.KERNELS_OWN`); 0 where it has none yet."""
+        if self.context.whole_data:
+            return self.code.number(0)
+        return self.code.load(self.pointer, _SKB_BESIDE[origin], I32)
+
+    def set_beside(self, origin: Origin, value: Value) -> None:
+        """Let the kernel keep this."""
+        self.code.store(self.pointer, _SKB_BESIDE[origin], value, I32)
 
     def swap16(self, value: Value) -> Value:
         """A 16-bit number with its bytes in opposite order."""

@@ -84,6 +84,9 @@ COPY_HEAD = struct.Struct("<IIIIQIHHII")
 The tag is one that lies beside the frame; it belongs at its byte 12. No more than the asked bytes
 are to be handed on, the tag's included.
 """
+COPY_CARRIES = 1 << 31
+"""In `table`: between head and frame are fields beside the packet: a number (u64) with a bit for
+each of `headers.meta.META` that is there, then the words that they are in (u64 each)."""
 COPY_SIZES = (256, 2048, 16384, 65536)
 """Bytes of frame in a record; a record has the smallest that suffices."""
 

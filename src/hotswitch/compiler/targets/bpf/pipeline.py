@@ -15,6 +15,7 @@ from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.actions import Actions
+from hotswitch.compiler.targets.bpf.beside import found_out, read_beside
 from hotswitch.compiler.targets.bpf.code import I32, I64, POINTER, Code, Value
 from hotswitch.compiler.targets.bpf.counting import Counting, counting
 from hotswitch.compiler.targets.bpf.hook import Context, Packet
@@ -61,6 +62,7 @@ class _Build:
         self._begin()
         parser = Parser(code, self.packet, self.state, self.program, self.verdict["malformed"])
         parser.build(self._pull, self._line)
+        found_out(self.state)
         self._note_tags()
         code.go(self.tables[self.program.tables[0].table.number])
         size = max([KEY_SIZE // 4, *(_key_size(name) for name in self.program.maps)])
@@ -90,6 +92,7 @@ class _Build:
         if state.has(piece.word):
             shifted = code.b.shl(self.in_port, code.number(piece.word_shift))
             state.set_word(piece.word, shifted)
+        read_beside(self.packet, state)
         state.set_cell(cells.STORED_LENGTH, self.packet.stored_length())
         state.set_cell(cells.FRAME_LENGTH, self.packet.frame_length())
         for cell in (cells.TAGS, cells.DIRTY, cells.ACTED):

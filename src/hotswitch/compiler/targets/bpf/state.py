@@ -76,6 +76,11 @@ class State:
         """Whether the program uses a word."""
         return word in self.program.places
 
+    def uses(self, name: str) -> bool:
+        """Whether the program uses any of a field's bits."""
+        bits = self.program.uses.bits
+        return any(bits.get(piece.word, 0) & piece.mask for piece in self.flow.pieces(name))
+
     def word(self, word: Word) -> Value:
         """Read a word of the flow."""
         return self.code.load(self.memory, self.program.places[word])

@@ -101,7 +101,7 @@ class KernelEngine:
         self.ports = Ports(store, Attachments(self.directory, store))
         self.meters = Meters(store)
         self.addresses_known = AddressTable(store)
-        self.copies = Copies(store.get(memory.COPIES))
+        self.copies = Copies(store.get(memory.COPIES), self.flow)
         self.port_counters = PortCounters(store)
         self.book = Book(store, shaper, EntryCounters(store))
         self._port_records = PortRecords(store.get(port_records.NAME))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 
+from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.targets.bpf import layout as memory
+from hotswitch.compiler.targets.bpf.copies import carried_words
 from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.headers.meta import META
 from hotswitch.kernel import map_batches
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.ring_buffer import RingBuffer
 from hotswitch.model.port import Address, Meter, Upcall
 
 _MAC_BITS = 48
+_WORD = struct.Struct("<Q")
 
 
 class AddressTable:
@@ -110,8 +115,9 @@ def _meter_key(number: int) -> bytes:
 class Copies:
     """Copies of packets, as they come out of the ring buffer."""
 
-    def __init__(self, map_: Map) -> None:
+    def __init__(self, map_: Map, flow: Flow) -> None:
         self._ring = RingBuffer(map_)
+        self._flow = flow
 
     @property
     def descriptor(self) -> int:
@@ -120,20 +126,38 @@ class Copies:
 
     def read(self, limit: int = 1024) -> list[Upcall]:
         """The copies since the last call, at most `limit`."""
-        return [_upcall(record) for record in self._ring.read(limit)]
+        return [_upcall(record, self._flow) for record in self._ring.read(limit)]
 
     def close(self) -> None:
         """Let go."""
         self._ring.close()
 
 
-def _upcall(record: bytes) -> Upcall:
+def _upcall(record: bytes, flow: Flow) -> Upcall:
     length, captured, in_port, reason, cookie, table, tci, tagged, tpid, asked = (
         memory.COPY_HEAD.unpack_from(record)
     )
     start = memory.COPY_HEAD.size
+    fields: tuple[tuple[str, int], ...] = ()
+    if table & memory.COPY_CARRIES:
+        table ^= memory.COPY_CARRIES
+        fields, start = _fields(record, start, flow)
     frame = bytes(record[start : start + captured])
     if tagged and captured:
         tag = tpid.to_bytes(2, "big") + tci.to_bytes(2, "big")
         frame = frame[:12] + tag + frame[12:]
-    return Upcall(reason, table, in_port, cookie, length, frame[:asked])
+    return Upcall(reason, table, in_port, cookie, length, frame[:asked], fields)
+
+
+def _fields(record: bytes, start: int, flow: Flow) -> tuple[tuple[tuple[str, int], ...], int]:
+    """The fields beside the packet in a record, and where its frame begins."""
+    (which,) = _WORD.unpack_from(record, start)
+    names = [field.name for place, field in enumerate(META) if which >> place & 1]
+    words = {}
+    for word in carried_words(flow, names):
+        start += _WORD.size
+        (words[word],) = _WORD.unpack_from(record, start)
+    found = tuple(
+        (name, sum(piece.take(words[piece.word]) for piece in flow.pieces(name))) for name in names
+    )
+    return found, start + _WORD.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from types import MappingProxyType
 
 from hotswitch.base.clock import Clock
 from hotswitch.datapath.contract import Counters, DatapathError, ProgramReport
@@ -32,13 +33,22 @@ class ReferenceEngine:
         self._state = State(Addresses(address_limit))
         self._upcalls: list[Upcall] = []
 
-    def process(self, in_port: int, frame: bytes, recorder: Recorder = SILENT) -> Outcome:
-        """A frame comes in by a port, which must exist (else ValueError)."""
+    def process(
+        self,
+        in_port: int,
+        frame: bytes,
+        recorder: Recorder = SILENT,
+        beside: Mapping[str, int] = MappingProxyType({}),
+    ) -> Outcome:
+        """A frame comes in by a port, which must exist (else ValueError).
+
+        beside: the first values of fields beside the packet, where they are not 0.
+        """
         ports = self._state.ports
         if not ports.exists(in_port):
             raise ValueError(f"there is no port {in_port} for a frame to come in by")
         ports.count(in_port, rx_packets=1, rx_bytes=len(frame))
-        packet = Packet(self._registry, in_port, frame)
+        packet = Packet(self._registry, in_port, frame, beside)
         self._state.counts["malformed"] += packet.malformed
         for name, section in packet.sections.items():
             recorder.header(name, section.offset, section.length, section.values)

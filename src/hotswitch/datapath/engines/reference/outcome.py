@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hotswitch.model.port import Upcall
@@ -23,12 +24,13 @@ class End(enum.Enum):
 
 @dataclass(slots=True)
 class Outcome:
-    """outputs: (port, frame) in their order. copies: to user space. host: the frame that the
-    host's stack got, or None.
+    """outputs: (port, frame) in their order; beside: for each of them, the fields beside the packet
+    that were not 0. copies: to user space. host: the frame that the host's stack got, or None.
     """
 
     end: End = End.DONE
     outputs: list[tuple[int, bytes]] = field(default_factory=list)
+    beside: list[Mapping[str, int]] = field(default_factory=list)
     copies: list[Upcall] = field(default_factory=list)
     host: bytes | None = None
 

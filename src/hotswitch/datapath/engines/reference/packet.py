@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from hotswitch.headers.declaration import Header
-from hotswitch.headers.meta import META
+from hotswitch.headers.meta import META, Beside, Bit, Test
 from hotswitch.headers.parse import parse, read_fields
 from hotswitch.headers.registry import FieldInfo, FieldKind, Registry
 
@@ -37,7 +38,14 @@ class Section:
 class Packet:
     """sections: by layer name. beside: the fields that are in no header, by name."""
 
-    def __init__(self, registry: Registry, in_port: int, frame: bytes) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        in_port: int,
+        frame: bytes,
+        beside: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """beside: the first values of such fields, where they are not 0."""
         self.registry = registry
         self.in_port = in_port
         self.length = len(frame)
@@ -52,6 +60,8 @@ class Packet:
             for name, placed in parsed.layers.items()
         }
         self.beside = {each.name: 0 for each in META} | dict(parsed.keys) | {"in_port": in_port}
+        self.beside |= {each.name: self._found(each) for each in META if each.bits}
+        self.beside |= beside
 
     def read(self, name: str) -> int | None:
         """The field's value, or None if its header is absent."""
@@ -72,6 +82,24 @@ class Packet:
             section.was_set = True
         else:
             self.beside[name] = value
+
+    def beside_now(self) -> dict[str, int]:
+        """The fields of `META` that are not 0, but those that the parser found."""
+        return {
+            each.name: self.beside[each.name]
+            for each in META
+            if self.beside[each.name] and not each.bits
+        }
+
+    def _found(self, field: Beside) -> int:
+        return sum(self._bit(bit) << place for place, bit in enumerate(field.bits))
+
+    def _bit(self, bit: Bit) -> bool:
+        return self._any(bit.any_of) and not self._any(bit.none_of)
+
+    def _any(self, tests: Iterable[Test]) -> bool:
+        values = ((test, self.read(test.field)) for test in self.registry.those_here(tests))
+        return any(value is not None and test.low <= value <= test.high for test, value in values)
 
     def in_wire_order(self) -> list[Section]:
         """The recorded headers, outermost first."""

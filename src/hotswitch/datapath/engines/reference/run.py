@@ -119,8 +119,8 @@ class _Run:
                 tags.pop_mpls(packet, ethertype)
             case act.DecrementTtl(name):
                 return self._decrement(name)
-            case act.CopyToUser(reason, length):
-                self._copy(entry, reason, length)
+            case act.CopyToUser():
+                self._copy(entry, action)
             case act.Learn(vlan):
                 self._learn(self._read(vlan) & 0xFFF)
             case act.Lookup(vlan, target):
@@ -160,6 +160,7 @@ class _Run:
             frame = self._frame()
             ports.count(port, tx_packets=1, tx_bytes=len(frame))
             self.outcome.outputs.append((port, frame))
+            self.outcome.beside.append(self.packet.beside_now())
             self.recorder.sent(port, frame)
         elif ports.exists(port):
             ports.count(port, tx_dropped=1)
@@ -174,10 +175,16 @@ class _Run:
         self._write(name, self._read(name) - 1, -1)
         return None
 
-    def _copy(self, entry: Entry, reason: int, length: int) -> None:
+    def _copy(self, entry: Entry, action: act.CopyToUser) -> None:
         frame = self._frame()
         upcall = Upcall(
-            reason, entry.table, self.packet.in_port, entry.cookie, len(frame), frame[:length]
+            action.reason,
+            entry.table,
+            self.packet.in_port,
+            entry.cookie,
+            len(frame),
+            frame[: action.length],
+            tuple((name, self._read(name)) for name in action.fields),
         )
         self.outcome.copies.append(upcall)
         self.recorder.copied(upcall)
