@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from hotswitch.headers.build import build
+from hotswitch.headers.meta import META
 from hotswitch.headers.parse import parse
 from hotswitch.headers.registry import FieldInfo, Registry
 from hotswitch.model import action as act
@@ -22,6 +23,7 @@ from tests.engines.harness import NO_LINK, PORTS, Setup
 from tests.headers.packets import CASES
 from tests.headers.stacks import stacks
 
+_BESIDE = tuple(field.name for field in META)
 TABLES = (0, 1, 2, 254)
 NO_PORT = 9
 MACS = (1, 2, 0x02000000000A, 0x02000000000B)
@@ -34,6 +36,7 @@ FAVOURITES = (
     "mpls2.ttl", "mpls", "ipv4", "ipv4.src", "ipv4.dst", "ipv4.ttl", "ipv6", "ipv6.src", "ipv6.dst",
     "ipv6.hop_limit", "tcp", "tcp.dst", "tcp.flags", "udp", "udp.src", "udp.dst", "udp.checksum",
     "icmp.type", "nd_solicit.target", "nd_source_link.address", "vxlan.vni", "arp.operation",
+    "skb_mark", "priority", "ip_fragment", "length_frame", "recirc_id", "dp_hash",
 )  # fmt: skip
 """Drawn more often than others."""
 
@@ -114,7 +117,12 @@ def actions(registry: Registry) -> st.SearchStrategy[Action]:
         st.sampled_from((act.PushMpls(), act.PushMpls(0x8848))),
         st.sampled_from((0x0800, 0x8847, 0x86DD)).map(act.PopMpls),
         ttl.map(act.DecrementTtl),
-        st.builds(act.CopyToUser, st.integers(0, 0xFFFFFFFF), st.integers(1, 200)),
+        st.builds(
+            act.CopyToUser,
+            st.integers(0, 0xFFFFFFFF),
+            st.integers(1, 200),
+            st.lists(st.sampled_from(_BESIDE), unique=True, max_size=3).map(tuple),
+        ),
         fields(registry).map(lambda info: act.Learn(info.name)),
         lookups(registry),
         st.sampled_from((act.Limit(METER.number), act.Limit(77))),

@@ -111,7 +111,7 @@ class FakeOutside:
     def counters(self, index: int) -> LinkCounters:
         return LinkCounters()
 
-    def send(self, index: int, frame: bytes) -> None:
+    def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
         self.sent.append((index, frame))
 
 

@@ -54,6 +54,7 @@ def several(*actions: Attributes) -> Attributes:
     return Attributes(pair for each in actions for pair in each)
 
 
+COPIED = "fields=priority+skb_mark+recirc_id+dp_hash"
 BACK = [
     (Attributes(), PLAIN, "none"),
     (several(Attributes(output=2), Attributes(output=3)), PLAIN, "output:2,output:3"),
@@ -114,7 +115,7 @@ BACK = [
             Attributes(userspace=Attributes(pid=6)),
         ),
         PLAIN,
-        "copy_to_user:reason=1:length=100,copy_to_user:reason=2:length=65535",
+        f"copy_to_user:reason=1:length=100:{COPIED},copy_to_user:reason=2:length=65535:{COPIED}",
     ),
 ]
 
@@ -153,6 +154,7 @@ ONE_OUTPUT = Attributes(output=2)
             UDP6,
             "set:udp.src=1,set:udp.dst=2",
         ),
+        (Attributes(set=Attributes(priority=7)), PLAIN, "set:priority=0x7"),
         (Attributes(clone=ONE_OUTPUT), PLAIN, "output:2"),
         (Attributes(clone=ONE_OUTPUT, output=3), PLAIN, "output:2,output:3"),
         (
@@ -240,7 +242,7 @@ def masked_bits(name: str, value: dict[str, int]) -> Attributes:
         (Attributes(set=Attributes()), PLAIN, "set[0]", "one attribute"),
         (Attributes(set=Attributes(vlan=0x1001)), PLAIN, "set[0].vlan", "can't be set"),
         (Attributes(set=Attributes(in_port=1)), PLAIN, "set[0].in_port", "can't be set"),
-        (Attributes(set=Attributes(skb_mark=1)), PLAIN, "set[0].skb_mark", "skb->mark"),
+        (Attributes(set=Attributes(dp_hash=1)), PLAIN, "set[0].dp_hash", "can't be set"),
         (Attributes(set=Attributes(tunnel=Attributes(id=1))), PLAIN, "set[0].tunnel", "outer"),
         (Attributes(set=Attributes(tcp=structure("tcp"))), PLAIN, "set[0].tcp", "there is tcp"),
         (Attributes(set=Attributes(udp=structure("udp"))), TCP, "set[0].udp", "there is udp"),

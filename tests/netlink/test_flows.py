@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from hotswitch.datapath.engines.reference.packet import Packet
 from hotswitch.headers.build import build
-from hotswitch.headers.declaration import Field
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model.match import Match
@@ -18,7 +17,7 @@ from hotswitch.model.text import read_match, show_match
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.keys import KEY
-from hotswitch.netlink.flows import ingress_of, match_of
+from hotswitch.netlink.flows import beside_of, match_of
 from hotswitch.netlink.keys import key_of, key_of_frame
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.ports import LOCAL_IN_MODEL, from_model, to_model
@@ -184,7 +183,6 @@ IPV4_MASK = {"ethertype": 0xFFFF, "ipv4": full("ipv4", "fragment")}
         (key(ethertype=0x0800), None, "key", "ipv4 is missing"),
         (key(ethertype=0x0806), mask(), "key", "arp is missing"),
         (key(ethertype=0x5DC), None, "key.ethertype", "0x5dc is a length"),
-        (key(), mask(ethertype=0xFFFF), "mask.ethertype", "length instead"),
         (key(vlan=0x1001), None, "key.vlan", "without a tag's EtherType"),
         (key(ethertype=0x8100, vlan=0x1001), None, "key", "encap is missing"),
         (key(ethertype=0x8100, vlan=1, encap=Attributes()), None, "key.vlan", "0x1000"),
@@ -214,10 +212,10 @@ IPV4_MASK = {"ethertype": 0xFFFF, "ipv4": full("ipv4", "fragment")}
         ),
         (key(ethertype=0x1234), mask(encap=Attributes(ethertype=1)), "mask.encap", "no tag"),
         (
-            key(ethertype=0x0800, ipv4=structure("ipv4", fragment=2)),
-            mask(**IPV4_MASK),
-            "key.ipv4",
-            "kind of fragment is not supported",
+            key(ethertype=0x86DD, ipv6=structure("ipv6", protocol=6, fragment=2)),
+            mask(ethertype=0xFFFF, ipv6=full("ipv6", "fragment", "protocol")),
+            "key.ipv6",
+            "a later fragment has the protocol 44",
         ),
         (
             key(ethertype=0x0800, ipv4=structure("ipv4", fragment=3)),
@@ -239,7 +237,6 @@ IPV4_MASK = {"ethertype": 0xFFFF, "ipv4": full("ipv4", "fragment")}
         ),
         (key(tcp=structure("tcp")), None, "key.tcp", "nothing that is matched says"),
         (key(), mask(skb_mark=1), "mask.skb_mark", "does not have it"),
-        (key(skb_mark=7), None, "key.skb_mark", "not supported; it takes a field beside"),
         (key(recirc_id=1), mask(recirc_id=0xFFFFFFFF), "key.recirc_id", "looks up again"),
         (key(ct_state=0x21), mask(ct_state=0x20), "key.ct_state", "connection tracking"),
         (key(tunnel=Attributes(id=5)), None, "key.tunnel", "outer header"),
@@ -274,9 +271,8 @@ def test_what_is_refused(
 
 
 def test_what_no_packet_has_may_be_matched_as_zero() -> None:
-    flow = key(skb_mark=0, recirc_id=0, ct_state=0x0F, ct_labels=bytes(16))
+    flow = key(recirc_id=0, ct_state=0x0F, ct_labels=bytes(16))
     under = mask(
-        skb_mark=0xFFFFFFFF,
         recirc_id=0xFFFFFFFF,
         ct_state=0xF0,
         ct_labels=b"\xff" * 16,
@@ -416,11 +412,13 @@ def test_what_a_key_can_not_say(match: str) -> None:
 
 
 def test_ingress() -> None:
-    assert ingress_of(REGISTRY, Attributes(priority=0, skb_mark=0, in_port=3)) == 3
-    assert ingress_of(REGISTRY, Attributes(in_port=0)) == LOCAL_IN_MODEL
-    assert ingress_of(REGISTRY, Attributes()) == 0
-    with pytest.raises(NetlinkError, match="skb->mark"):
-        ingress_of(REGISTRY, Attributes(skb_mark=1))
+    said = Attributes(priority=0, skb_mark=7, recirc_id=2, dp_hash=9, in_port=3)
+    found = {"in_port": 3, "priority": 0, "skb_mark": 7, "recirc_id": 2, "dp_hash": 9}
+    assert beside_of(REGISTRY, said) == found
+    assert beside_of(REGISTRY, Attributes(in_port=0)) == {"in_port": LOCAL_IN_MODEL}
+    assert beside_of(REGISTRY, Attributes()) == {"in_port": 0}
+    with pytest.raises(NetlinkError, match="connection tracking"):
+        beside_of(REGISTRY, Attributes(ct_mark=1))
 
 
 @pytest.mark.parametrize("number", [0, 1, 0xFEFE])
@@ -486,14 +484,42 @@ def masks_for(draw: st.DrawFn, flow: Attributes) -> Attributes:
     return Attributes(pairs)
 
 
-def test_a_field_beside_the_packet_is_used_once_it_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    import hotswitch.headers.registry as place
-
-    mark = Field("skb_mark", 32, settable=True)
-    monkeypatch.setattr(place, "META", (*place.META, mark))
-    marked = Registry(BUILT_IN)
-    match = match_of(marked, key(skb_mark=7), mask(skb_mark=0xFF))
-    assert show_match(marked, match) == "in_port=3,skb_mark=0x7/0xff,!vlan"
-    listed, under = key_of(marked, match)
-    assert (listed["skb_mark"], under["skb_mark"]) == (7, 0xFF)
-    assert ingress_of(marked, Attributes(in_port=3, skb_mark=7)) == 3
+@pytest.mark.parametrize(
+    ("flow", "under", "expected"),
+    [
+        (key(skb_mark=7), mask(skb_mark=0xFF), "in_port=3,skb_mark=0x7/0xff,!vlan"),
+        (
+            key(priority=7, dp_hash=9),
+            mask(priority=7, dp_hash=15),
+            "dp_hash=0x9/0xf,in_port=3,priority=0x7/0x7,!vlan",
+        ),
+        (key(), mask(ethertype=0xFFFF), "in_port=3,length_frame=1,!vlan"),
+        (
+            key(ethertype=0x0800, ipv4=structure("ipv4", fragment=2)),
+            mask(**IPV4_MASK),
+            "ethertype=0x800,in_port=3,ip_fragment=0x2/0x2,!vlan",
+        ),
+        (
+            key(ethertype=0x0800, ipv4=structure("ipv4", fragment=1)),
+            mask(ethertype=0xFFFF, ipv4=structure("ipv4", fragment=1)),
+            "ethertype=0x800,in_port=3,ip_fragment=0x1/0x1,!vlan",
+        ),
+        (
+            key(ethertype=0x86DD, ipv6=structure("ipv6", protocol=44, fragment=2)),
+            mask(ethertype=0xFFFF, ipv6=full("ipv6", "protocol", "fragment")),
+            "ethertype=0x86dd,in_port=3,ip_fragment=0x2/0x2,!vlan",
+        ),
+        (
+            key(ethertype=0x86DD, ipv6=structure("ipv6", fragment=0)),
+            mask(ethertype=0xFFFF, ipv6=structure("ipv6", fragment=2)),
+            "ethertype=0x86dd,in_port=3,ip_fragment=0x0/0x2,!vlan",
+        ),
+    ],
+)
+def test_fields_beside_the_packet(
+    flow: Attributes, under: Attributes | None, expected: str
+) -> None:
+    match = match_of(REGISTRY, flow, under)
+    assert show_match(REGISTRY, match) == expected
+    again, masked = key_of(REGISTRY, match)
+    assert match_of(REGISTRY, again, masked) == match

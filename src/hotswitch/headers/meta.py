@@ -29,8 +29,8 @@ class Origin(enum.Enum):
 
 
 KERNELS_OWN = frozenset({Origin.PRIORITY, Origin.MARK})
-"""Those that the kernel keeps beside its packets. At XDP there is nothing beside a frame yet: they
-are zero there, and a packet for which one is set is left to tcx."""
+"""Those that the kernel keeps beside its packets. XDP can't see them: packets for which one is
+looked at or set are left to tcx."""
 
 
 @dataclass(frozen=True, slots=True)

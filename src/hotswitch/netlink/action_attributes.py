@@ -17,7 +17,7 @@ from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.actions import PushMpls, PushVlan
 from hotswitch.netlink.families.keys import KEY, TAG_PRESENT
 from hotswitch.netlink.known import Known
-from hotswitch.netlink.places import MPLS, NUMBER, PLACES, gather, label_fields
+from hotswitch.netlink.places import COPIED, MPLS, NUMBER, PLACES, gather, label_fields
 from hotswitch.netlink.types import Masked, Structure
 
 _PUSHED_TAG = ("vlan.pcp", "vlan.dei", "vlan.vid")
@@ -60,7 +60,7 @@ def attributes_of(
             case act.PopMpls(ethertype):
                 pairs.append(("pop_mpls", ethertype))
                 labelled = ethertype in MPLS
-            case act.CopyToUser(reason, length):
+            case act.CopyToUser(reason, length, fields) if fields in ((), COPIED):
                 if not 1 <= reason <= len(upcalls) or length < MINIMUM_LENGTH:
                     raise _unsayable(action)
                 if length != EVERYTHING:
@@ -114,8 +114,6 @@ def _stand(registry: Registry) -> Mapping[str, _Stands]:
 _BESIDE = frozenset(
     {
         "in_port",
-        "priority",
-        "skb_mark",
         "dp_hash",
         "recirc_id",
         "ct_state",

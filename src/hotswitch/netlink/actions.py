@@ -26,15 +26,14 @@ from hotswitch.netlink.families.keys import (
 from hotswitch.netlink.known import Known
 from hotswitch.netlink.places import (
     ARP,
+    COPIED,
     IPV4,
     IPV6,
     LAYER_4,
     MPLS,
-    NUMBER,
     PLACES,
     RARP,
     TAGS,
-    has_field,
     label_fields,
     members,
     spread,
@@ -110,7 +109,7 @@ class _Translation:
         if "pid" not in value:
             raise NetlinkError("pid is missing", missing=USERSPACE.by_name["pid"].number)
         self.upcalls.append(value)
-        self.actions.append(act.CopyToUser(len(self.upcalls), self._length))
+        self.actions.append(act.CopyToUser(len(self.upcalls), self._length, COPIED))
         self._length = EVERYTHING
 
     def trunc(self, length: int, _last: bool) -> None:
@@ -234,7 +233,7 @@ class _Translation:
             self._set_fields(label_fields(0), value[0], mask if mask == _EXACT else mask[0])
             return
         places = PLACES.get(name)
-        if name in lacks.KEYS and (places is None or not self._has_all(places)):
+        if name in lacks.KEYS:
             raise NetlinkError(f"not supported; it takes {lacks.KEYS[name]}")
         if places is None or name in _NOT_SET:
             raise NetlinkError("it can't be set")
@@ -298,13 +297,10 @@ class _Translation:
         if not there:
             raise NetlinkError(f"nothing that is matched says that there is {name}")
 
-    def _has_all(self, places: Mapping[str, tuple[str, ...]]) -> bool:
-        return all(has_field(self._registry, field) for field in places.get(NUMBER, ()))
-
 
 # A set action has the protocol of the flow's key, which is 0 where the flow does not look at it.
 _PROTOCOLS = {"ipv4.protocol": 0, "ip_protocol": 0}
-_NOT_SET = frozenset({"in_port", "ethertype"})
+_NOT_SET = frozenset({"in_port", "ethertype", "recirc_id", "dp_hash"})
 _HARMLESS = frozenset({"output", "userspace"})
 
 

@@ -8,6 +8,7 @@ what the model can't say: clients that probe take it for "not supported".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hotswitch.headers.registry import Registry
@@ -25,6 +26,7 @@ from hotswitch.netlink.families.keys import (
 from hotswitch.netlink.places import (
     ADVERT,
     ARP,
+    COPIED,
     FIRST_ETHERTYPE,
     IPV4,
     IPV6,
@@ -35,7 +37,6 @@ from hotswitch.netlink.places import (
     RARP,
     SOLICIT,
     TAGS,
-    has_field,
     is_zero,
     label_fields,
     members,
@@ -45,6 +46,7 @@ from hotswitch.netlink.places import (
 _BOUND = frozenset({"arp", "mpls", "ipv4", "ipv6", "tcp_flags", "nd", *LAYER_4.values()})
 """Attributes that can be there only where another one says so."""
 
+_NEXT_HEADER_FRAGMENT = 44  # RFC 8200, 4.5
 _EXACT = -1
 """A mask of all bits, whatever their number."""
 
@@ -58,16 +60,20 @@ def match_of(registry: Registry, key: Attributes, mask: Attributes | None = None
     return _Translation(registry, key, mask).match()
 
 
-def ingress_of(registry: Registry, key: Attributes) -> int:
-    """The model's number of the port in a key's metadata (of an EXECUTE request), 0 if none.
+def beside_of(registry: Registry, key: Attributes) -> dict[str, int]:
+    """The fields beside the packet in a key's metadata (of an EXECUTE request); `in_port`, the
+    model's number, is 0 if there is none.
 
     Raises NetlinkError for metadata that no packet here can have.
     """
-    for name, value in key:
-        if name in lacks.ALWAYS_ZERO and not _has(registry, str(name)) and not is_zero(value):
-            raise _lacking("key", str(name))
     port = key.get("in_port")
-    return 0 if port is None else _port(port)
+    found = {"in_port": 0 if port is None else _port(port)}
+    for name, value in key:
+        if name in COPIED:
+            found |= spread(registry, PLACES[str(name)][NUMBER], value)
+        elif name in lacks.ALWAYS_ZERO and not is_zero(value):
+            raise _lacking("key", str(name))
+    return found
 
 
 class _Translation:
@@ -149,10 +155,7 @@ class _Translation:
         value = self._key.get("ethertype")
         if value is None:
             if self._mask is not None and not is_zero(self._mask.get("ethertype")):
-                raise NetlinkError(
-                    f"not supported without it in the key; it takes {lacks.LENGTH_FRAME}",
-                    path=("mask", "ethertype"),
-                )
+                self._term("length_frame", 1, _EXACT)
             return
         if value < FIRST_ETHERTYPE:
             raise NetlinkError(f"{value:#x} is a length", path=("key", "ethertype"))
@@ -224,7 +227,7 @@ class _Translation:
                 self._labels(value, mask)
             elif name == "nd":
                 self._neighbour(value, mask)
-            elif name in lacks.KEYS and not _has(self._registry, name):
+            elif name in lacks.KEYS:
                 self._must_be_zero(name, value, mask)
             else:
                 self._members(name, value, mask)
@@ -239,12 +242,15 @@ class _Translation:
         for member, number in members(value).items():
             member_mask = masks.get(member, _EXACT)
             fields = places.get(member)
-            if fields:
+            if fields == ("ip_protocol",) and number & member_mask == _NEXT_HEADER_FRAGMENT:
+                # Only a key of a later fragment has it.
+                self._term("ip_fragment", FRAGMENT_LATER, FRAGMENT_LATER)
+            elif fields:
                 self._spread(fields, number, member_mask)
         if name == "ipv4":
             self._ipv4_fragment(value.fragment, masks.get("fragment", _EXACT) & 0xFF)
         elif name == "ipv6":
-            self._ipv6_fragment(value.fragment, masks.get("fragment", _EXACT) & 0xFF)
+            self._ipv6_fragment(value, masks)
 
     def _spread(self, fields: tuple[str, ...], number: int, mask: int) -> None:
         total = sum(self._registry.field(field).width for field in fields)
@@ -291,11 +297,20 @@ class _Translation:
                 self._term("ipv4.fragment_offset", 0, _EXACT)
                 if found[1] == 3:
                     self._term("ipv4.more_fragments", found[0], _EXACT)
-            case _:
-                raise _fragment()
+            case kind, looked_at:
+                self._kind_of_fragment(kind, looked_at)
 
-    def _ipv6_fragment(self, value: int, mask: int) -> None:
+    def _kind_of_fragment(self, kind: int, mask: int) -> None:
+        if kind == FRAGMENT_LATER:
+            mask = FRAGMENT_LATER  # so it is not the first
+        self._term("ip_fragment", kind, mask)
+
+    def _ipv6_fragment(self, key: Any, masks: Mapping[str, int]) -> None:
+        value, mask = key.fragment, masks.get("fragment", _EXACT) & 0xFF
         _check_fragment(value)
+        looked_at = key.protocol & masks.get("protocol", _EXACT)
+        if value & mask == FRAGMENT_LATER and looked_at not in (0, _NEXT_HEADER_FRAGMENT):
+            raise NetlinkError(f"a later fragment has the protocol {_NEXT_HEADER_FRAGMENT}")
         match value & mask & 3, mask & 3:
             case _, 0:
                 return
@@ -304,8 +319,8 @@ class _Translation:
             case 1, (1 | 3):
                 self._term("ipv6_fragment", 1, 1)
                 self._term("ipv6_fragment.fragment_offset", 0, _EXACT)
-            case _:
-                raise _fragment()
+            case kind, looked_at:
+                self._kind_of_fragment(kind, looked_at)
 
     def _must_be_zero(self, name: str, value: Any, mask: Any) -> None:
         """Nothing here has such a field; what no packet has may be matched as zero."""
@@ -321,12 +336,6 @@ class _Translation:
         mask &= self._registry.field(field).mask
         if mask:
             self._terms[field] = (value & mask, mask)
-
-
-def _has(registry: Registry, name: str) -> bool:
-    """Whether the registry has a field for what stands beside the packet."""
-    places = PLACES.get(name)
-    return places is not None and has_field(registry, places[NUMBER][0])
 
 
 def _without_tag(attributes: Attributes, inner: Attributes) -> Attributes:
@@ -348,10 +357,6 @@ def _port(number: int) -> int:
 def _check_fragment(value: int) -> None:
     if value not in (FRAGMENT_NONE, FRAGMENT_FIRST, FRAGMENT_LATER):
         raise NetlinkError(f"no kind of fragment is {value}")
-
-
-def _fragment() -> NetlinkError:
-    return NetlinkError(f"this kind of fragment is not supported; it takes {lacks.LATER_FRAGMENT}")
 
 
 def _lacking(where: str, name: str) -> NetlinkError:

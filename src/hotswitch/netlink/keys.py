@@ -6,7 +6,7 @@ depends on the key alone, and a mask has the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,14 @@ def key_of(registry: Registry, match: Match) -> tuple[Attributes, Attributes]:
     key = _Writer(registry, shape, values, ports.from_model(values.get("in_port", 0)), False)
     mask = _Writer(registry, shape, masks, _ALL if "in_port" in masks else 0, True)
     if "ipv4.fragment_offset" in masks and "ipv4.more_fragments" not in masks:
-        mask.fragment = 2
+        mask.fragment = FRAGMENT_LATER
+    if "ip_fragment" in masks:
+        mask.fragment = masks["ip_fragment"]
+        if shape.fragment == FRAGMENT_LATER:
+            mask.fragment = 0xFF
+            if shape.ethertype == IPV6:
+                key.protocol = _NEXT_HEADER_FRAGMENT
+                mask.protocol = 0xFF
     written = key.write(), mask.write()
     left = sorted(masks.keys() - mask.used)
     if left:
@@ -85,8 +92,16 @@ def key_of(registry: Registry, match: Match) -> tuple[Attributes, Attributes]:
     return written
 
 
-def key_of_frame(registry: Registry, frame: bytes, in_port: int) -> Attributes:
-    """The key of a frame that came in by a port (the model's number), as MISS messages have it."""
+def key_of_frame(
+    registry: Registry,
+    frame: bytes,
+    in_port: int,
+    beside: Iterable[tuple[str, int]] = (),
+) -> Attributes:
+    """The key of a frame that came in by a port (the model's number), as MISS messages have it.
+
+    beside: fields beside the packet that are not 0.
+    """
     parsed = parse(registry, frame)
     values = {
         f"{layer}.{field}": value
@@ -94,6 +109,7 @@ def key_of_frame(registry: Registry, frame: bytes, in_port: int) -> Attributes:
         for field, value in placed.values.items()
     }
     values |= parsed.keys
+    values |= beside
     shape = _shape_of_frame(parsed, values)
     if shape.ethertype == IPV6 and shape.fragment == FRAGMENT_LATER:
         values["ip_protocol"] = _NEXT_HEADER_FRAGMENT
@@ -158,7 +174,9 @@ def _shape_of_match(
     elif ethertype == IPV6:
         protocol = exact("ip_protocol") or -1
     fragment = FRAGMENT_NONE
-    if values.get("ipv4.more_fragments") or values.get("ipv6_fragment"):
+    if "ip_fragment" in masks:
+        fragment = values["ip_fragment"] & (FRAGMENT_FIRST | FRAGMENT_LATER)
+    elif values.get("ipv4.more_fragments") or values.get("ipv6_fragment"):
         fragment = FRAGMENT_FIRST
     kind = exact("icmpv6.type")
     return _Shape(
@@ -199,6 +217,8 @@ class _Writer:
         """The fields that have been written."""
         self.fragment = 0
         """The mask of kinds of fragments, where it can't be told from the shape."""
+        self.protocol = 0
+        """The protocol of an IPv6 packet, where no field has it."""
 
     def write(self) -> Attributes:
         inner = self._behind_tags()
@@ -236,7 +256,9 @@ class _Writer:
             kind = 0xFFFF if self._is_mask else shape.cut
             return [("ethertype", kind), ("vlan", 0), ("encap", Attributes())]
         if shape.ethertype is None:
-            return [("ethertype", 0)] if self._is_mask else []
+            self.used.add("length_frame")
+            kind = 0xFFFF if "length_frame" in self._values else 0
+            return [("ethertype", kind)] if self._is_mask else []
         self.used.add("ethertype")
         pairs: list[tuple[Name, Any]] = [
             ("ethertype", 0xFFFF if self._is_mask else shape.ethertype)
@@ -271,7 +293,7 @@ class _Writer:
             if name == "ipv4"
             else {"ipv6_fragment", "ipv6_fragment.fragment_offset"}
         )
-        self.used |= fields
+        self.used |= {*fields, "ip_fragment"}
         if not self._is_mask:
             return self._shape.fragment
         if self.fragment:
@@ -299,6 +321,8 @@ class _Writer:
         assert isinstance(structure, Structure)
         places = PLACES[name]
         found = {member: self._gather(fields) for member, fields in places.items()}
+        if name == "ipv6" and self.protocol:
+            found["protocol"] = self.protocol
         return structure.value(**found, **given)
 
     def _number(self, name: str) -> int:

@@ -10,10 +10,7 @@ from types import MappingProxyType
 
 KEYS: Mapping[str, str] = MappingProxyType(
     {
-        "priority": "a field beside the packet, read from and written to skb->priority",
-        "skb_mark": "a field beside the packet, read from and written to skb->mark",
-        "dp_hash": "a field beside the packet, zero until a hash action sets it",
-        "recirc_id": "a field beside the packet, and an action that looks up again",
+        "recirc_id": "an action that looks up again",
         "tunnel": "fields beside the packet for the outer header: id, addresses, TTL, flags",
         "ct_state": "connection tracking",
         "ct_zone": "connection tracking",
@@ -32,9 +29,6 @@ KEYS: Mapping[str, str] = MappingProxyType(
 
 ALWAYS_ZERO = frozenset(
     {
-        "priority",
-        "skb_mark",
-        "dp_hash",
         "recirc_id",
         "tunnel",
         "ct_state",
@@ -47,9 +41,7 @@ ALWAYS_ZERO = frozenset(
 )
 """Of these, what no packet here has: a match on zero holds for all."""
 
-LENGTH_FRAME = "a field that says that a frame has a length instead of an EtherType"
 NO_OPTION = "a link-layer address that is 0 where the option is absent"
-LATER_FRAGMENT = "a field that says whether a fragment is the first, a later one, or none"
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {

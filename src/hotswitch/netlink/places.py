@@ -23,6 +23,9 @@ SOLICIT, ADVERT = 135, 136
 FIRST_ETHERTYPE = 0x600
 
 LABELS = ("mpls", "mpls2", "mpls3")
+COPIED = ("priority", "skb_mark", "recirc_id", "dp_hash")
+"""The fields beside the packet that a key has, so that copies to user space have to carry them."""
+
 NUMBER = ""
 """The member of an attribute that is a number, not a structure."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hotswitch.compiler.flow import Flow, Word
 from hotswitch.compiler.ir import Program, Uses
 from hotswitch.headers.declaration import Field
-from hotswitch.headers.meta import META, Beside
+from hotswitch.headers.meta import KERNELS_OWN, META, Beside
 from hotswitch.model.action import (
     Action,
     CopyField,
@@ -146,7 +146,27 @@ def _read(flow: Flow, action: Action) -> list[tuple[str, int]]:
     return []
 
 
-def sets(flow: Flow, action: Action) -> tuple[str, ...]:
+def kernels_own(flow: Flow, names: Iterable[str]) -> tuple[Beside, ...]:
+    """Of fields of these names, those that the kernel keeps beside its packets."""
+    found = (flow.field(name).beside for name in names)
+    return tuple(each for each in found if each is not None and each.origin in KERNELS_OWN)
+
+
+def matches_kernels_own(program: Program, flow: Flow) -> bool:
+    """Whether any entry is looked up by what the kernel keeps beside its packets."""
+    return any(
+        kernels_own(flow, (name for name, _ in subtable.masks))
+        for code in program.tables
+        for subtable in code.table.subtables
+    )
+
+
+def read_by(flow: Flow, action: Action) -> tuple[str, ...]:
+    """The names of the fields that an action reads."""
+    return tuple(name for name, _ in _read(flow, action))
+
+
+def set_by(flow: Flow, action: Action) -> tuple[str, ...]:
     """The names of the fields that an action sets."""
     return tuple(name for name, _ in _written(flow, action))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import struct
 from collections.abc import Callable, Mapping, Set
 
 from hotswitch.base.errors import HotswitchError
@@ -52,6 +53,7 @@ class Devices:
         self._found = found
         self._taken = taken
         self._socket: socket.socket | None = None
+        self._sends_with = (0, 0)
 
     def datapaths(self) -> Mapping[str, Datapath]:
         """Those of an earlier life, by name. Devices that none of them needs are deleted."""
@@ -156,13 +158,18 @@ class Devices:
                 return LinkCounters()
             raise
 
-    def send(self, index: int, frame: bytes) -> None:
-        """Let a frame leave by the link of this index, if it is up."""
+    def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
+        """Let a frame leave by the link of this index, if it is up, with this priority and mark."""
         try:
             if self._socket is None:
                 self._socket = socket.socket(
                     socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0
                 )
+            if (priority, mark) != self._sends_with:
+                signed = struct.pack("=I", priority), struct.pack("=I", mark)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, signed[0])
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, signed[1])
+                self._sends_with = priority, mark
             self._socket.sendto(frame, (socket.if_indextoname(index), 0))
         except OSError as error:
             _log.debug("netlink: a packet could not leave by link %d: %s", index, error)

@@ -73,8 +73,8 @@ class Outside(Protocol):
     def counters(self, index: int) -> LinkCounters:
         """What the kernel has counted for a device; nothing if it has gone."""
 
-    def send(self, index: int, frame: bytes) -> None:
-        """Let a frame leave by the link of this index."""
+    def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
+        """Let a frame leave by the link of this index, with this priority and mark."""
 
 
 class Memory(Protocol):

@@ -9,11 +9,12 @@ from hotswitch.model.action import CopyToUser
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import ANY
 from hotswitch.netlink.families.vport import INTERNAL, VXLAN
+from hotswitch.netlink.places import COPIED
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.flow_table import Flow, FlowTable
 
 FLOW_PRIORITY = 1
-MISS = Entry(0, 0, ANY, (CopyToUser(),))
+MISS = Entry(0, 0, ANY, (CopyToUser(fields=COPIED),))
 """What takes packets that no flow matches to user space. Its cookie, 0, is no flow's."""
 
 

@@ -13,6 +13,7 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference import Outcome as Done
 from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.parse import MINIMUM_FRAME
+from hotswitch.model.action import Actions
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import ANY
 from hotswitch.model.port import Upcall
@@ -24,7 +25,7 @@ from hotswitch.netlink.errors import NetlinkError, declared
 from hotswitch.netlink.families.datapath import PER_CPU, UNALIGNED
 from hotswitch.netlink.families.packet import HASH_LAYER_4, HASH_SOFTWARE, PACKET
 from hotswitch.netlink.families.vport import LOCAL
-from hotswitch.netlink.flows import ingress_of
+from hotswitch.netlink.flows import beside_of
 from hotswitch.netlink.keys import key_of_frame
 from hotswitch.netlink.known import known_in_frame, known_in_match
 from hotswitch.netlink.message import Message
@@ -84,7 +85,7 @@ class PacketFamily:
         reached: set[Session],
         actions: Attributes | None = None,
     ) -> None:
-        key = key_of_frame(self._room.registry, upcall.frame, upcall.in_port)
+        key = key_of_frame(self._room.registry, upcall.frame, upcall.in_port, upcall.fields)
         number = flow_hash(key)
         session = self._sessions.get(self._pid(own, upcall, action, number))
         if session is None:
@@ -128,23 +129,33 @@ class PacketFamily:
         frame = given["packet"]
         if len(frame) < MINIMUM_FRAME:
             raise NetlinkError(f"{len(frame)} bytes are no frame", path=("packet",))
-        in_port = ingress_of(self._room.registry, given["key"])
+        beside = beside_of(self._room.registry, given["key"])
+        in_port = beside.pop("in_port")
         if in_port not in own.datapath.ports():
             in_port = ports.to_model(LOCAL)
         known = known_in_frame(self._room.registry, frame, in_port)
         translated = actions_of(self._room.registry, given["actions"], known)
-        done = self._run(own, in_port, frame, translated.actions)
-        for number, out in done.outputs:
+        done = self._run(own, in_port, frame, translated.actions, beside)
+        for (number, out), fields in zip(done.outputs, done.beside, strict=True):
             port = own.datapath.ports().get(number)
             if port is not None and port.ifindex:
-                self._room.outside.send(port.ifindex, out)
+                self._room.outside.send(
+                    port.ifindex, out, fields.get("priority", 0), fields.get("skb_mark", 0)
+                )
         reached: set[Session] = set()
         for copy in done.copies:
             action = translated.upcalls[copy.reason - 1]
             self._hand_on(own, copy, action, reached, given["actions"])
         return Outcome(reached=tuple(reached))
 
-    def _run(self, own: OwnDatapath, in_port: int, frame: bytes, actions: Any) -> Done:
+    def _run(
+        self,
+        own: OwnDatapath,
+        in_port: int,
+        frame: bytes,
+        actions: Actions,
+        beside: Mapping[str, int],
+    ) -> Done:
         engine = ReferenceEngine(self._room.registry, self._clock)
         scratch = EntryDatapath(own.name, self._room.registry, engine)
         engine.put_ports(list(own.datapath.ports().values()))
@@ -152,7 +163,7 @@ class PacketFamily:
             scratch.change([PutEntry(Entry(0, 0, ANY, actions))])
         except HotswitchError as error:
             raise declared(error) from error
-        return engine.process(in_port, frame)
+        return engine.process(in_port, frame, beside=beside)
 
 
 def flow_hash(key: Attributes) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program
-from hotswitch.compiler.passes.uses import LABELS, TAGS, copied_width, sets
+from hotswitch.compiler.passes.uses import LABELS, TAGS, copied_width, kernels_own, read_by, set_by
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.addresses import learn, lookup
 from hotswitch.compiler.targets.bpf.beside import tell_kernel
@@ -22,7 +22,6 @@ from hotswitch.compiler.targets.bpf.limit import limit
 from hotswitch.compiler.targets.bpf.output import Outputs
 from hotswitch.compiler.targets.bpf.state import State
 from hotswitch.compiler.template import operand_words
-from hotswitch.headers.meta import KERNELS_OWN
 from hotswitch.headers.registry import FieldKind
 from hotswitch.model.action import (
     IN_PORT,
@@ -87,7 +86,7 @@ class Actions:
             with self.code.line(line(("action", table, number, position))):
                 if not self._put_off(action, last):
                     self._action(action, operands, table, data, last)  # type: ignore[arg-type]
-                    tell_kernel(self.packet, self.state, sets(self.flow, action))
+                    tell_kernel(self.packet, self.state, set_by(self.flow, action))
             operand += 8 * words
             if self.code.b.block.is_terminated:
                 return
@@ -98,7 +97,9 @@ class Actions:
         if not self.packet.context.whole_data:
             return False
         here = not isinstance(action, OutputList | CopyToUser | ToHost | Limit | PushMpls | PopMpls)
-        here = here and not any(map(self._is_kernels, sets(self.flow, action)))
+        here = here and not kernels_own(
+            self.flow, (*read_by(self.flow, action), *set_by(self.flow, action))
+        )
         if here and (last or not isinstance(action, Output)):
             return False
         self.code.go(self.verdict["pass_on"])
@@ -168,10 +169,6 @@ class Actions:
                 self._if_present(target, lambda: lookup(self.code, self.state, vlan, target))
             case Limit():
                 limit(self.code, self.state, self.counting, operands[0](), self.verdict["finish"])
-
-    def _is_kernels(self, name: str) -> bool:
-        beside = self.flow.field(name).beside
-        return beside is not None and beside.origin in KERNELS_OWN
 
     def _if_present(self, name: str, then: Callable[[], None]) -> None:
         info = self.flow.field(name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hotswitch.compiler.passes.uses import parsed_fields
+from llvmlite import ir
+
+from hotswitch.compiler.passes.uses import kernels_own, matches_kernels_own, parsed_fields
 from hotswitch.compiler.targets.bpf.code import Value
 from hotswitch.compiler.targets.bpf.hook import Packet
 from hotswitch.compiler.targets.bpf.state import State
@@ -12,9 +14,11 @@ from hotswitch.headers.meta import KERNELS_OWN, META, Bit, Test
 from hotswitch.headers.registry import FieldKind
 
 
-def read_beside(packet: Packet, state: State) -> None:
-    """Read what the kernel keeps; at XDP that is zero, as the fields are already."""
+def read_beside(packet: Packet, state: State, pass_on: Value) -> None:
+    """Read what the kernel keeps. At XDP, which can't, leave all packets to tcx if it counts."""
     if packet.context.whole_data:
+        if matches_kernels_own(state.program, state.flow):
+            state.code.jump_if(ir.Constant(ir.IntType(1), 1), pass_on)
         return
     for field in META:
         if field.origin in KERNELS_OWN and state.uses(field.name):
@@ -23,9 +27,8 @@ def read_beside(packet: Packet, state: State) -> None:
 
 def tell_kernel(packet: Packet, state: State, names: Iterable[str]) -> None:
     """Let the kernel have what was set of what it keeps."""
-    for field in META:
-        if field.origin in KERNELS_OWN and field.name in names:
-            packet.set_beside(field.origin, state.field(field.name))
+    for field in kernels_own(state.flow, names):
+        packet.set_beside(field.origin, state.field(field.name))
 
 
 def found_out(state: State) -> None:

@@ -97,9 +97,7 @@ class Packet:
         return self.swap16(raw)
 
     def beside(self, origin: Origin) -> Value:
-        """What the kernel keeps beside the packet (`meta.KERNELS_OWN`); 0 where it has none yet."""
-        if self.context.whole_data:
-            return self.code.number(0)
+        """What the kernel keeps beside the packet (`meta.KERNELS_OWN`), which has to be an skb."""
         return self.code.load(self.pointer, _SKB_BESIDE[origin], I32)
 
     def set_beside(self, origin: Origin, value: Value) -> None:

@@ -92,7 +92,7 @@ class _Build:
         if state.has(piece.word):
             shifted = code.b.shl(self.in_port, code.number(piece.word_shift))
             state.set_word(piece.word, shifted)
-        read_beside(self.packet, state)
+        read_beside(self.packet, state, self.verdict["pass_on"])
         state.set_cell(cells.STORED_LENGTH, self.packet.stored_length())
         state.set_cell(cells.FRAME_LENGTH, self.packet.frame_length())
         for cell in (cells.TAGS, cells.DIRTY, cells.ACTED):
