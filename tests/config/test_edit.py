@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hotswitch.app.service import with_port
 from hotswitch.config.edit import EditError, edit
 from hotswitch.config.read import Reader
 from hotswitch.model.port import Hook
@@ -92,6 +93,21 @@ def test_what_others_have_written_stays() -> None:
     assert database.row("Interface", "v0")["external_ids"] == {"iface-id": "x"}
     settings = database.row("Bridge", "br0")["other_config"]
     assert settings == {"hwaddr": "02:00:00:00:00:01", "mac-aging-time": "9"}
+
+
+def test_a_local_port_that_gets_a_row_keeps_the_bridge_s_address() -> None:
+    database = LabDatabase()
+    database.add_bridge("br0")
+    database.delete_port("br0", "br0")
+    database.set("Bridge", "br0", other_config=["map", [["hwaddr", "02:00:00:00:00:01"]]])
+    reading = Reader().read(database.tables())
+    bridge = reading.desired.bridges["br0"]
+    assert bridge.local.mac == 0x020000000001 and not bridge.ports
+    after = with_port(bridge, replace(bridge.local, tag=5))
+    database.transact_json(*edit(database.tables(), reading, Desired({"br0": after})))
+    found = Reader().read(database.tables()).desired.bridges["br0"]
+    assert found == with_port(bridge, replace(bridge.local, tag=5, kind=PortKind.INTERNAL))
+    assert database.row("Bridge", "br0")["other_config"] == {"hwaddr": "02:00:00:00:00:01"}
 
 
 def test_what_others_have_deleted_meanwhile_can_not_be_changed() -> None:

@@ -42,13 +42,13 @@ def additions(draw: st.DrawFn) -> Change:
 
 @st.composite
 def removals(draw: st.DrawFn) -> Change:
-    name = draw(st.sampled_from(NAMES))
+    name = draw(st.sampled_from((*NAMES, "br0")))
 
     def change(database: LabDatabase) -> None:
         for uuid, row in database.tables()["Bridge"].items():
             ports = database.tables()["Port"]
             for port in row["ports"]:
-                if ports[port]["name"] == name != row["name"]:
+                if ports[port]["name"] == name:
                     unlink(database, uuid, port)
 
     return change
@@ -106,6 +106,7 @@ def settings_of_rows(draw: st.DrawFn) -> Change:
                 ("Interface", {"mtu_request": 1400}),
                 ("Bridge", {"stp_enable": True}),
                 ("Bridge", {"datapath_type": "odd"}),
+                ("Bridge", {"other_config": ["map", [["hwaddr", "02:00:00:00:00:01"]]]}),
                 ("Open_vSwitch", {"other_config": ["map", [["enable-statistics", "odd"]]]}),
             )
         )
@@ -120,7 +121,7 @@ changes = st.one_of(additions(), additions(), removals(), moves(), settings_of_r
 def content(reading: Reading) -> tuple[object, ...]:
     return (
         {
-            name: (dict(each.ports), each.ageing_time)
+            name: (dict(each.ports), each.ageing_time, each.mac)
             for name, each in reading.desired.bridges.items()
         },
         sorted(map(str, reading.notes)),

@@ -471,3 +471,24 @@ def test_a_bug_does_not_end_the_loop(
         running.cancel()
 
     run(work())
+
+
+def test_the_local_device_has_its_address_whether_it_has_a_row_or_not(lab: Lab) -> None:
+    def local() -> int:
+        return lab.links.named("br0").address
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        await lab.reconciler.start()
+        lab.database.delete_port("br0", "br0")
+        lab.database.set("Bridge", "br0", other_config=["map", [["hwaddr", "02:00:00:00:00:01"]]])
+        await lab.turn()
+        assert local() == 0x020000000001
+        assert lab.database.row("Bridge", "br0")["status"] == {}
+        assert lab.database.row("Bridge", "br0")["datapath_id"] == "0000020000000001"
+        lab.database.set("Bridge", "br0", other_config=["map", [["hwaddr", "02:00:00:00:00:02"]]])
+        lab.database.add_port("br0", "br0", type="internal")
+        await lab.turn()
+        assert local() == 0x020000000002
+
+    run(work())

@@ -157,7 +157,7 @@ class Service:
         """The port of that name, local ports too, and its bridge. Raises RequestError."""
         local = self.desired.bridges.get(name)
         if local:
-            return local, local.ports.get(name, DesiredPort(name))
+            return local, local.local
         for bridge in self.desired.bridges.values():
             if name in bridge.ports:
                 return bridge, bridge.ports[name]
@@ -216,7 +216,8 @@ class Service:
 
 def with_port(bridge: DesiredBridge, port: DesiredPort) -> DesiredBridge:
     """The bridge with this port, in the place of one with that name."""
-    return replace(bridge, ports=MappingProxyType({**bridge.ports, port.name: port}))
+    mac = 0 if port.name == bridge.name else bridge.mac
+    return replace(bridge, ports=MappingProxyType({**bridge.ports, port.name: port}), mac=mac)
 
 
 def without_port(bridge: DesiredBridge, name: str) -> DesiredBridge:

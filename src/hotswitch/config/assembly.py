@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from hotswitch.config.notes import Note
 from hotswitch.config.numbers import with_numbers
-from hotswitch.config.read_bridge import BridgeReading
+from hotswitch.config.read_bridge import BridgeReading, with_ports
 from hotswitch.config.read_port import PortReading
 from hotswitch.config.rows import Uuid
 from hotswitch.model.action import MAXIMUM_PORT
@@ -74,7 +74,7 @@ class Assembly:
         wanted = with_numbers(
             reading.name, granted[:MOST_PORTS], self._hints, self._has_lost_its_number
         )
-        self.desired[reading.name] = replace(reading.bridge, ports=MappingProxyType(wanted))
+        self.desired[reading.name] = with_ports(reading, MappingProxyType(wanted))
 
     def _place(self, uuid: Uuid, port_uuid: Uuid, port: PortReading) -> bool:
         """Note where rows are; whether this is the first bridge that has the port."""

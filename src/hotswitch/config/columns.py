@@ -89,8 +89,7 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "given or 0",
         "mac-aging": "hotswitch's own: `false` keeps silent addresses for ever",
         "forward-bpdu": "`true` passes frames to reserved group addresses on",
-        "hwaddr": "the Ethernet address of the local port's device, if that port has a row "
-        "(`ovs-vsctl add-br` makes one)",
+        "hwaddr": "the Ethernet address of the local port's device",
         "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
         "adopt": "hotswitch's own: rules by which devices become ports as they appear, such as "
         "`tap*.* tag=5; kind=veth,lxc* trunks=10,20`",

@@ -70,9 +70,8 @@ class _Edit:
                 yield from self._changed_bridge(old, bridge)
 
     def _new_bridge(self, bridge: DesiredBridge) -> Iterator[Operation]:
-        local = bridge.ports.get(bridge.name, DesiredPort(bridge.name, kind=PortKind.INTERNAL))
         names = []
-        for port in {**bridge.ports, bridge.name: local}.values():
+        for port in {**bridge.ports, bridge.name: bridge.local}.values():
             name, operations = self._new_port(bridge.name, port)
             names.append(name)
             yield from operations
@@ -181,7 +180,7 @@ class _Edit:
 def _bridge_settings(bridge: DesiredBridge) -> Settings:
     never = bridge.ageing_time == 0
     usual = bridge.ageing_time in (0, _DEFAULT.ageing_time)
-    local = bridge.ports.get(bridge.name)
+    local = bridge.local
     return {
         "mac-aging": "false" if never else None,
         "mac-aging-time": None if usual else str(bridge.ageing_time),
@@ -192,7 +191,7 @@ def _bridge_settings(bridge: DesiredBridge) -> Settings:
         "default-lifecycle": str(bridge.lifecycle) if bridge.lifecycle else None,
         "adopt": show_rules(bridge.adopt) or None,
         "facade": bridge.facade or None,
-        "hwaddr": MAC.show(local.mac) if local and local.mac else None,
+        "hwaddr": MAC.show(local.mac) if local.mac else None,
     }
 
 

@@ -11,7 +11,7 @@ from hotswitch.base.shared import SharedMap
 from hotswitch.config.assembly import MOST_PORTS, Place
 from hotswitch.config.claims import Claims
 from hotswitch.config.notes import Note
-from hotswitch.config.read_bridge import read_bridge
+from hotswitch.config.read_bridge import read_bridge, with_ports
 from hotswitch.config.read_port import PortReading, read_port
 from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Row, Tables, Uuid, members
@@ -52,7 +52,7 @@ def follow(before: Reading, claims: Claims, tables: Tables, news: News) -> Readi
             if row is None:
                 return None
             of = claims.bridges[bridge]
-            now = read_port(of.name, of.address, port, row, tables.get("Interface", _NONE))
+            now = read_port(of, port, row, tables.get("Interface", _NONE))
             if not claims.add(bridge, row, now):
                 return None
         differences.append(_Difference(then[port], now, left[port], bridge))
@@ -120,7 +120,7 @@ def _after(before: Reading, claims: Claims, differences: list[_Difference]) -> R
         after = SharedMap(bridges[name].ports).having(come, left)
         if len(after) > MOST_PORTS:
             return None
-        bridges[name] = replace(bridges[name], ports=after)
+        bridges[name] = with_ports(claims.bridges[uuid], after)
     now = {each.now.uuid: each.now for each in differences if each.now}
     left_ports = [each.before.uuid for each in differences if each.before]
     return replace(

@@ -116,10 +116,10 @@ class Reader:
                 continue
             key = bridge_uuid, uuid
             known = self._ports.get(key)
-            if known is None or not known.holds(row, bridge.address, interfaces):
-                reading = read_port(bridge.name, bridge.address, uuid, row, interfaces)
+            if known is None or not known.holds(row, bridge.of_local_port, interfaces):
+                reading = read_port(bridge, uuid, row, interfaces)
                 used = {each: interfaces.get(each) for each in members(row, "interfaces")}
-                known = self._ports[key] = _RememberedPort(row, used, bridge.address, reading)
+                known = self._ports[key] = _RememberedPort(row, used, bridge.of_local_port, reading)
             found[uuid] = known.reading
         return found
 
@@ -139,14 +139,16 @@ class Reader:
 class _RememberedPort:
     row: Row
     interfaces: Mapping[Uuid, Row | None]
-    address: int
+    of_local_port: tuple[int, bool]
     reading: PortReading
 
-    def holds(self, row: Row, address: int, interfaces: Mapping[Uuid, Row]) -> bool:
+    def holds(
+        self, row: Row, of_local_port: tuple[int, bool], interfaces: Mapping[Uuid, Row]
+    ) -> bool:
         """Whether reading again would give the same."""
         return (
             self.row is row
-            and self.address == address
+            and self.of_local_port == of_local_port
             and all(interfaces.get(uuid) is each for uuid, each in self.interfaces.items())
         )
 

@@ -21,7 +21,7 @@ from hotswitch.config.settings import (
 from hotswitch.ports.adoption import Rule, read_rules
 from hotswitch.ports.errors import PortTextError
 from hotswitch.switch.check import MAXIMUM_ADDRESSES, MAXIMUM_AGEING_TIME, SwitchError, check
-from hotswitch.switch.desired import Desired, DesiredBridge
+from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 
 _DEFAULT = DesiredBridge("")
 
@@ -43,6 +43,16 @@ class BridgeReading:
     address: int
     identifier: str
     notes: tuple[Note, ...]
+
+    @property
+    def has_facade(self) -> bool:
+        """Whether the local port is a Linux bridge."""
+        return bool(self.bridge and self.bridge.facade)
+
+    @property
+    def of_local_port(self) -> tuple[int, bool]:
+        """All that its local port takes from it."""
+        return self.address, self.has_facade
 
 
 def read_bridge(uuid: Uuid, row: Row) -> BridgeReading:
@@ -94,6 +104,13 @@ def _ageing_time(settings: Mapping[str, str], remarks: Remarker) -> int:
         remarks.setting(settings, "mac-aging-time", whole_number(0, MAXIMUM_AGEING_TIME), default)
         or default
     )
+
+
+def with_ports(reading: BridgeReading, ports: Mapping[str, DesiredPort]) -> DesiredBridge:
+    """The bridge, which can be had, with these ports; the address is the local port's."""
+    assert reading.bridge
+    mac = 0 if reading.name in ports else reading.address
+    return replace(reading.bridge, ports=ports, mac=mac)
 
 
 def refused(reading: BridgeReading, row: Uuid, why: str) -> BridgeReading:

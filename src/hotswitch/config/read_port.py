@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from hotswitch.config.interface_columns import OPENFLOW_LOCAL
 from hotswitch.config.notes import Note
+from hotswitch.config.read_bridge import BridgeReading
 from hotswitch.config.read_member import lifecycle, metadata, read_member
 from hotswitch.config.rows import Row, Table, Uuid, members, number, pairs, text
 from hotswitch.config.settings import (
@@ -57,8 +59,9 @@ class PortReading:
         return tuple(uuid for uuid, interface in self.interfaces if self.place(interface) == name)
 
 
-def read_port(bridge: str, address: int, uuid: Uuid, row: Row, interfaces: Table) -> PortReading:
-    """Read one row of Port of a bridge. `address`: that of the bridge's local port, or 0."""
+def read_port(of: BridgeReading, uuid: Uuid, row: Row, interfaces: Table) -> PortReading:
+    """Read one row of Port of a bridge."""
+    bridge = of.name
     remarks = Remarker("Port", uuid, text(row, "name"))
     remarks.look_through(row)
     found = [(each, interfaces[each]) for each in members(row, "interfaces") if each in interfaces]
@@ -82,22 +85,21 @@ def read_port(bridge: str, address: int, uuid: Uuid, row: Row, interfaces: Table
     if is_vif:
         port = _vif(bridge, row, rows, remarks, of_interfaces)
     else:
-        port = _port(bridge, address, row, rows[0], remarks, of_interfaces[0])
+        port = _port(of, row, rows[0], remarks, of_interfaces[0])
     had = next((given for each in rows if (given := number(each, "ofport") or 0) > 0), 0)
     notes = (*remarks.notes, *(note for each in of_interfaces for note in each.notes))
     return PortReading(uuid, port, names, notes, had)
 
 
 def _port(
-    bridge: str,
-    address: int,
+    of: BridgeReading,
     row: Row,
     interface: Row,
     of_port: Remarker,
     of_interface: Remarker,
 ) -> DesiredPort | None:
     name = of_interface.name
-    is_local = name == bridge
+    is_local = name == of.name
     # The local port's device is hotswitch's, whatever the row says, as in Open vSwitch.
     kind = PortKind.INTERNAL if is_local else KINDS.get(text(interface, "type"))
     if kind is None:
@@ -111,9 +113,11 @@ def _port(
     if common is None:
         return None
     member = read_member(interface, of_interface)
+    why = "there is one link only"
+    of_interface.ignore_keys(interface, "other_config", ("vif-preference",), why)
     if kind is not PortKind.SYSTEM:
         why = f"the device of a {kind} interface is made for it"
-        of_port.ignore_keys(row, "other_config", ("lifecycle", "master"), why)
+        of_port.ignore_keys(row, "other_config", ("lifecycle", "transient", "master"), why)
         of_interface.ignore_keys(interface, "other_config", ("link", "follow-rename"), why)
         member = Member(name, metadata=member.metadata)
     port = replace(
@@ -122,19 +126,32 @@ def _port(
         number=0 if is_local else _number(interface, of_interface),
         kind=kind,
         peer=_peer(kind, interface, of_interface),
-        mac=address if is_local else _address(kind, interface, of_interface),
+        mac=of.address if is_local else _address(kind, interface, of_interface),
         mtu=_mtu(kind, interface, of_interface),
         lifecycle=common.lifecycle if kind is PortKind.SYSTEM else None,
         namespace=_namespace(kind, interface, of_interface, is_local=is_local),
         master=common.master if kind is PortKind.SYSTEM else "",
         links=() if member == Member(name) else (member,),
     )
-    if is_local and text(interface, "mac"):
-        of_interface.ignore("mac (set other_config:hwaddr of the bridge)")
+    if is_local:
+        _local(interface, of_interface, has_facade=of.has_facade)
     if kind is PortKind.PATCH and not port.peer:
         of_interface.refuse("a patch port needs the name of another one in options:peer")
         return None
-    return _possible(bridge, port, [of_interface])
+    return _possible(of.name, port, [of_interface])
+
+
+def _local(interface: Row, remarks: Remarker, *, has_facade: bool) -> None:
+    """Note what a local port does not have as it is asked for."""
+    if text(interface, "type") not in ("", PortKind.INTERNAL):
+        remarks.ignore("type (the bridge's local port is internal)")
+    if text(interface, "mac"):
+        remarks.ignore("mac (set other_config:hwaddr of the bridge)")
+    if number(interface, "ofport_request") not in (None, OPENFLOW_LOCAL):
+        remarks.ignore("ofport_request (the local port has its own)")
+    if has_facade:
+        why = "the facade's frames are taken by tcx"
+        remarks.ignore_keys(interface, "other_config", ("hook",), why)
 
 
 def _vif(
@@ -149,6 +166,7 @@ def _vif(
             return None
         _address(PortKind.SYSTEM, interface, each)
         _peer(PortKind.SYSTEM, interface, each)
+        _namespace(PortKind.SYSTEM, interface, each, is_local=False)
         links.append(read_member(interface, each))
     if common is None:
         return None
@@ -157,10 +175,14 @@ def _vif(
         each.setting(pairs(interface, "other_config"), "hook", _hook, Hook.AUTO)
         for interface, each in each_row
     ]
+    hook = next((hook for hook in hooks if hook is not Hook.AUTO), Hook.AUTO)
+    for (_, each), other in zip(each_row, hooks, strict=True):
+        if other not in (hook, Hook.AUTO):
+            each.ignore(f"other_config:hook (another link of the VIF asks for {hook})")
     system = PortKind.SYSTEM
     port = replace(
         common,
-        hook=next((hook for hook in hooks if hook is not Hook.AUTO), Hook.AUTO),
+        hook=hook,
         number=max(_number(interface, each) for interface, each in each_row),
         mtu=max(_mtu(system, interface, each) for interface, each in each_row),
         links=tuple(links),

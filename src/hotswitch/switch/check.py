@@ -173,6 +173,8 @@ def _check_bridge(bridge: DesiredBridge, changed: Mapping[str, DesiredPort]) -> 
         f"{where} has {len(bridge.ports)} ports",
         f"at most {MAXIMUM_PORT - 1}",
     )
+    if bridge.mac:
+        check_port(bridge.name, bridge.local)
     if not any(port.number for port in changed.values()):
         return
     numbers: dict[int, str] = {}

@@ -103,6 +103,7 @@ class DesiredBridge:
         is said that their device is missing.
     adopt: the rules by which it takes devices as they appear.
     facade: the Linux bridge that is its local port, and whose slaves are ports; empty: none.
+    mac: the address of the local port's device while `ports` has nothing to say of that port.
     """
 
     name: str
@@ -113,6 +114,12 @@ class DesiredBridge:
     lifecycle: Lifecycle | None = None
     adopt: tuple[Rule, ...] = ()
     facade: str = ""
+    mac: int = 0
+
+    @property
+    def local(self) -> DesiredPort:
+        """What is wanted of the local port, which is there whether it is told of or not."""
+        return self.ports.get(self.name) or DesiredPort(self.name, mac=self.mac)
 
     @property
     def rules(self) -> tuple[Rule, ...]:

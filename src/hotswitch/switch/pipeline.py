@@ -122,7 +122,7 @@ def local_port(bridge: DesiredBridge) -> DesiredPort:
 
     That of a bridge with a facade has the facade's device as it is, address and hook.
     """
-    given = bridge.ports.get(bridge.name) or DesiredPort(bridge.name)
+    given = bridge.local
     if bridge.facade:
         return replace(
             given,
