@@ -17,6 +17,7 @@ from hotswitch.ovsdb.coverage import Coverage
 from hotswitch.ovsdb.unixctl import CommandError
 from tests.support.daemon import REFERENCE, Daemon
 from tests.support.room import Room
+from tests.support.wait import until
 
 REGISTRY = Registry.standard()
 WRITER = FlowWriter(REGISTRY, {3: "tap3"})
@@ -121,6 +122,22 @@ def test_ports_are_shown_as_open_vswitch_shows_them(wired: Daemon) -> None:
     ]
     assert refused(wired, "dpctl/show br9") == ("opening datapath br9 failed (No such device)\n")
     assert "-x" in refused(wired, "dpctl/show -x")
+
+
+@needs_ovs_appctl
+def test_ports_without_a_device_are_shown_only_if_they_keep_their_number(wired: Daemon) -> None:
+    wired.do("port add gone bridge br0 number 8 --absent-ok")
+    wired.do("port add kept bridge br0 number 9 lifecycle static --absent-ok")
+
+    def both() -> list[str]:
+        return [wired.texts(each) for each in ("dpif/show", "dpctl/show system@br0")]
+
+    for shown in both():
+        assert "v0" in shown and "kept" in shown and "gone" not in shown
+    wired.room.run("ip", "link", "add", "gone", "type", "veth", "peer", "other")
+    until(lambda: all("gone" in shown for shown in both()), "it is shown")
+    wired.room.run("ip", "link", "del", "v0")
+    until(lambda: not any("v0" in shown for shown in both()), "it is not shown any more")
 
 
 @needs_ovs_appctl

@@ -136,12 +136,9 @@ def _error(facts: InterfaceFacts) -> str:
     port = facts.port
     if port is None:
         return "it is not in force"
-    if port.state is PortState.ERROR:
-        return port.error
-    is_expected = port.kind is PortKind.PATCH or port.lifecycle is not None
-    if port.state is PortState.WAITING and not is_expected:
-        return port.error or f"could not open network device {port.name} (No such device)"
-    return ""
+    if port.is_in_force:
+        return ""
+    return port.error or f"could not open network device {port.name} (No such device)"
 
 
 def statistics(

@@ -68,6 +68,17 @@ class PortStatus:
         """The life of the device; 0: there is none, or it is not known."""
         return self.device.incarnation if self.device else 0
 
+    @property
+    def is_in_force(self) -> bool:
+        """Whether there is such a port: not in error, and without a device only where it may be.
+
+        As `Interface.ofport` and Open vSwitch's commands have it.
+        """
+        may_wait = self.kind is PortKind.PATCH or self.lifecycle is not None
+        return self.state is not PortState.ERROR and (
+            self.state is not PortState.WAITING or may_wait
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BridgeStatus:

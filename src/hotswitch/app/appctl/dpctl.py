@@ -98,6 +98,8 @@ def _datapath(service: Service, status: BridgeStatus, *, with_statistics: bool) 
     statistics = datapath.port_statistics()
     for number, port in sorted(datapath.ports().items()):
         known = status.ports.get(port.name)
+        if known and not known.is_in_force:
+            continue
         kind = port_type(status.name, known) if known else PortKind.SYSTEM
         yield f"  port {number}: {port.name}" + f" ({kind})" * (kind != PortKind.SYSTEM)
         if with_statistics:

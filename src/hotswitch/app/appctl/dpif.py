@@ -41,7 +41,7 @@ def lookups(service: Service, bridge: str) -> tuple[int, int]:
 def _ports(service: Service, status: BridgeStatus) -> Iterator[str]:
     there = service.switch.datapath(status.name).ports()
     for name, port in sorted(status.ports.items()):
-        if port.number not in there:
+        if port.number not in there or not port.is_in_force:
             continue
         kind = port_type(status.name, port)
         peer = f": peer={service.port(name)[1].peer}" if kind == PortKind.PATCH else ""
