@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def test_what_an_earlier_life_left_is_untouched_until_the_database_is_there(
                 daemon.process.wait()
                 daemon.start()
                 assert where(daemon)[1]
+                counts = " ".join(re.findall(r"bridges=\d+ ports=\d+", daemon.log))
+                assert counts == "bridges=0 ports=0 bridges=1 ports=3"
                 assert daemon.ask("bridge list") == []
                 daemon.refuse("bridge add br0")
                 db.start()

@@ -161,7 +161,7 @@ class Life:
                 _every(_TICK_PERIOD, reconciler.tick),
                 _every(coverage.PERIOD, events.sample),
             ):
-                self._announce(service)
+                self._announce(world)
                 await self._ending.wait()
             notify("STOPPING=1")
             await files.stop()
@@ -247,8 +247,9 @@ class Life:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._stop, False)
 
-    def _announce(self, service: Service) -> None:
-        bridges = service.desired.bridges.values()
+    def _announce(self, world: World) -> None:
+        """What forwards, be it only what an earlier life left."""
+        bridges = world.datapaths.values()
         _log.info(
             "ready",
             extra={
@@ -256,7 +257,7 @@ class Life:
                 "pid": os.getpid(),
                 "run_dir": str(self._files.path),
                 "bridges": len(bridges),
-                "ports": sum(len(each.ports) for each in bridges),
+                "ports": sum(len(each.ports()) for each in bridges),
             },
         )
         notify("READY=1", f"STATUS=forwarding for {len(bridges)} bridges")
