@@ -229,6 +229,34 @@ def test_without_privileges_there_is_one_line(
     assert done.stderr.count("\n") == 1
 
 
+def _with_limit(daemon: Daemon, *options: str) -> list[str]:
+    line = daemon.command()
+    at = len(daemon.room.command())
+    return [*line[:at], "sh", "-c", f'ulimit {" ".join(options)}; exec "$@"', "sh", *line[at:]]
+
+
+def test_too_few_open_files_are_refused(room: Room, tmp_path: Path) -> None:
+    daemon = Daemon(room, tmp_path / "run", kind=REFERENCE)
+    done = _run_line(_with_limit(daemon, "-n", "20"))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("hotswitchd: 20 open files are too few for a switch")
+    assert not daemon.run_dir.exists()
+
+
+class _Modest(Daemon):
+    """Started where few open files are usual, but more are allowed."""
+
+    def command(self, *options: str) -> list[str]:
+        return _with_limit(Daemon(self.room, self.run_dir, kind=self.kind), "-S", "-n", "64")
+
+
+def test_as_many_open_files_as_are_allowed_are_taken(room: Room, tmp_path: Path) -> None:
+    with _Modest(room, tmp_path / "run", kind=REFERENCE) as daemon:
+        assert daemon.process
+        soft, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard > 64
+
+
 def test_logs_are_json_if_asked_for(room: Room, tmp_path: Path) -> None:
     with Daemon(room, tmp_path / "run", "--log-format", "json", kind=REFERENCE) as daemon:
         daemon.do("shutdown")

@@ -16,12 +16,12 @@ from tests.support.wait import until
 
 
 class _Limited(Daemon):
-    """A daemon that may have 48 descriptors."""
+    """A daemon that may have 128 descriptors."""
 
     def command(self, *options: str) -> list[str]:
         line = super().command(*options)
         first = len(self.room.command())
-        return [*line[:first], "sh", "-c", 'ulimit -n 48; exec "$@"', "sh", *line[first:]]
+        return [*line[:first], "sh", "-c", 'ulimit -n 128; exec "$@"', "sh", *line[first:]]
 
 
 def test_clients_that_there_are_no_descriptors_for_wait_and_it_is_said_once(
@@ -30,14 +30,18 @@ def test_clients_that_there_are_no_descriptors_for_wait_and_it_is_said_once(
     with _Limited(room, tmp_path / "run", kind=REFERENCE) as daemon:
         with ExitStack() as clients:
             for name in ("db.sock", "ctl.sock"):
-                for _ in range(48):
+                for _ in range(90):
                     client = clients.enter_context(socket.socket(socket.AF_UNIX))
                     client.connect(str(daemon.run_dir / name))
-            until(lambda: "Too many open files" in daemon.log, "it is said")
+            packets = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            clients.enter_context(packets).connect(str(daemon.run_dir / "netlink.sock"))
+            until(lambda: "a connection can't be taken yet" in daemon.log, "it is said")
+            until(lambda: "a client can't be taken yet" in daemon.log, "of Netlink, too")
         done = vsctl(room, f"unix:{daemon.run_dir}/db.sock", "add-br br0")
         assert (done.returncode, done.stderr) == (0, "")
         assert [each["name"] for each in daemon.ask("bridge list")] == ["br0"]
         assert daemon.log.count("a connection can't be taken yet: Too many open files") == 1
+        assert daemon.log.count("a client can't be taken yet: Too many open files") == 1
         assert "Traceback" not in daemon.log
 
 

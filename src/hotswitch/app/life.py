@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hotswitch
-from hotswitch.app import appctl, pid_files
+from hotswitch.app import appctl, descriptors, pid_files
 from hotswitch.app.control import method
 from hotswitch.app.control.method import Method
 from hotswitch.app.database import ConfigDatabase, open_storage
@@ -222,6 +222,7 @@ class Life:
         reason = self._engine.why_unusable()
         if reason is not None:
             raise reason
+        descriptors.claim()
         lock = Lock(self._files.lock)
         lock.take()
         take_away(self._files.tree)

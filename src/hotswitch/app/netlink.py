@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-
 from hotswitch.app.paths import RunDirectory
 from hotswitch.app.world import Outside, WatchedDatapath
 from hotswitch.base.clock import Clock
@@ -42,9 +40,7 @@ class Netlink:
             self._watch(datapath)
 
     def start(self) -> None:
-        """Serve, as many clients as the system allows. Raises HotswitchError."""
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        """Serve. Raises HotswitchError."""
         self._server.start()
 
     async def hang_up(self) -> None:

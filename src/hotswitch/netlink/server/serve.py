@@ -101,15 +101,19 @@ class NetlinkServer:
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        is_said = False
         while True:
             try:
                 client, _ = await loop.sock_accept(listening)
+                is_said = False
                 self._spawn(self._serve(client))
                 with contextlib.suppress(BlockingIOError):
                     while True:  # as many as there are: those that wait here are refused soon
                         self._spawn(self._serve(listening.accept()[0]))
             except OSError as error:
-                _log.warning("netlink: a client can't be taken: %s", error.strerror)
+                if not is_said:
+                    _log.warning("netlink: a client can't be taken yet: %s", error.strerror)
+                is_said = True
                 await asyncio.sleep(_PAUSE)
 
     async def _serve(self, client: socket.socket) -> None:
