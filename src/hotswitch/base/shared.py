@@ -8,11 +8,13 @@ each piece; for the few ten thousand keys that are met here that is flat.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any, Generic, TypeVar
+from itertools import chain, compress
+from operator import is_not
+from typing import Any, Generic, TypeVar, overload
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
+_Default = TypeVar("_Default")
 
 _PIECES = 256
 _LAST = _PIECES - 1
@@ -43,6 +45,14 @@ class SharedMap(Mapping[_Key, _Value], Generic[_Key, _Value]):
 
     def __getitem__(self, key: _Key) -> _Value:
         return self._pieces[hash(key) & _LAST][key]
+
+    @overload
+    def get(self, key: _Key, /) -> _Value | None: ...
+    @overload
+    def get(self, key: _Key, /, default: _Value | _Default) -> _Value | _Default: ...
+    def get(self, key: _Key, /, default: Any = None) -> Any:
+        """As of any mapping; that of `Mapping` raises and catches an error for an absent key."""
+        return self._pieces[hash(key) & _LAST].get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self._pieces[hash(key) & _LAST]
@@ -99,8 +109,11 @@ class SharedMap(Mapping[_Key, _Value], Generic[_Key, _Value]):
     def differing(self, other: SharedMap[_Key, _Value]) -> set[_Key]:
         """The keys that have different values in the two, or are in one of them only."""
         found: set[_Key] = set()
-        for mine, theirs in zip(self._pieces, other._pieces, strict=True):
-            if mine is not theirs and mine != theirs:
+        if self._pieces is other._pieces:
+            return found
+        pairs = zip(self._pieces, other._pieces, strict=True)
+        for mine, theirs in compress(pairs, map(is_not, self._pieces, other._pieces)):
+            if mine != theirs:
                 for key, value in mine.items():
                     if key not in theirs or (
                         (there := theirs[key]) is not value and there != value
