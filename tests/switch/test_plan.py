@@ -50,9 +50,9 @@ def test_a_new_bridge_step_by_step(world: FakeWorld) -> None:
         "br0: limit floods of port tap0 to 100 packets/s",
         "br0: put 54 entries, delete 0",
         f"br0: create the link br0, with {INSIDE} as its inner end",
-        "br0: turn promiscuous mode of port tap0's link on",
         "br0: set the link of port tap0 up",
         f"br0: bind port tap0 to link {tap.index}, hook auto",
+        "br0: turn promiscuous mode of port tap0's link on",
     ]
 
 

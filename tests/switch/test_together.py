@@ -36,13 +36,15 @@ def test_kind_by_kind_instead_of_port_by_port() -> None:
     for number in (1, 2):
         name = f"p{number}"
         steps += [
-            SetPromiscuous("br0", name, number, promiscuous=True),
+            SetPromiscuous("br0", f"old{number}", 10 + number, promiscuous=False),
             SetLinkUp("br0", name, number),
             binding(name, number, number),
+            SetPromiscuous("br0", name, number, promiscuous=True),
         ]
-    flags, ports = together(steps)
-    assert flags == [steps[0], steps[1], steps[3], steps[4]]
-    assert ports == [steps[2], steps[5]]
+    flags, ports, promiscuous = together(steps)
+    assert flags == [steps[0], steps[1], steps[4], steps[5]]
+    assert ports == [steps[2], steps[6]]
+    assert promiscuous == [steps[3], steps[7]]
 
 
 def test_what_is_not_alike_keeps_its_place() -> None:

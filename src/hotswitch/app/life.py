@@ -35,7 +35,7 @@ from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
-from hotswitch.kernel.link_monitor import LinkMonitor, Overflow
+from hotswitch.kernel.link_monitor import Heard, LinkMonitor
 from hotswitch.ovsdb import coverage, vlog
 from hotswitch.ovsdb.caller import usable_servers
 from hotswitch.ovsdb.coverage import Coverage
@@ -344,10 +344,10 @@ def _watching(
     loop = asyncio.get_running_loop()
 
     def ready() -> None:
-        told = monitor.read()
-        if told:
+        heard = monitor.hear()
+        if heard is not Heard.NOTHING:
             follow()
-        if Overflow() in told:
+        if heard is Heard.TOO_MUCH:
             lost()
 
     loop.add_reader(monitor.fileno(), ready)

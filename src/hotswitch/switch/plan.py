@@ -355,16 +355,16 @@ def _bind(focus: _Focus) -> Iterator[Step]:
         if there is None or there.number != binding.number:
             there = Port(binding.number, port.name, hook=port.hook)
         has = lives_of(there)
-        for link in binding.links:
-            if _is_the_kernel_s(port, link):
-                continue
-            if not link.promiscuous:
-                yield SetPromiscuous(bridge, port.name, link.index, promiscuous=True)
+        own = [link for link in binding.links if not _is_the_kernel_s(port, link)]
+        for link in own:
             if not link.up and not any(lives(life, link) for life in has):
                 yield SetLinkUp(bridge, port.name, link.index)
         wanted = binding.port(port, there)
         if wanted != there:
             yield BindPort(bridge, wanted)
+        for link in own:  # last: most links take all frames anyway
+            if not link.promiscuous:
+                yield SetPromiscuous(bridge, port.name, link.index, promiscuous=True)
 
 
 def _is_the_kernel_s(port: DesiredPort, link: Link) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hotswitch.base.errors import HotswitchError
@@ -24,16 +24,18 @@ from hotswitch.switch.steps import (
 if TYPE_CHECKING:
     from hotswitch.switch.apply import World
 
-_KINDS: Sequence[tuple[type[Step], ...]] = (
-    (SetPromiscuous, SetLinkUp),
-    (DeletePort,),
-    (BindPort,),
-    (AddPort,),
-    (ForgetAddresses,),
-    (DeleteLink,),
-)
-"""What is done at once. Of the first three many follow each other, port by port; they may as well
-follow each other kind by kind, in this order."""
+_LATER = 3
+_KINDS: Mapping[type[Step], int] = {
+    SetPromiscuous: 0,
+    SetLinkUp: 0,
+    DeletePort: 1,
+    BindPort: 2,
+    AddPort: 0,
+    ForgetAddresses: 0,
+    DeleteLink: 0,
+}
+"""What is done at once. Of the first four many follow each other, port by port; they may as well
+follow each other kind by kind, in this order. But a link takes all frames once it is bound."""
 _AT_MOST = 256
 """Steps in a group: others wait until it is done."""
 _PORT_BY_PORT = SetPromiscuous, SetLinkUp, DeletePort, BindPort
@@ -70,10 +72,17 @@ def _by_kind(run: Sequence[Step]) -> Iterator[list[Step]]:
     if len(run) == 1:
         yield [*run]
         return
-    for kind in _KINDS:
-        group = [step for step in run if isinstance(step, kind)]
+    for kind in sorted({_kind(step) for step in run}):
+        group = [step for step in run if _kind(step) == kind]
         for first in range(0, len(group), _AT_MOST):
             yield group[first : first + _AT_MOST]
+
+
+def _kind(step: Step) -> int:
+    """Where its group is among those of a run."""
+    if isinstance(step, SetPromiscuous) and step.promiscuous:
+        return _LATER
+    return _KINDS[type(step)]
 
 
 def do_together(group: Sequence[Step], world: World) -> list[Step]:

@@ -9,6 +9,7 @@ thread takes it off (`leftovers`).
 from __future__ import annotations
 
 import enum
+import errno
 import logging
 import threading
 import time
@@ -124,27 +125,21 @@ class Attachments:
         failed: dict[PortSpot, KernelError] = {}
         slow: list[PortSpot] = []
         by_filter: list[PortSpot] = []
-        filters = _all_filters([each.spot for each in wanted])
         for each in wanted:
             try:
                 if each.spot.place is Place.XDP:
                     slow.append(each)
-                elif self._take_over(each, filters.get(each.spot)):
-                    continue
                 else:
+                    self._refuse_what_has_a_link(each.spot)
                     by_filter.append(each)
             except KernelError as error:
                 failed[each] = error
-        if by_filter:
-            program = self._programs.get(SKB)
-            made = clsact.attach_all(program, [_clsact_spot(each.spot) for each in by_filter])
-            for each, result in zip(by_filter, made, strict=True):
-                if not isinstance(result, KernelError):
-                    self._note(each, result)
-                elif TCX:
-                    slow.append(each)
-                else:
-                    failed[each] = result
+        unfiltered = self._filter(by_filter) if by_filter else {}
+        for each, error in unfiltered.items():
+            if TCX and error.errno != errno.EBUSY:
+                slow.append(each)
+            else:
+                failed[each] = error
         for each in slow:
             try:
                 self._attach_link(each)
@@ -153,18 +148,41 @@ class Attachments:
         self._promote_later()
         return failed
 
+    def _refuse_what_has_a_link(self, spot: Spot) -> None:
+        """Raise KernelError if another hotswitch has a tcx link there."""
+        if TCX:
+            others = tcx.program_ids(spot.ifindex, egress=spot.place is Place.EGRESS)
+            self._programs.refuse_what_is_taken(spot.ifindex, others)
+
+    def _filter(self, wanted: Sequence[PortSpot]) -> Mapping[PortSpot, KernelError]:
+        """Attach by filters; those that could not be, and why: EBUSY if the device is taken."""
+        failed: dict[PortSpot, KernelError] = {}
+        program = self._programs.get(SKB)
+        made = clsact.attach_all(program, [_clsact_spot(each.spot) for each in wanted])
+        for each, result in zip(wanted, made, strict=True):
+            if isinstance(result, KernelError):
+                failed[each] = result
+            else:
+                self._note(each, result)
+        left = [each for each, error in failed.items() if error.errno == errno.EEXIST]
+        filters = _all_filters([each.spot for each in left])
+        for each in left:
+            try:
+                if self._take_over(each, filters.get(each.spot)):
+                    del failed[each]
+            except KernelError as error:
+                failed[each] = error
+        return failed
+
     def _take_over(self, each: PortSpot, left: ClsactAttachment | None) -> bool:
         """Let a filter that is left of this datapath be the port's, if there is one.
 
-        Raises KernelError if the device is taken.
+        Raises KernelError if it is that of another hotswitch.
         """
-        spot = each.spot
-        ours = self._programs.is_ours(left.program_id) if left else False
-        others = [left.program_id] if left and not ours else []
-        if TCX:
-            others += tcx.program_ids(spot.ifindex, egress=spot.place is Place.EGRESS)
-        self._programs.refuse_what_is_taken(spot.ifindex, others)
-        if not left or not ours:
+        if not left:
+            return False
+        if not self._programs.is_ours(left.program_id):
+            self._programs.refuse_what_is_taken(each.spot.ifindex, [left.program_id])
             return False
         left.replace(self._programs.get(SKB))
         self._note(each, left)

@@ -185,6 +185,7 @@ class KernelEngine:
             self._room.for_ports(max(port.number for port in ports))
             if XDP.name not in self.ports.hooks and any(map(self.ports.wants_xdp, ports)):
                 self.ports.hooks.add(XDP.name)
+                self.ports.refresh()
                 self.running.reload()
             self._journal.begin()
             failed = self.ports.put(ports)

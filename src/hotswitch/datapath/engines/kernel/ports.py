@@ -198,7 +198,8 @@ class Ports:
         """Let ports' frames leave by their links, as those can take them now."""
         aimed = list(ports)
         wires = [port.ifindex for port in aimed if port.ifindex and port.side is not Side.HOST]
-        links, features = get_links(wires), xdp_features(wires)
+        links = get_links(wires)
+        features = xdp_features(wires) if XDP.name in self.hooks else {}  # no other program asks
         for port in aimed:
             flags = _abilities(port, links.get(port.ifindex), features.get(port.ifindex))
             self._write(port.number, port.ifindex, flags)
