@@ -321,12 +321,12 @@ def test_changes_during_a_compilation_share_the_next(
     compilations: list[Future[object]] = []
     asked: list[Desired] = []
 
-    def prepare(desired: Desired) -> Future[object] | None:
+    def prepare(desired: Desired) -> list[Future[object]]:
         if asked and asked[-1] is desired:
-            return None
+            return []
         asked.append(desired)
         compilations.append(Future())
-        return compilations[-1]
+        return compilations[-1:]
 
     monkeypatch.setattr(lab.switch, "prepare", prepare)
 

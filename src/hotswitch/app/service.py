@@ -16,6 +16,7 @@ from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.base.pieces import by_turns
+from hotswitch.base.shared import SharedMap
 from hotswitch.headers.registry import Registry
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.status import BridgeStatus, PortState, PortStatus
@@ -178,8 +179,8 @@ class Service:
 
     async def _prepare(self, desired: Desired) -> None:
         """Return when nothing has to be compiled any more to have this."""
-        while compilation := self.switch.prepare(desired):
-            await asyncio.wait([asyncio.wrap_future(compilation)])
+        if compilations := self.switch.prepare(desired):
+            await asyncio.wait(map(asyncio.wrap_future, compilations))
 
     async def _carry_out(self, desired: Desired, wishes: list[Wish]) -> None:
         """Make it so and keep it, or change nothing. Raises HotswitchError."""
@@ -199,14 +200,14 @@ class Service:
         if new:
             raise RequestError("; ".join(sorted(new)))
         if wish.port and wish.device_needed:
-            status = self.switch.status()[wish.bridge].ports.get(wish.port)
+            status = self.switch.statuses()[wish.bridge].ports.get(wish.port)
             if status and status.ifindex == 0:
                 raise RequestError(
                     f"there is no device {wish.port}", remedy="make it first, or add --absent-ok"
                 )
 
     def _problems(self, bridge: str, port: str | None) -> frozenset[str]:
-        status = self.switch.status().get(bridge)
+        status = self.switch.statuses().get(bridge)
         if status is None:
             return frozenset()
         concerned = _concerned(status, port)
@@ -217,13 +218,13 @@ class Service:
 def with_port(bridge: DesiredBridge, port: DesiredPort) -> DesiredBridge:
     """The bridge with this port, in the place of one with that name."""
     mac = 0 if port.name == bridge.name else bridge.mac
-    return replace(bridge, ports=MappingProxyType({**bridge.ports, port.name: port}), mac=mac)
+    ports = SharedMap(bridge.ports).having({port.name: port})
+    return replace(bridge, ports=ports, mac=mac)
 
 
 def without_port(bridge: DesiredBridge, name: str) -> DesiredBridge:
     """The bridge without the port of that name."""
-    rest = {key: each for key, each in bridge.ports.items() if key != name}
-    return replace(bridge, ports=MappingProxyType(rest))
+    return replace(bridge, ports=SharedMap(bridge.ports).having({}, [name]))
 
 
 def _bridge_of(desired: Desired, name: str) -> DesiredBridge:
@@ -239,7 +240,7 @@ def _with_bridge(desired: Desired, bridge: DesiredBridge) -> Desired:
 
 def _concerned(status: BridgeStatus, port: str | None) -> Iterable[PortStatus]:
     """The named port and the bridge's own, if something is wrong with them."""
-    for each in status.ports.values():
-        is_wrong = each.state is PortState.ERROR or each.shortfall
-        if each.name in (status.name, port) and is_wrong:
+    for name in dict.fromkeys((status.name, port or status.name)):
+        each = status.ports.get(name)
+        if each and (each.state is PortState.ERROR or each.shortfall):
             yield each

@@ -22,12 +22,13 @@ MOST_PORTS = MAXIMUM_PORT - 2
 class Place:
     """Where an interface is: its bridge's name, that of the switch's port, and its own.
 
-    But for a VIF's interfaces, the last two are the same.
+    But for a VIF's interfaces, the last two are the same. port: the row of Port that it is in.
     """
 
     bridge: str
     name: str
     link: str
+    port: Uuid = ""
 
 
 class Assembly:
@@ -86,7 +87,7 @@ class Assembly:
             return False
         self.notes += port.notes
         for interface, name in port.interfaces:
-            self.interfaces.setdefault(interface, Place(bridge, port.place(name), name))
+            self.interfaces.setdefault(interface, Place(bridge, port.place(name), name, port_uuid))
         return True
 
     def _take(self, bridge: str, port: PortReading) -> bool:

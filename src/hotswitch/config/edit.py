@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.shared import SharedMap
 from hotswitch.config.operations import Update, datum
 from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Tables, Uuid, Value, members, the_root
@@ -92,16 +93,18 @@ class _Edit:
         yield from _set(
             "Bridge", uuid, "other_config", _bridge_settings(old), _bridge_settings(new)
         )
-        for name in old.ports.keys() - new.ports.keys():
-            yield _mutate("Bridge", uuid, _delete("ports", self._port(uuid, name)[0]))
-        for name, port in new.ports.items():
-            known = old.ports.get(name)
-            if known is None:
+        changed = sorted(SharedMap(new.ports).differing(SharedMap(old.ports)))
+        for name in changed:
+            if name not in new.ports:
+                yield _mutate("Bridge", uuid, _delete("ports", self._port(old.name, name)[0]))
+        for name in changed:
+            port, known = new.ports.get(name), old.ports.get(name)
+            if port and known:
+                yield from self._changed_port(old.name, known, port)
+            elif port:
                 named, operations = self._new_port(new.name, port)
                 yield from operations
                 yield _mutate("Bridge", uuid, _insert("ports", named))
-            elif known is not port and known != port:
-                yield from self._changed_port(old.name, known, port)
 
     def _new_port(self, bridge: str, port: DesiredPort) -> tuple[str, list[Operation]]:
         of_port = self._name()
@@ -130,7 +133,7 @@ class _Edit:
         return named, {"op": "insert", "table": "Interface", "uuid-name": named, "row": row}
 
     def _changed_port(self, bridge: str, old: DesiredPort, new: DesiredPort) -> Iterator[Operation]:
-        port, interfaces = self._port(self._rows[bridge], old.name)
+        port, interfaces = self._port(bridge, old.name)
         yield from _changed("Port", port, _port_columns(old), _port_columns(new))
         settings = _port_settings(old)
         if old.lifecycle != new.lifecycle:
@@ -157,15 +160,15 @@ class _Edit:
             )
             yield from _changed_maps("Interface", interfaces[name], had, has)
 
-    def _port(self, bridge: Uuid, name: str) -> tuple[Uuid, Mapping[str, Uuid]]:
+    def _port(self, bridge: str, name: str) -> tuple[Uuid, Mapping[str, Uuid]]:
         """The row of Port of a port that is in force, and those of its interfaces by name."""
-        ports = self._tables["Port"]
-        places = self._reading.interfaces
-        for port in members(self._tables["Bridge"].get(bridge, {}), "ports"):
-            interfaces = members(ports.get(port, {}), "interfaces")
+        places, ports = self._reading.interfaces, self._tables["Port"]
+        for interface in self._reading.rows.get((bridge, name), ()):
+            port = places[interface].port
+            there = members(ports.get(port, {}), "interfaces")
             mine = {
                 places[each].link: each
-                for each in interfaces
+                for each in there
                 if each in places and places[each].name == name
             }
             if mine:

@@ -106,7 +106,7 @@ def _after(before: Reading, claims: Claims, differences: list[_Difference]) -> R
         if each.now and each.entered is not None:
             name = claims.bridges[each.entered].name
             interfaces |= {
-                uuid: Place(name, each.now.place(interface), interface)
+                uuid: Place(name, each.now.place(interface), interface, each.now.uuid)
                 for uuid, interface in each.now.interfaces
             }
             rows |= {key: each.now.rows(key[1]) for key in each.now.keys(name)}

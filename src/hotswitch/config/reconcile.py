@@ -224,9 +224,12 @@ class Reconciler:
             desired = self._wanted(reading)
             if desired != self._switch.desired or not self._has_begun:
                 # The old programs go on meanwhile; what is asked meanwhile shares the next turn.
-                while compilation := self._switch.prepare(desired):
-                    await asyncio.wait([asyncio.wrap_future(compilation)])
-                    desired = self._wanted(reading)
+                while compilations := self._switch.prepare(desired):
+                    await asyncio.wait(map(asyncio.wrap_future, compilations))
+                    prepared, desired = desired, self._wanted(reading)
+                    if desired == prepared:
+                        desired = prepared
+                        break
                 failures = await by_turns(self._switch.setting_desired(desired))
                 self._note_failures(failures)
                 self._retry_at = now + RETRY_PERIOD

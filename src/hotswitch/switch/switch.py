@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hotswitch.base.clock import Clock
@@ -36,6 +36,7 @@ from hotswitch.switch.steps import (
     CreateTap,
     SetLinkUp,
     SetMtu,
+    Step,
     TakeNames,
 )
 from hotswitch.switch.template import with_examples
@@ -57,6 +58,22 @@ _SOME = 32
 """Links in one sweep."""
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What was planned ahead: steps to a layout, from the one before and what was there then."""
+
+    desired: Desired
+    links: LinkTable
+    before: Layout
+    layout: Layout
+    steps: Sequence[Step]
+
+    def is_of(self, desired: Desired, links: LinkTable, before: Layout) -> bool:
+        """Whether planning again would give the same: nobody else changes what is there."""
+        same = self.desired is desired and self.links is links and self.before is before
+        return same and before is not NOTHING
+
+
 class Switch:
     """All bridges of one daemon.
 
@@ -71,6 +88,7 @@ class Switch:
         self._settled = NOTHING
         self._shown = Statuses()
         self._failures: list[Failure] = []
+        self._thought: _Plan | None = None
         self.expired: Counter[str] = Counter()
         self._memory: Memory[PortKey] = Memory()
         self._departed: set[PortKey] = set()
@@ -128,8 +146,8 @@ class Switch:
         """The bridges that forward, wanted or not; at the start, those of an earlier life."""
         return sorted(self._world.datapaths)
 
-    def prepare(self, desired: Desired) -> Future[object] | None:
-        """Compile in the background what this will need, and return what is not done yet, or None.
+    def prepare(self, desired: Desired) -> list[Future[object]]:
+        """Compile in the background what this will need, and return what is not done yet.
 
         What it will need when devices are adopted is not waited for. A bridge that is not there yet
         can't be prepared. Raises SwitchError if this cannot be wanted, HotswitchError if it cannot
@@ -137,15 +155,21 @@ class Switch:
         """
         self._check(desired)
         observed = observe(self._world)
-        for compilation in self._compilations(desired, observed):
-            return compilation
-        for _ in self._compilations(with_examples(desired), observed):
-            pass  # asked for, but not waited for
-        return None
+        plan = self._thought = self._plan(desired, observed)
+        waiting = list(self._compilations(plan.steps))
+        examples = with_examples(desired)
+        if examples is not desired:
+            for _ in self._compilations(self._plan(examples, observed).steps):
+                pass  # asked for, but not waited for
+        return waiting
 
-    def _compilations(self, desired: Desired, observed: Observed) -> Iterator[Future[object]]:
+    def _plan(self, desired: Desired, observed: Observed) -> _Plan:
         layout = lay_out(desired, observed, self._settled)
-        for step in work(layout, observed, self._settled):
+        steps = work(layout, observed, self._settled)
+        return _Plan(desired, observed.links, self._settled, layout, steps)
+
+    def _compilations(self, steps: Iterable[Step]) -> Iterator[Future[object]]:
+        for step in steps:
             if isinstance(step, ChangeEntries) and step.bridge in self._world.datapaths:
                 compilation = self._world.datapaths[step.bridge].prepare(step.changes)
                 if compilation is not None:
@@ -224,7 +248,11 @@ class Switch:
             for _ in range(_ROUNDS):
                 observed = observe(self._world)
                 layout = self._lay_out(observed)
-                steps = work(layout, observed, self._settled)
+                thought, self._thought = self._thought, None
+                if thought and thought.layout is layout and thought.before is self._settled:
+                    steps = thought.steps
+                else:
+                    steps = work(layout, observed, self._settled)
                 self._settled = NOTHING  # until all that can be done is done
                 self._failures = yield from applying(steps, self._world)
                 self._settled = settled(layout, self._failures)
@@ -246,7 +274,11 @@ class Switch:
         Ports that go with their devices are wanted no longer; devices that fit rules become ports.
         """
         is_start = not self._memory.has_begun
-        layout = lay_out(self._desired, observed, self._settled)
+        thought = self._thought
+        if thought and thought.is_of(self._desired, observed.links, self._settled):
+            layout = thought.layout
+        else:
+            layout = lay_out(self._desired, observed, self._settled)
         following = follow_devices(
             self._desired, layout, self._settled, observed, self._clock.now(), self._memory
         )

@@ -135,11 +135,11 @@ class Attachments:
             except KernelError as error:
                 failed[each] = error
         unfiltered = self._filter(by_filter) if by_filter else {}
-        for each, error in unfiltered.items():
-            if TCX and error.errno != errno.EBUSY:
+        for each, why in unfiltered.items():
+            if TCX and why.errno != errno.EBUSY:
                 slow.append(each)
             else:
-                failed[each] = error
+                failed[each] = why
         for each in slow:
             try:
                 self._attach_link(each)
