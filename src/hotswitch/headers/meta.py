@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from hotswitch.headers.declaration import Field, Oxm
-from hotswitch.headers.text import HEXADECIMAL
+from hotswitch.headers.text import DECIMAL, HEXADECIMAL, IPV4, IPV6, TextForm
 
 NXM_1 = 0x0001
 """The OXM class of Nicira's own extensions (NXM_NX_*)."""
@@ -26,6 +26,8 @@ class Origin(enum.Enum):
     PRIORITY = "the kernel's queueing priority of the packet, which is set with it (skb->priority)"
     MARK = "the kernel's mark of the packet, which is set with it (skb->mark)"
     PARSED = "what the parser found"
+    TUNNEL = "the outer headers that a tunnel device has taken off the packet"
+    OUT_TUNNEL = "zero at the start; the outer headers that a tunnel device puts on the packet"
 
 
 KERNELS_OWN = frozenset({Origin.PRIORITY, Origin.MARK})
@@ -68,6 +70,28 @@ _LATER_FRAGMENT = (
     Test("ipv6_fragment.fragment_offset", 1, 0x1FFF),
 )
 _FRAGMENT = (Test("ipv4.more_fragments", 1, 1), Test("ipv6_fragment", 1, 1))
+
+TUNNEL_CHECKSUM, TUNNEL_HAS_ID, TUNNEL_DONT_FRAGMENT, TUNNEL_OAM = 1, 4, 0x100, 0x200
+"""Bits of `tunnel_flags`: the kernel's TUNNEL_* (include/uapi/linux/if_tunnel.h)."""
+
+
+def _outer_headers(prefix: str, origin: Origin, settable: bool) -> tuple[Beside, ...]:
+    def field(name: str, width: int, doc: str, text: TextForm, code: Oxm | None = None) -> Beside:
+        oxm = None if settable else code
+        return Beside(f"{prefix}{name}", width, text, oxm, 0, settable, doc, origin)
+
+    return (
+        field("", 8, "the outer headers' IP version, 4 or 6; 0: there are none", DECIMAL),
+        field("_tos", 8, "outer type of service or traffic class", HEXADECIMAL),
+        field("_ttl", 8, "outer TTL or hop limit", DECIMAL),
+        field("_flags", 16, "1: checksum; 4: has an id; 0x100: don't fragment", HEXADECIMAL),
+        field("_id", 64, "the network's number (VXLAN's VNI)", DECIMAL, Oxm(38)),
+        field("_src", 32, "outer IPv4 source", IPV4, Oxm(31, NXM_1)),
+        field("_dst", 32, "outer IPv4 destination", IPV4, Oxm(32, NXM_1)),
+        field("_ipv6_src", 128, "outer IPv6 source", IPV6, Oxm(109, NXM_1)),
+        field("_ipv6_dst", 128, "outer IPv6 destination", IPV6, Oxm(110, NXM_1)),
+    )
+
 
 META: tuple[Beside, ...] = (
     Beside(
@@ -134,4 +158,6 @@ META: tuple[Beside, ...] = (
         origin=Origin.PARSED,
         bits=(Bit((Test("ethertype", 0, 0x5FF),)),),
     ),
+    *_outer_headers("tunnel", Origin.TUNNEL, settable=False),
+    *_outer_headers("out_tunnel", Origin.OUT_TUNNEL, settable=True),
 )

@@ -21,6 +21,7 @@ from hotswitch.compiler.targets.bpf.layout import SLOT_HEAD
 from hotswitch.compiler.targets.bpf.limit import limit
 from hotswitch.compiler.targets.bpf.output import Outputs
 from hotswitch.compiler.targets.bpf.state import State
+from hotswitch.compiler.targets.bpf.tunnel import OUT_FIELDS
 from hotswitch.compiler.template import operand_words
 from hotswitch.headers.registry import FieldKind
 from hotswitch.model.action import (
@@ -86,7 +87,10 @@ class Actions:
             with self.code.line(line(("action", table, number, position))):
                 if not self._put_off(action, last):
                     self._action(action, operands, table, data, last)  # type: ignore[arg-type]
-                    tell_kernel(self.packet, self.state, set_by(self.flow, action))
+                    names = set_by(self.flow, action)
+                    tell_kernel(self.packet, self.state, names)
+                    if OUT_FIELDS.intersection(names):
+                        self.state.mark(cells.TUNNEL_DIRTY)
             operand += 8 * words
             if self.code.b.block.is_terminated:
                 return
@@ -97,9 +101,9 @@ class Actions:
         if not self.packet.context.whole_data:
             return False
         here = not isinstance(action, OutputList | CopyToUser | ToHost | Limit | PushMpls | PopMpls)
-        here = here and not kernels_own(
-            self.flow, (*read_by(self.flow, action), *set_by(self.flow, action))
-        )
+        names = set_by(self.flow, action)
+        here = here and not kernels_own(self.flow, (*read_by(self.flow, action), *names))
+        here = here and not OUT_FIELDS.intersection(names)
         if here and (last or not isinstance(action, Output)):
             return False
         self.code.go(self.verdict["pass_on"])

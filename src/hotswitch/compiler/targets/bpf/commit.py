@@ -17,6 +17,7 @@ from hotswitch.compiler.targets.bpf.hook import Packet
 from hotswitch.compiler.targets.bpf.parser import read_word
 from hotswitch.compiler.targets.bpf.state import State
 from hotswitch.compiler.targets.bpf.tags import commit_tags
+from hotswitch.compiler.targets.bpf.tunnel import sets_outer_headers, tell_tunnel
 from hotswitch.headers.declaration import Header
 
 _PSEUDO_HEADER = 0x10
@@ -40,9 +41,19 @@ class Commit:
         self.layers = tuple(layer for layer in state.tracked if layer in written)
         self.tags = changes_tags(program)
         self.labels_move = changes_labels(program)
+        self.outer_headers = sets_outer_headers(program, flow) and not packet.context.whole_data
 
     def build(self) -> None:
         """Write back whatever is dirty."""
+        if self.outer_headers:
+            dirty = self.code.b.and_(
+                self.state.cell(cells.DIRTY), self.code.number(cells.TUNNEL_DIRTY)
+            )
+            self.code.when(
+                self.code.is_set(dirty),
+                lambda: tell_tunnel(self.packet, self.state, self.error),
+                "outer_headers",
+            )
         if self.tags:
             dirty = self.code.b.and_(
                 self.state.cell(cells.DIRTY), self.code.number(cells.TAGS_DIRTY)
@@ -114,10 +125,7 @@ class Commit:
                     if other.header.name == behind and name in state.tracked:
                         self._when_present(name, difference)
         self._tell_covering(layer, header, old, new)
-        kept = b.and_(
-            state.cell(cells.DIRTY), code.number(~state.dirty_bit(layer) & (1 << WORD) - 1)
-        )
-        state.set_cell(cells.DIRTY, kept)
+        state.unmark(state.dirty_bit(layer))
 
     def _when_present(self, layer: str, difference: Value) -> None:
         self.code.when(

@@ -14,6 +14,7 @@ from hotswitch.compiler.targets.bpf.code import I16, I32, POINTER, Code, Value
 from hotswitch.compiler.targets.bpf.counting import Counting
 from hotswitch.compiler.targets.bpf.hook import Packet
 from hotswitch.compiler.targets.bpf.state import State
+from hotswitch.compiler.targets.bpf.tunnel import FIELDS, is_read_first, read_tunnel
 from hotswitch.headers.meta import META
 
 
@@ -30,6 +31,9 @@ def copy_to_user(
 ) -> None:
     """Copy the frame; asked: reason in the low, most bytes in the high 32 bits. fields: those
     beside the packet that go with it."""
+    outer = FIELDS.intersection(fields) and not is_read_first(state.program, state.flow)
+    if outer and not packet.context.whole_data:
+        read_tunnel(packet, state)
     words = carried_words(state.flow, fields)
     tail = carried_size(len(words))
     b, number = code.b, code.number

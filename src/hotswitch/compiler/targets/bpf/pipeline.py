@@ -22,6 +22,7 @@ from hotswitch.compiler.targets.bpf.hook import Context, Packet
 from hotswitch.compiler.targets.bpf.lookup import KEY_SIZE, Lookup, find_best
 from hotswitch.compiler.targets.bpf.parser import PARSE_LIMIT, Parser
 from hotswitch.compiler.targets.bpf.state import State
+from hotswitch.compiler.targets.bpf.tunnel import is_read_first, read_tunnel
 
 FUNCTION = "pipeline"
 """The name of the program's function."""
@@ -93,6 +94,8 @@ class _Build:
             shifted = code.b.shl(self.in_port, code.number(piece.word_shift))
             state.set_word(piece.word, shifted)
         read_beside(self.packet, state, self.verdict["pass_on"])
+        if is_read_first(self.program, self.flow) and not self.context.whole_data:
+            read_tunnel(self.packet, state)
         state.set_cell(cells.STORED_LENGTH, self.packet.stored_length())
         state.set_cell(cells.FRAME_LENGTH, self.packet.frame_length())
         for cell in (cells.TAGS, cells.DIRTY, cells.ACTED):

@@ -20,7 +20,8 @@ STORED_LENGTH = 8
 TAGS = 16
 """How many of the frame's tags are recorded ones."""
 DIRTY = 24
-"""What was set and not yet written back, a bit for each of `State.tracked`; see TAGS_DIRTY."""
+"""What was set and not yet written back, a bit for each of `State.tracked`; see TAGS_DIRTY and
+TUNNEL_DIRTY."""
 ACTED = 32
 """Not zero once the packet went anywhere."""
 NOW = 40
@@ -31,8 +32,11 @@ _OFFSETS = 72
 PATH = 704
 """XDP: the slots of the entries met so far (u32)."""
 PATH_LIMIT = 64
+TUNNEL = 964
+"""tcx: a `kernel.tunnel_key`. Its addresses are at multiples of 8."""
 
 TAGS_DIRTY = 1 << 63
+TUNNEL_DIRTY = 1 << 62
 
 
 class State:
@@ -69,6 +73,11 @@ class State:
     def mark(self, bits: int) -> None:
         """Set bits in DIRTY."""
         self.set_cell(DIRTY, self.code.b.or_(self.cell(DIRTY), self.code.number(bits)))
+
+    def unmark(self, bits: int) -> None:
+        """Take bits out of DIRTY."""
+        kept = self.code.number(~bits & (1 << WORD) - 1)
+        self.set_cell(DIRTY, self.code.b.and_(self.cell(DIRTY), kept))
 
     # words and fields
 
