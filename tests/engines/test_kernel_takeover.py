@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +126,35 @@ def _check_pins(engine: KernelEngine) -> None:
     wanted = {f"{name}_{number}" for name, number in engine.store.generations.items()}
     found = {path.name for path in pins.listing(engine.directory)}
     assert {each for each in found if not each.startswith("link_")} == wanted
+
+
+class _Killed(BaseException):
+    """Nobody catches it."""
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 12])
+def test_killed_while_its_pins_are_removed(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """A deletion that is broken off is no datapath that can't be taken over."""
+    name = f"deleted{os.getpid()}"
+    directory = pins.directory("hotswitch", name)
+    with wires((1, 2)) as made:
+        first = EntryDatapath(name, REGISTRY, kernel_engine(name, REGISTRY, name, 16))
+        for number, wire in made.items():
+            first.add_port(f"port{number}", number=number, ifindex=wire.near)
+        first.change([PutEntry(read_entry(REGISTRY, text)) for text in STEADY])
+        unlink, left = Path.unlink, iter(range(after))
+
+        def unlink_some(path: Path, *, missing_ok: bool = False) -> None:
+            if next(left, None) is None:
+                raise _Killed
+            unlink(path, missing_ok=missing_ok)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", unlink_some)
+            with pytest.raises(_Killed):
+                first.destroy()
+        assert pins.listing(directory)
+        second = EntryDatapath(name, REGISTRY, kernel_engine(name, REGISTRY, name, 16))
+        assert not any(port.ifindex for port in second.ports().values())
+        second.destroy()
+    assert not directory.exists()

@@ -168,6 +168,7 @@ class KernelEngine:
         self.ports.delete(list(self.ports.known))
         self.ports.end()
         self._close()
+        restoring.disown(self.directory)
         pins.remove(self.directory)
 
     # ports

@@ -49,12 +49,18 @@ def read(directory: Path, store: MapStore, digest: str) -> Manifest | None:
     return None
 
 
+def disown(directory: Path) -> None:
+    """Let a later life find nothing to take over there. Raises KernelError."""
+    for path in _manifests(directory):
+        pins.remove(path)
+
+
+def _manifests(directory: Path) -> list[Path]:
+    return [path for path in pins.listing(directory) if path.name.startswith(f"{MANIFEST}_")]
+
+
 def _newest(directory: Path) -> tuple[Manifest | None, int]:
-    numbers = [
-        int(path.name.rpartition("_")[2])
-        for path in pins.listing(directory)
-        if path.name.startswith(f"{MANIFEST}_")
-    ]
+    numbers = [int(path.name.rpartition("_")[2]) for path in _manifests(directory)]
     for generation in sorted(numbers, reverse=True):
         with Map.from_pin(directory / f"{MANIFEST}_{generation}") as map_:
             manifest = decode(map_.lookup(bytes(4)) or bytes(4))
