@@ -42,6 +42,10 @@ def test_two_patterns_overlap_if_and_only_if_a_name_fits_both(one: str, other: s
     assert bool(common_name(second, first)) is bool(name)
 
 
+def test_stars_in_a_row_are_one() -> None:
+    assert read_pattern("*" * 60 + "a**").steps == read_pattern("*a*").steps
+
+
 def test_no_name_is_longer_than_a_link_s() -> None:
     assert common_name(read_pattern("a" * 15 + "*"), read_pattern("*")) == "a" * 15
     assert common_name(read_pattern("a" * 16 + "*"), read_pattern("*")) == ""
@@ -114,6 +118,13 @@ def test_spaces_and_empty_rules_do_not_matter() -> None:
 def test_what_is_no_rule_is_refused(text: str) -> None:
     with pytest.raises(PortTextError):
         read_rules(text)
+
+
+def test_as_many_rules_as_can_be_compared_and_no_more() -> None:
+    assert len(read_rules(";".join(f"tap{number}" for number in range(128)))) == 128
+    pairs = ";".join(f"tap{number}{{x}}+vif{number}{{x}}" for number in range(65))
+    with pytest.raises(PortTextError, match="130 patterns of names are too many"):
+        read_rules(pairs)
 
 
 @given(st.text() | st.text(alphabet="tapx*?{}.,;= +kind"))

@@ -27,6 +27,8 @@ from hotswitch.ports.patterns import LONGEST_NAME, Pattern, common_name, read_pa
 
 _CONDITIONS = ("kind", "driver", "master")
 _EVERYTHING = Pattern("*")
+_MOST = 128
+"""Patterns of one bridge: each is compared with each of the other bridges'."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,12 @@ class Fit:
 
 def read_rules(text: str) -> tuple[Rule, ...]:
     """Read rules; none for an empty text. Raises PortTextError."""
-    return tuple(_read_rule(each) for each in text.split(";") if each.strip())
+    rules = tuple(_read_rule(each) for each in text.split(";") if each.strip())
+    count = sum(len(rule.patterns) for rule in rules)
+    if count > _MOST:
+        remedy = f"a bridge has at most {_MOST}; * and ? stand for many names"
+        raise PortTextError(f"{count} patterns of names are too many", remedy=remedy)
+    return rules
 
 
 def show_rules(rules: Iterable[Rule]) -> str:

@@ -81,7 +81,8 @@ class Pattern:
             if each["field"]:
                 found += [(_NO_DOT, False), (_NO_DOT, True)]
             elif each["star"]:
-                found.append((_ANY, True))
+                if found[-1:] != [(_ANY, True)]:  # two say no more than one
+                    found.append((_ANY, True))
             else:
                 found.append((_ANY if each["any"] else each["plain"], False))
         return tuple(found)
