@@ -14,9 +14,10 @@ from typing import NamedTuple
 from hotswitch.compiler.flow import FULL_WORD, WORD, Flow, Piece, Word
 from hotswitch.compiler.shape import FieldMasks
 from hotswitch.headers.registry import FieldKind
-from hotswitch.model.match import Match, Term
+from hotswitch.model.match import Mask, Match, Term
 
 NUMBER_BITS = 16
+_KEPT_PLANS = 256
 
 
 class Move(NamedTuple):
@@ -32,6 +33,17 @@ class _Place(NamedTuple):
     value_shift: int
     mask: int
     bit: int
+
+
+class _Plan(NamedTuple):
+    """How the values of matches that are alike become a key of `size` bytes.
+
+    number: what is in all of them. moves: a value's place, right shift, mask, left shift.
+    """
+
+    number: int
+    moves: tuple[tuple[int, int, int, int], ...]
+    size: int
 
 
 def pack(bits: Mapping[Word, int]) -> tuple[Move, ...]:
@@ -116,13 +128,29 @@ class KeyLayout:
 
     def key(self, match: Match) -> bytes:
         """The key of a match that lives in this subtable."""
-        number = self.number
-        places, presence = self._places, self._presence
-        for term in match.terms:
-            number |= presence.get(term.field, 0)
-            for place in places.get(term.field, ()):
-                number |= (term.value >> place.value_shift & place.mask) << place.bit
-        return number.to_bytes(8 * self.words, "little")
+        plan = self._plans.get(match.mask) or self._plan(match.mask)
+        values = match.values
+        number = plan.number
+        for at, right, mask, left in plan.moves:
+            number |= (values[at] >> right & mask) << left
+        return number.to_bytes(plan.size, "little")
+
+    @cached_property
+    def _plans(self) -> dict[Mask, _Plan]:
+        return {}
+
+    def _plan(self, mask: Mask) -> _Plan:
+        """What is the same for all matches with a mask."""
+        number, moves = self.number, []
+        for at, (name, bits) in enumerate(mask):
+            number |= self._presence.get(name, 0)
+            for place in self._places.get(name, ()):
+                if bits >> place.value_shift & place.mask:
+                    moves.append((at, place.value_shift, place.mask, place.bit))
+        if len(self._plans) >= _KEPT_PLANS:
+            self._plans.clear()
+        found = self._plans[mask] = _Plan(number, tuple(moves), 8 * self.words)
+        return found
 
     def match(self, key: bytes) -> Match:
         """The match that `key` gave these bytes for."""

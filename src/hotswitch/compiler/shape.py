@@ -13,7 +13,7 @@ from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.template import Template
 from hotswitch.headers.registry import FieldKind
 from hotswitch.model.action import GotoTable
-from hotswitch.model.match import Match
+from hotswitch.model.match import Mask, Match
 
 FieldMasks: TypeAlias = tuple[tuple[str, int], ...]
 
@@ -69,12 +69,15 @@ class Shape:
 
 def form_of(flow: Flow, match: Match) -> Form:
     """The form that a match has."""
-    absent = frozenset(
-        term.field
-        for term in match.terms
-        if not term.value and flow.field(term.field).kind is FieldKind.PRESENCE
-    )
-    return Form(match.mask, absent)
+    mask, values = match.mask, match.values
+    absent = frozenset(mask[at][0] for at in presence_terms(flow, mask) if not values[at])
+    return Form(mask, absent)
+
+
+def presence_terms(flow: Flow, mask: Mask) -> tuple[int, ...]:
+    """The places of terms that say whether a layer is there."""
+    kinds = [flow.field(name).kind for name, _ in mask]
+    return tuple(at for at, kind in enumerate(kinds) if kind is FieldKind.PRESENCE)
 
 
 def fits(flow: Flow, form: Form, masks: FieldMasks) -> bool:

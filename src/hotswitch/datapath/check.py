@@ -7,6 +7,7 @@ most of them differ in values only; so what depends on fields and masks is found
 
 from __future__ import annotations
 
+from operator import and_
 from typing import NamedTuple
 
 from hotswitch.datapath.check_actions import ActionCheck
@@ -14,7 +15,7 @@ from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.limits import STANDARD, Limits
 from hotswitch.headers.registry import HeaderError, Registry
 from hotswitch.model.entry import Entry, EntryKey
-from hotswitch.model.match import Match, Term
+from hotswitch.model.match import Mask, Match, Term
 
 _KEPT_PLANS = 4096
 _SHOWN_MATCH = 200
@@ -42,11 +43,12 @@ def _show_term(term: Term) -> str:
 class _Plan(NamedTuple):
     """What is known of all matches with the same fields and masks.
 
-    masks: the positive mask of each term, as given. order: the terms that are left, sorted, by
-    position. same: the match is in normal form already.
+    masks: the positive mask of each term, as given; outside: all other bits of it.
+    order: the terms that are left, sorted, by position. same: the match is in normal form already.
     """
 
     masks: tuple[int, ...]
+    outside: tuple[int, ...]
     order: tuple[int, ...]
     same: bool
 
@@ -57,7 +59,7 @@ class EntryCheck:
     def __init__(self, registry: Registry, limits: Limits = STANDARD) -> None:
         self._registry = registry
         self._limits = limits
-        self._plans: dict[tuple[tuple[str, int], ...], _Plan] = {}
+        self._plans: dict[Mask, _Plan] = {}
         self._actions = ActionCheck(registry, limits)
 
     def entry(self, entry: Entry) -> Entry:
@@ -97,19 +99,15 @@ class EntryCheck:
             raise DatapathError("the cookie is out of range", remedy="a cookie has 64 bits")
 
     def _match(self, match: Match) -> Match:
-        terms = match.terms
-        mask = tuple([(term.field, term.mask) for term in terms])
-        plan = self._plans.get(mask) or self._new_plan(mask)
-        for term, bits in zip(terms, plan.masks, strict=True):
-            if term.value & ~bits:
-                self._refuse_value(term, bits)
+        plan = self._plans.get(match.mask) or self._new_plan(match.mask)
+        if any(map(and_, match.values, plan.outside)):
+            self._refuse_value(match, plan)
         if plan.same:
             return match
-        return Match(
-            tuple([Term(terms[i].field, terms[i].value, plan.masks[i]) for i in plan.order])
-        )
+        terms = match.terms
+        return Match([Term(terms[i].field, terms[i].value, plan.masks[i]) for i in plan.order])
 
-    def _new_plan(self, given: tuple[tuple[str, int], ...]) -> _Plan:
+    def _new_plan(self, given: Mask) -> _Plan:
         masks = tuple(self._full_mask(name, mask) for name, mask in given)
         names = [name for name, _ in given]
         for name in names:
@@ -119,7 +117,7 @@ class EntryCheck:
         same = order == tuple(range(len(given))) and masks == tuple(mask for _, mask in given)
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()
-        plan = self._plans[given] = _Plan(masks, order, same)
+        plan = self._plans[given] = _Plan(masks, tuple(~mask for mask in masks), order, same)
         return plan
 
     def _full_mask(self, name: str, mask: int) -> int:
@@ -135,7 +133,10 @@ class EntryCheck:
             )
         return mask
 
-    def _refuse_value(self, term: Term, bits: int) -> None:
+    def _refuse_value(self, match: Match, plan: _Plan) -> None:
+        term, bits = next(
+            (term, bits) for term, bits in zip(match, plan.masks, strict=True) if term.value & ~bits
+        )
         width = self._registry.field(term.field).width
         if not 0 <= term.value < 1 << width:
             raise DatapathError(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hotswitch.model.entry import EntryKey
-from hotswitch.model.match import Match, Term
+from hotswitch.model.match import Match
 from hotswitch.netlink.actions import Translated
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.keys import KEY
@@ -48,7 +48,6 @@ class _Free(NamedTuple):
     """A value of the match that is read from the message."""
 
     place: int
-    field: str
     shift: int
     mask: int
 
@@ -58,23 +57,23 @@ class Form:
     """What messages of one length have in common.
 
     same: the bits that must be those of `value`, both of the message behind its headers as one
-    number, big-endian. ufid: the bits to shift to the UFID. terms: of the match, of which those
+    number, big-endian. ufid: the bits to shift to the UFID. match: of one of them; the values
     in `free` have values that are read.
     """
 
     same: int
     value: int
     ufid: int
-    terms: tuple[Term, ...]
+    match: Match
     free: tuple[_Free, ...]
     translated: Translated
 
     def key(self, number: int, priority: int) -> EntryKey:
         """The key of the entry for a message."""
-        terms = list(self.terms)
-        for place, field, shift, mask in self.free:
-            terms[place] = Term(field, number >> shift & mask, mask)
-        return EntryKey(0, priority, Match(tuple(terms)))
+        values = list(self.match.values)
+        for place, shift, mask in self.free:
+            values[place] = number >> shift & mask
+        return EntryKey(0, priority, Match.under(self.match.mask, tuple(values)))
 
     def identity(self, number: int) -> bytes:
         """The UFID in a message."""
@@ -140,12 +139,12 @@ def _form(data: bytes, key: EntryKey, translated: Translated) -> Form | None:
     for place, term in enumerate(key.match.terms):
         where = found.get(term.field)
         if where is not None:
-            free.append(_Free(place, term.field, 8 * (len(data) - where[1]), term.mask))
+            free.append(_Free(place, 8 * (len(data) - where[1]), term.mask))
     for start, end in found.values():
         _clear(same, start, end)
     bits = int.from_bytes(same, "big")
     value = int.from_bytes(data[_START:], "big") & bits
-    return Form(bits, value, ufid, key.match.terms, tuple(free), translated)
+    return Form(bits, value, ufid, key.match, tuple(free), translated)
 
 
 def _places(data: bytes, start: int, end: int) -> dict[str, tuple[int, int]]:

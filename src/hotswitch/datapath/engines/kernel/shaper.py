@@ -6,15 +6,44 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from hotswitch.compiler.flow import Flow
-from hotswitch.compiler.shape import FieldMasks, Form, Shape, Subtable, Table, fits, form_of
-from hotswitch.compiler.strategies.direct import MOST_MAPS, suits, width_of
+from hotswitch.compiler.shape import (
+    FieldMasks,
+    Form,
+    Shape,
+    Subtable,
+    Table,
+    fits,
+    form_of,
+    presence_terms,
+)
+from hotswitch.compiler.strategies.direct import MOST_BITS, MOST_MAPS, suits, width_of
 from hotswitch.compiler.template import Template, template_of
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.engines.kernel.record import Record
+from hotswitch.model.action import Actions
 from hotswitch.model.entry import Entry
-from hotswitch.model.match import Match
+from hotswitch.model.match import Mask, Match
 
 _HIGHEST = 0xFFFF
+
+
+class Widths:
+    """How wide the values of each term are. enough: too wide for an index, whatever comes."""
+
+    __slots__ = ("bits", "enough")
+
+    def __init__(self, terms: int) -> None:
+        self.bits = [1] * terms
+        self.enough = False
+
+    def widen(self, values: Sequence[int]) -> None:
+        """Note the values of one more match."""
+        bits = self.bits
+        for index, value in enumerate(values):
+            if value >> bits[index]:
+                bits[index] = width_of(value)
+        # What a layer that is absent has is one bit wide, and may be left out.
+        self.enough = sum(bits) - len(bits) > MOST_BITS
 
 
 class Shaper:
@@ -26,8 +55,10 @@ class Shaper:
         self.subtables: dict[tuple[int, FieldMasks], int] = {}
         self._forms: dict[int, dict[Form, Counter[int]]] = defaultdict(dict)
         self._used: dict[int, Counter[int]] = defaultdict(Counter)
-        self._widths: dict[tuple[int, Form], list[int]] = {}
-        self._known_forms: dict[tuple[FieldMasks, tuple[str, ...]], Form] = {}
+        self._widths: dict[tuple[int, Form], Widths] = {}
+        self._presence: dict[Mask, tuple[int, ...]] = {}
+        self._known_forms: dict[tuple[Mask, tuple[int, ...]], Form] = {}
+        self._latest: tuple[Actions, int] = ((), 0)
 
     def record(self, entry: Entry) -> Record:
         """A record for an entry; nothing is counted yet."""
@@ -35,18 +66,26 @@ class Shaper:
 
     def _form(self, match: Match) -> Form:
         """The form of a match; matches that are alike share it."""
-        alike = match.mask, tuple(term.field for term in match.terms if not term.value)
+        mask, values = match.mask, match.values
+        deciding = self._presence.get(mask)
+        if deciding is None:
+            deciding = self._presence[mask] = presence_terms(self.flow, mask)
+        alike = mask, tuple([values[place] for place in deciding])
         form = self._known_forms.get(alike)
         if form is None:
             form = self._known_forms[alike] = form_of(self.flow, match)
         return form
 
     def _number(self, entry: Entry) -> int:
+        actions, number = self._latest
+        if actions is entry.actions and number:
+            return number
         template = template_of(entry.actions)
-        number = self.templates.get(template)
-        if number is None:
-            number = self.templates[template] = max(self.templates.values(), default=0) + 1
-        return number
+        found = self.templates.get(template)
+        if found is None:
+            found = self.templates[template] = max(self.templates.values(), default=0) + 1
+        self._latest = entry.actions, found
+        return found
 
     def add(self, record: Record) -> None:
         """Count a record."""
@@ -60,14 +99,13 @@ class Shaper:
 
     def _widen(self, record: Record) -> None:
         """Note how wide values are. They are not narrowed again while there are such entries."""
-        terms = record.entry.match.terms
+        values = record.entry.match.values
         key = record.entry.table, record.form
         widths = self._widths.get(key)
         if widths is None:
-            widths = self._widths[key] = [1] * len(terms)
-        for index, term in enumerate(terms):
-            if term.value >> widths[index]:
-                widths[index] = width_of(term.value)
+            widths = self._widths[key] = Widths(len(values))
+        if not widths.enough:
+            widths.widen(values)
 
     def remove(self, record: Record) -> None:
         """Count it no more."""
@@ -120,7 +158,7 @@ class Shaper:
         """How wide the values are, if they make an index; else nothing."""
         widest = dict.fromkeys((name for name, _ in masks), 1)
         for form in members:
-            for (name, _), width in zip(form.masks, self._widths[table, form], strict=True):
+            for (name, _), width in zip(form.masks, self._widths[table, form].bits, strict=True):
                 if name in widest:
                     widest[name] = max(widest[name], width)
         widths = tuple(widest.values())
