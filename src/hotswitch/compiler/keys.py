@@ -141,12 +141,15 @@ class KeyLayout:
 
     def _plan(self, mask: Mask) -> _Plan:
         """What is the same for all matches with a mask."""
-        number, moves = self.number, []
+        number = self.number
+        moves: list[tuple[int, int, int, int]] = []
         for at, (name, bits) in enumerate(mask):
             number |= self._presence.get(name, 0)
-            for place in self._places.get(name, ()):
-                if bits >> place.value_shift & place.mask:
-                    moves.append((at, place.value_shift, place.mask, place.bit))
+            moves += [
+                (at, place.value_shift, place.mask, place.bit)
+                for place in self._places.get(name, ())
+                if bits >> place.value_shift & place.mask
+            ]
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()
         found = self._plans[mask] = _Plan(number, tuple(moves), 8 * self.words)

@@ -36,8 +36,10 @@ from hotswitch.netlink.server.dispatch import Dispatch
 from hotswitch.netlink.server.events import Events
 from hotswitch.netlink.server.exactly_once import ExactlyOnce
 from hotswitch.netlink.server.flow_answers import FlowAnswers
+from hotswitch.netlink.server.flow_burst import MOST, FlowBursts
 from hotswitch.netlink.server.flow_changes import FlowChanges
 from hotswitch.netlink.server.flow_family import FlowFamily
+from hotswitch.netlink.server.known_forms import KnownForms
 from hotswitch.netlink.server.listings import Listings
 from hotswitch.netlink.server.outside import Memory, Outside
 from hotswitch.netlink.server.own_datapath import OwnDatapath
@@ -78,7 +80,9 @@ class Server:
         self._sockets = self._events.sockets
         once = ExactlyOnce(room, self._answers, self._events, self._transactions)
         flow_answers = FlowAnswers(registry, codec)
-        self._flows = FlowChanges(room, codec, flow_answers, once)
+        forms = KnownForms()
+        self._flows = FlowChanges(room, codec, flow_answers, once, forms)
+        self._bursts = FlowBursts(room, self._events, forms)
         self._vports = VportFamily(room, self._events.announce_vport)
         self._packets = PacketFamily(room, codec, clock, self._sockets.by_port)
         handlers: Mapping[str, Handlers] = {
@@ -132,7 +136,14 @@ class Server:
         Flows that are asked for one behind another are changed all at once, and answered as if it
         had been one by one. After a request for a listing it ends.
         """
-        plans = self._flows.plan_some(session, requests) if len(requests) > 1 else []
+        try:
+            carried_out = self._bursts.carry_out(session, requests)
+        except HotswitchError as error:
+            _log.debug("netlink: not as a burst: %s", error)
+        else:
+            if carried_out:
+                return carried_out, None
+        plans = self._flows.plan_some(session, requests[:MOST]) if len(requests) > 1 else []
         if len(plans) > 1:
             try:
                 waiting = self._flows.carry_out(plans)

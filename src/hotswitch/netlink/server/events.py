@@ -8,6 +8,7 @@ from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.vport import VPORT
+from hotswitch.netlink.family import Family
 from hotswitch.netlink.flags import ECHO
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.server.answers import answer
@@ -35,6 +36,11 @@ class Events:
     def reach(self, sessions: Iterable[Session]) -> None:
         """These have got something too."""
         self._reached.update(sessions)
+
+    def are_heard(self, family: Family) -> bool:
+        """Whether anybody hears what happens to a family."""
+        group = self.groups[family.groups[0]]
+        return any(group in each.groups for each in self._sessions)
 
     def tell(self, request: Request, outcome: Outcome) -> None:
         """Tell the others of what was carried out, and who has asked unless it has an echo."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Change, DeleteEntry
-from hotswitch.netlink.attributes import NONE
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import declared
 from hotswitch.netlink.families.flow import FLOW
-from hotswitch.netlink.flags import ECHO, REQUEST
-from hotswitch.netlink.message import HEADER_SIZE, Header, Message
+from hotswitch.netlink.message import Header, Message
 from hotswitch.netlink.requests import check_request
 from hotswitch.netlink.server.exactly_once import ExactlyOnce
 from hotswitch.netlink.server.flow_answers import FlowAnswers
 from hotswitch.netlink.server.flow_plans import FlowPlans, Last, Plan
+from hotswitch.netlink.server.known_forms import KnownForms
 from hotswitch.netlink.server.own_datapath import OwnDatapath
 from hotswitch.netlink.server.records import Answered, Record
 from hotswitch.netlink.server.request import Request, Waiting
@@ -36,11 +34,19 @@ class Planned(NamedTuple):
 class FlowChanges:
     """Plans requests and carries plans out."""
 
-    def __init__(self, room: Room, codec: Codec, answers: FlowAnswers, once: ExactlyOnce) -> None:
+    def __init__(
+        self,
+        room: Room,
+        codec: Codec,
+        answers: FlowAnswers,
+        once: ExactlyOnce,
+        forms: KnownForms,
+    ) -> None:
         self._room = room
         self._codec = codec
         self._once = once
-        self._plans = FlowPlans(room, answers)
+        self._forms = forms
+        self._plans = FlowPlans(room, answers, forms)
         self._flow_type = codec.ids[FLOW]
 
     def plan_some(self, session: Session, requests: Sequence[bytes]) -> list[Planned]:
@@ -49,6 +55,8 @@ class FlowChanges:
         found: list[Planned] = []
         taken: set[object] = set()
         for data in requests:
+            if found and self._forms.of((data,), 1):
+                break  # from here it is a burst's
             try:
                 planned = self._plan(session, data)
             except HotswitchError:
@@ -67,10 +75,6 @@ class FlowChanges:
         header = Header.unpack(data)
         if header.type != self._flow_type:
             return None
-        if data[HEADER_SIZE:_BEHIND_GENERIC] == _NEW_FLOW and not header.flags & ECHO:
-            planned = self._plan_known(session, data, header)
-            if planned is not None:
-                return planned
         message = self._codec.decode(data)
         assert isinstance(message, Message)
         plan = self._plans.by_command.get(message.command)
@@ -82,18 +86,6 @@ class FlowChanges:
         if identity is not None and self._once.stored(identity, data) is not None:
             return None
         return Planned(request, plan(request), identity)
-
-    def _plan_known(self, session: Session, data: bytes, header: Header) -> Planned | None:
-        """The plan for a flow of a known form, which is as good as the one of a decoded message."""
-        (number,) = _datapath_number.unpack_from(data, _BEHIND_GENERIC)
-        own = self._room.datapaths.get(number)
-        if own is None or not header.flags & REQUEST:
-            return None
-        plan = self._plans.plan_known(own, data)
-        if plan is None:
-            return None
-        message = Message(FLOW, "new", NONE, number, header.flags, header.sequence, session.port)
-        return Planned(Request(message, session, data), plan, None)
 
     def plan(self, request: Request, identity: bytes | None) -> Planned | None:
         """The plan for a request to change flows, None: it is another. Raises HotswitchError."""
@@ -164,8 +156,3 @@ def _change(own: OwnDatapath, changes: Sequence[Change]) -> Last:
         return own.datapath.change(changes)
     except HotswitchError as error:
         raise declared(error) from error
-
-
-_NEW_FLOW = bytes((FLOW.by_name["new"].number, FLOW.version, 0, 0))
-_BEHIND_GENERIC = HEADER_SIZE + 4
-_datapath_number = struct.Struct("=i")

@@ -10,7 +10,7 @@ from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.model.action import Actions, Limit
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.netlink.actions import Translated, actions_of
-from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.actions import ACTION
 from hotswitch.netlink.flags import CREATE, EXCLUSIVE
@@ -52,10 +52,10 @@ class Plan:
 class FlowPlans:
     """Makes plans. The methods of `by_command` raise NetlinkError."""
 
-    def __init__(self, room: Room, answers: FlowAnswers) -> None:
+    def __init__(self, room: Room, answers: FlowAnswers, forms: KnownForms) -> None:
         self._room = room
         self._answers = answers
-        self._forms = KnownForms()
+        self._forms = forms
         self.by_command: Mapping[str, Callable[[Request], Plan]] = {
             "new": self.plan_new,
             "set": self.plan_set,
@@ -91,18 +91,6 @@ class FlowPlans:
             translated.actions,
             said,
         )  # fmt: skip
-
-    def plan_known(self, own: OwnDatapath, data: bytes) -> Plan | None:
-        """What `plan_new` gives for a new flow whose form is known; None: ask that."""
-        read = self._forms.read(data, FLOW_PRIORITY)
-        if read is None or own.flows.find(read.identity) or own.flows.by_key(read.key):
-            return None
-        form = read.form
-        flow = Flow(
-            own.flows.take_cookie(), read.identity, True, read.key, data,
-            upcalls=form.translated.upcalls, form=form,
-        )  # fmt: skip
-        return self._plan_added(own, flow, form.translated.actions, NONE)
 
     def _plan_added(self, own: OwnDatapath, flow: Flow, actions: Actions, said: Attributes) -> Plan:
         entry = Entry(0, FLOW_PRIORITY, flow.key.match, actions, flow.cookie)

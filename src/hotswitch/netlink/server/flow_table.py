@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hotswitch.model.entry import EntryKey
@@ -76,6 +76,14 @@ class FlowTable:
             self._enter(flow.cookie)
         self._by_cookie[flow.cookie] = flow
         self.next_cookie = max(self.next_cookie, flow.cookie + 1)
+
+    def add(self, flows: Sequence[Flow]) -> None:
+        """Add flows of known forms, whose identities, keys and cookies are new, by cookie."""
+        self.forms.update([flow.form for flow in flows])
+        self._by_identity.update([(flow.identity, flow) for flow in flows])
+        self._by_key.update([(flow.key, flow) for flow in flows])
+        self._by_cookie.update([(flow.cookie, flow) for flow in flows])
+        self._order.extend([flow.cookie for flow in flows])
 
     def delete(self, flow: Flow) -> None:
         """Delete a flow."""

@@ -8,7 +8,9 @@ that differs in any other byte is decoded as a whole.
 
 from __future__ import annotations
 
+import struct
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +19,8 @@ from hotswitch.model.match import Match
 from hotswitch.netlink.actions import Translated
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.keys import KEY
-from hotswitch.netlink.message import HEADER_SIZE
+from hotswitch.netlink.flags import ACK, ECHO
+from hotswitch.netlink.message import HEADER_SIZE, Header
 from hotswitch.netlink.nested import frames
 from hotswitch.netlink.places import PLACES
 from hotswitch.netlink.types import Structure
@@ -29,7 +32,11 @@ _OF_ONE = 16
 _END = 12
 """Bytes of an output: the usual last action."""
 
-_START = HEADER_SIZE + 4 + FLOW.header
+_ATTRIBUTES = HEADER_SIZE + 4 + FLOW.header
+_START = 4
+"""Behind the length, which is known: type, flags, and the free sequence number and port id."""
+_ADDRESSED = slice(8 - _START, HEADER_SIZE - _START)
+_datapath = struct.Struct("=i")
 _UFID_SIZE = 16
 _FREE = {
     "ethernet": ("src", "dst"),
@@ -54,56 +61,55 @@ class _Free(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """What messages of one length have in common.
+    """What messages of one length have in common: type, flags and datapath among other things.
 
-    same: the bits that must be those of `value`, both of the message behind its headers as one
-    number, big-endian. ufid: the bits to shift to the UFID. match: of one of them; the values
-    in `free` have values that are read.
+    same: the bits that must be those of `value`, both of the message behind its length as one
+    number, big-endian. datapath: its number. acknowledged: they want an acknowledgement.
+    ufid: where the UFID is. match: of one of them; the values in `free` are read.
     """
 
     same: int
     value: int
+    datapath: int
+    acknowledged: bool
     ufid: int
     match: Match
     free: tuple[_Free, ...]
     translated: Translated
 
-    def key(self, number: int, priority: int) -> EntryKey:
-        """The key of the entry for a message."""
+    def read(self, data: bytes, priority: int) -> tuple[bytes, EntryKey]:
+        """The UFID in a message, and the key of the entry for it."""
+        number = int.from_bytes(data, "big")
         values = list(self.match.values)
         for place, shift, mask in self.free:
             values[place] = number >> shift & mask
-        return EntryKey(0, priority, Match.under(self.match.mask, tuple(values)))
-
-    def identity(self, number: int) -> bytes:
-        """The UFID in a message."""
-        return (number >> self.ufid & (1 << 8 * _UFID_SIZE) - 1).to_bytes(_UFID_SIZE, "big")
-
-
-class Read(NamedTuple):
-    """What a message says, read by its form."""
-
-    identity: bytes
-    key: EntryKey
-    form: Form
+        match = Match.under(self.match.mask, tuple(values))
+        return data[self.ufid : self.ufid + _UFID_SIZE], EntryKey(0, priority, match)
 
 
 class KnownForms:
-    """The forms of flows that were understood lately, each for messages with a UFID."""
+    """The forms of requests for new flows that were understood lately: those with a UFID that
+    want no echo."""
 
     def __init__(self) -> None:
         self._forms: OrderedDict[tuple[int, bytes], list[Form]] = OrderedDict()
 
-    def read(self, data: bytes, priority: int) -> Read | None:
-        """What a message says, or None if no form is known for it."""
-        forms = self._forms.get((len(data), data[-_END:]))
-        if forms is None:
-            return None
-        number = int.from_bytes(data[_START:], "big")
-        for form in forms:
-            if number & form.same == form.value:
-                return Read(form.identity(number), form.key(number, priority), form)
-        return None
+    def of(self, requests: Sequence[bytes], most: int) -> list[Form]:
+        """The forms of the first of these requests, as many as have a known one."""
+        found: list[Form] = []
+        known = self._forms
+        for data in requests[:most]:
+            forms = known.get((len(data), data[-_END:]))
+            if forms is None:
+                break
+            number = int.from_bytes(data[_START:], "big")
+            for form in forms:
+                if number & form.same == form.value:
+                    found.append(form)
+                    break
+            else:
+                break
+        return found
 
     def learn(self, data: bytes, key: EntryKey, translated: Translated) -> Form | None:
         """Note the form of a message that was decoded, checked and translated to this."""
@@ -118,18 +124,21 @@ class KnownForms:
 
 
 def _form(data: bytes, key: EntryKey, translated: Translated) -> Form | None:
-    size = len(data) - _START
-    same = bytearray(b"\xff" * size)
+    header = Header.unpack(data)
+    if header.flags & ECHO:
+        return None
+    same = bytearray(b"\xff" * (len(data) - _START))
+    same[_ADDRESSED] = bytes(HEADER_SIZE - 8)
     found: dict[str, tuple[int, int]] = {}
     ufid = None
-    for number, start, end in frames(data, _START, len(data)):
+    for number, start, end in frames(data, _ATTRIBUTES, len(data)):
         attribute = FLOW.attributes.by_number.get(number)
         if attribute is None or attribute.name not in _SIMPLE:
             return None
         if attribute.name == "ufid":
             if end - start != _UFID_SIZE:
                 return None
-            ufid = 8 * (len(data) - end)
+            ufid = start
             _clear(same, start, end)
         elif attribute.name == "key":
             found = _places(data, start, end)
@@ -144,7 +153,9 @@ def _form(data: bytes, key: EntryKey, translated: Translated) -> Form | None:
         _clear(same, start, end)
     bits = int.from_bytes(same, "big")
     value = int.from_bytes(data[_START:], "big") & bits
-    return Form(bits, value, ufid, key.match, tuple(free), translated)
+    (datapath,) = _datapath.unpack_from(data, _ATTRIBUTES - FLOW.header)
+    acknowledged = bool(header.flags & ACK)
+    return Form(bits, value, datapath, acknowledged, ufid, key.match, tuple(free), translated)
 
 
 def _places(data: bytes, start: int, end: int) -> dict[str, tuple[int, int]]:
