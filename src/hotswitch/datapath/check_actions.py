@@ -49,6 +49,7 @@ class ActionCheck:
         self._limits = limits
         self._set_masks: dict[tuple[str, int], int] = {}
         self._checked_list: tuple[int, ...] = ()
+        self._latest: tuple[int, int, Actions, Actions] = (-1, 0, (), ())
         self._checks: Mapping[type, Callable[[Any], Action]] = {
             Output: self._output,
             OutputList: self._output_list,
@@ -70,6 +71,14 @@ class ActionCheck:
 
     def actions(self, table: int, actions: Actions) -> Actions:
         """The actions in normal form: the same tuple, if they are. Raises DatapathError."""
+        if (table, id(actions)) == self._latest[:2]:
+            return self._latest[2]
+        normal = self._normal(table, actions)
+        # The tuple is kept, so nothing else has its identity.
+        self._latest = table, id(actions), normal, actions
+        return normal
+
+    def _normal(self, table: int, actions: Actions) -> Actions:
         if len(actions) > self._limits.actions:
             raise DatapathError(
                 f"{len(actions)} actions are too many", remedy=f"at most {self._limits.actions}"

@@ -16,6 +16,7 @@ from hotswitch.datapath.engines.kernel.statistics import EntryCounters
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import map_batches
 from hotswitch.kernel.quiescence import wait_for_programs
+from hotswitch.model.action import Actions
 from hotswitch.model.entry import EntryKey, EntryStatistics
 
 
@@ -34,27 +35,38 @@ class Book:
         self.records: dict[EntryKey, Record] = {}
         self.residents = Residents()
         self.waiting: dict[EntryKey, Record] = {}
+        self._latest: tuple[Actions | None, bytes] = (None, b"")
 
     def enter(self, record: Record, predecessor: Record | None) -> None:
         """Count a record, which waits for now, and put its actions into a slot of its own."""
+        entry = record.entry
+        data, record.runs = self._operands(entry.actions)
+        record.slot = self.slots.take()
+        record.predecessor = predecessor
+        self.slots.write(record.slot, record.template, entry.cookie, entry.priority, data)
+        if predecessor is not None:  # a slot that is free has counted nothing
+            self.counters.begin(record.slot, predecessor.slot)
+        self.records[record.key] = record
+        self.waiting[record.key] = record
+        self.shaper.add(record)
+        if predecessor is not None:
+            self.shaper.keep(predecessor)
+
+    def _operands(self, actions: Actions) -> tuple[bytes, tuple[ListRun, ...]]:
+        """The operands of actions, whose port lists are stored."""
+        latest, data = self._latest
+        if actions is latest:
+            return data, ()
         runs: list[ListRun] = []
 
         def place(ports: tuple[int, ...]) -> ListRun:
             runs.append(self.runs.put(ports))
             return runs[-1]
 
-        entry = record.entry
-        data = operands(self.shaper.flow, entry.actions, place)
-        record.slot = self.slots.take()
-        record.runs = tuple(runs)
-        record.predecessor = predecessor
-        self.slots.write(record.slot, record.template, entry.cookie, entry.priority, data)
-        self.counters.begin(record.slot, predecessor.slot if predecessor else 0)
-        self.records[record.key] = record
-        self.waiting[record.key] = record
-        self.shaper.add(record)
-        if predecessor is not None:
-            self.shaper.keep(predecessor)
+        data = operands(self.shaper.flow, actions, place)
+        if not runs:
+            self._latest = actions, data
+        return data, tuple(runs)
 
     def in_force(self, record: Record) -> Record | None:
         """A record waits no more; what was in force in its place until now."""

@@ -85,14 +85,18 @@ class _TableHomes:
             subtable.masks: (subtable, search) for search in found for subtable in search.subtables
         }
         self._by_form: dict[Form, tuple[Subtable, Search] | None] = {}
+        self._latest: tuple[Form | None, tuple[Subtable, Search] | None] = (None, None)
 
     def home(self, record: Record) -> Home | None:
         if record.template not in self.templates:
             return None
         form = record.form
-        if form not in self._by_form:
-            self._by_form[form] = self._find(form)
-        place = self._by_form[form]
+        latest, place = self._latest
+        if form is not latest:
+            if form not in self._by_form:
+                self._by_form[form] = self._find(form)
+            place = self._by_form[form]
+            self._latest = form, place
         if place is None:
             return None
         subtable, search = place

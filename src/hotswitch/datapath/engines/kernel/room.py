@@ -26,7 +26,7 @@ from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.quiescence import wait_for_programs
-from hotswitch.model.action import OutputList
+from hotswitch.model.action import Actions, OutputList
 from hotswitch.model.port import worth_keeping
 
 SLOT_LIMIT = 1 << 20
@@ -64,11 +64,13 @@ class Room:
                     remedy="delete some first",
                 )
             wanted[memory.SLOTS] = wanted[memory.COUNTERS] = entries
-        actions = [action for record in records for action in record.entry.actions]
+        # Many entries share their actions.
+        different = {id(each): each for each in [record.entry.actions for record in records]}
+        actions = [action for each in different.values() for action in each]
         members = runs.needed(each.ports for each in actions if isinstance(each, OutputList))
         if members > runs.map.max_entries:
             wanted[memory.MEMBERS] = members
-        slot_size = max(map(self._slot_size, records), default=0)
+        slot_size = max(map(self._slot_size, different.values()), default=0)
         if slot_size > slots.size:
             wanted.setdefault(memory.SLOTS, slots.map.max_entries)
         if homes is not None:
@@ -107,9 +109,9 @@ class Room:
         wait_for_programs()
         self._store.drop(old, name)
 
-    def _slot_size(self, record: Record) -> int:
+    def _slot_size(self, actions: Actions) -> int:
         flow = self._book.shaper.flow
-        words = sum(operand_words(flow, action) for action in record.entry.actions)
+        words = sum(operand_words(flow, action) for action in actions)
         return memory.SLOT_HEAD.size + 8 * words
 
     def _match_maps(self, homes: Sequence[Home]) -> dict[str, int]:

@@ -84,14 +84,22 @@ class EntryCounters:
         It is so once the new generation of the map of what is carried is noted; call the result
         then. Raises KernelError.
         """
-        counted = _all(old)
-        bases = {slot: self._unpack(slot) for slot in slots}
-        size = self._store.get(memory.COUNTERS).max_entries
+        data, stride = map_batches.read_all(old), old.stride
+        starts = range(0, len(data), stride)
+        nothing = bytes(stride)
+        known, size = self._carried, self._store.get(memory.COUNTERS).max_entries
         before, after = self._store.grow(memory.CARRIED, size)
         self._carried = after.mmap()
-        for slot, base in bases.items():
-            total = EntryStatistics(*base[:3]) + counted(slot)
-            self._carry(slot, (total.packets, total.bytes, total.last_used, base[3]))
+        self._carried[: before.max_entries * memory.CARRY.size] = known[
+            : before.max_entries * memory.CARRY.size
+        ]
+        for slot in slots:
+            at = starts[slot]
+            value = data[at : at + stride]
+            if value != nothing:
+                base = self._unpack(slot)
+                total = EntryStatistics(*base[:3]) + _entry(value)
+                self._carry(slot, (total.packets, total.bytes, total.last_used, base[3]))
         return lambda: self._store.drop(before, memory.CARRIED)
 
     def _with_carried(self, counted: _Counted) -> _Counted:
