@@ -16,6 +16,7 @@ HEADER_SIZE = 16
 NOOP, ERROR, DONE, OVERRUN = range(1, 5)
 """NLMSG_*: the types of control messages."""
 
+_length = struct.Struct("=I")
 _header = struct.Struct("=IHHII")
 
 
@@ -125,12 +126,19 @@ def read_header(data: bytes, start: int = 0) -> Header:
     return header
 
 
+def is_whole(datagram: bytes) -> bool:
+    """Whether a datagram is one message and nothing else, as most are."""
+    return len(datagram) >= HEADER_SIZE and _length.unpack_from(datagram)[0] == len(datagram)
+
+
 def split(datagram: bytes) -> list[bytes]:
     """The messages in a datagram, without the padding between them. Raises NetlinkError."""
     messages = []
     start = 0
     while start < len(datagram):
-        length = read_header(datagram, start).length
+        length = _length.unpack_from(datagram, start)[0] if start + 4 <= len(datagram) else 0
+        if not HEADER_SIZE <= length <= len(datagram) - start:
+            length = read_header(datagram, start).length  # raises
         messages.append(datagram[start : start + length])
         start += length + 3 & ~3
     return messages

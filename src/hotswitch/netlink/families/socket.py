@@ -44,6 +44,9 @@ SOCKET = Family(
         Attribute("group", 2, "", U32, "a multicast group's number"),
         Attribute("extended", 3, "", FLAG, "NETLINK_EXT_ACK: acknowledgements say what is wrong"),
         Attribute("capped", 4, "", FLAG, "NETLINK_CAP_ACK: they have the request's header only"),
+        Attribute(
+            "together", 5, "", FLAG, "several answers, events or packets may come in one datagram"
+        ),
         open=True,
     ),
 )

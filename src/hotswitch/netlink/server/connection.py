@@ -14,7 +14,9 @@ _LARGEST = 1 << 18
 _DESCRIPTORS = 4
 _BUFFER = 1 << 20
 _TURN = 64
-"""Datagrams of one client before others have their turn."""
+_TURN_BYTES = 1 << 15
+"""Datagrams of one client, and about how many bytes, before others have their turn."""
+_ANCILLARY = socket.CMSG_SPACE(_DESCRIPTORS * 4)
 
 
 def receive_buffer() -> memoryview:
@@ -33,7 +35,7 @@ class Connection:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self.unsignalled = 0
         self._owed = 0
-        self._socket = client
+        self.socket = client
         self._session = session
         self._buffer = buffer
         self._loop = asyncio.get_running_loop()
@@ -41,39 +43,26 @@ class Connection:
         self._empty: asyncio.Future[None] | None = None
         self._signal = -1
 
-    async def receive(self) -> list[bytes]:
-        """The datagrams that have come, at least one, but not more than are one turn's.
-
-        If there are none, the client has gone. Raises OSError.
+    def receive(self) -> list[bytes] | None:
+        """The datagrams that have come, but not more than are one turn's; None: the client has
+        gone. Raises OSError.
         """
         found: list[bytes] = []
-        while len(found) < _TURN:
+        receive, buffers = self.socket.recvmsg_into, [self._buffer]
+        total = 0
+        while len(found) < _TURN and total < _TURN_BYTES:
             try:
-                size, more, _, _ = self._socket.recvmsg_into(
-                    [self._buffer],
-                    socket.CMSG_SPACE(_DESCRIPTORS * 4),
-                    socket.MSG_CMSG_CLOEXEC,
-                )
+                size, more, _, _ = receive(buffers, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
-                if found:
-                    break
-                await self._readable()
-                continue
+                break
             if more:
                 self._take_descriptors(more)
             if not size:
-                break
+                return found or None
             # What was cut off says in its header that it is longer: then it is refused.
             found.append(bytes(self._buffer[:size]))
+            total += size
         return found
-
-    async def _readable(self) -> None:
-        ready = self._loop.create_future()
-        self._loop.add_reader(self._socket, _set, ready)
-        try:
-            await ready
-        finally:
-            self._loop.remove_reader(self._socket)
 
     def _take_descriptors(self, ancillary: list[tuple[int, int, bytes]]) -> None:
         """A pipe is for signals; anything else is closed."""
@@ -98,12 +87,12 @@ class Connection:
         try:
             while (data := self._pending or self._session.take()) is not None:
                 self._pending = data
-                self._socket.send(data, socket.MSG_NOSIGNAL)
+                self.socket.send(data, socket.MSG_NOSIGNAL)
                 self._pending = None
         except BlockingIOError:
             if self._empty is None:
                 self._empty = self._loop.create_future()
-                self._loop.add_writer(self._socket, self._writable)
+                self._loop.add_writer(self.socket, self._writable)
         except OSError:
             self._pending = None  # it has gone: the next `receive` tells
         if self._owed:
@@ -118,7 +107,7 @@ class Connection:
 
     def _writable(self) -> None:
         if self._empty is not None:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self.socket)
             _set(self._empty)
             self._empty = None
         self.flush()
@@ -138,9 +127,9 @@ class Connection:
     def close(self) -> None:
         """Hang up."""
         if self._empty is not None:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self.socket)
             self._empty.cancel()
-        self._socket.close()
+        self.socket.close()
         if self._signal >= 0:
             os.close(self._signal)
             self._signal = -1

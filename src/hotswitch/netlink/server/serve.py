@@ -13,8 +13,8 @@ import struct
 from pathlib import Path
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.netlink.message import HEADER_SIZE, Header
 from hotswitch.netlink.server.connection import Connection, receive_buffer
+from hotswitch.netlink.server.conversation import Conversation
 from hotswitch.netlink.server.core import Server
 from hotswitch.netlink.server.journal_file import JournalFile
 from hotswitch.netlink.server.listening import listen
@@ -43,8 +43,8 @@ class NetlinkServer:
         self._group = group
         self._buffer = receive_buffer()
         self._listening: socket.socket | None = None
-        self._connections: dict[Session, Connection] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._conversations: dict[Session, Conversation] = {}
+        self._accepting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin. Raises ServeError."""
@@ -52,13 +52,15 @@ class NetlinkServer:
             self._listening = listen(self._path, self._group)
         except OSError as error:
             raise ServeError(f"{self._path}: can't listen: {error.strerror or error}") from error
-        self._spawn(self._accept(self._listening))
+        self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listening))
 
     async def close(self) -> None:
         """Hang up on all."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+        for conversation in list(self._conversations.values()):
+            await conversation.close()
         if self._listening is not None:
             self._listening.close()
             self._path.unlink(missing_ok=True)
@@ -90,14 +92,9 @@ class NetlinkServer:
     def _kick(self) -> None:
         """Send events and packets to those who have got some."""
         for session in self._server.reached():
-            connection = self._connections.get(session)
-            if connection is not None:
-                connection.flush()
-
-    def _spawn(self, work: asyncio._CoroutineLike[None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            conversation = self._conversations.get(session)
+            if conversation is not None:
+                conversation.connection.flush()
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -106,61 +103,26 @@ class NetlinkServer:
             try:
                 client, _ = await loop.sock_accept(listening)
                 is_said = False
-                self._spawn(self._serve(client))
+                self._begin(client)
                 with contextlib.suppress(BlockingIOError):
                     while True:  # as many as there are: those that wait here are refused soon
-                        self._spawn(self._serve(listening.accept()[0]))
+                        self._begin(listening.accept()[0])
             except OSError as error:
                 if not is_said:
                     _log.warning("netlink: a client can't be taken yet: %s", error.strerror)
                 is_said = True
                 await asyncio.sleep(_PAUSE)
 
-    async def _serve(self, client: socket.socket) -> None:
+    def _begin(self, client: socket.socket) -> None:
         pid, _, _ = _CREDENTIALS.unpack(
             client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         )
         session = self._server.connect(pid)
         connection = Connection(client, session, self._buffer)
-        self._connections[session] = connection
-        try:
-            await self._converse(connection, session)
-        except OSError as error:
-            _log.debug("netlink: a connection has ended: %s", error)
-        except Exception:
-            _log.exception("netlink: a bug ends a connection")
-        finally:
-            self._server.disconnect(session)
-            del self._connections[session]
-            connection.close()
+        conversation = Conversation(self._server, session, connection, self._kick, self._forget)
+        self._conversations[session] = conversation
+        conversation.begin()
 
-    async def _converse(self, connection: Connection, session: Session) -> None:
-        while datagrams := await connection.receive():
-            connection.unsignalled = len(datagrams)
-            requests: list[bytes] = []
-            for datagram in datagrams:
-                # What is no message is refused after what came before it.
-                if len(datagram) < HEADER_SIZE or Header.unpack(datagram).length > len(datagram):
-                    await self._carry_out(connection, session, requests)
-                    requests = []
-                requests += self._server.split(session, datagram)
-            await self._carry_out(connection, session, requests)
-            connection.answered()
-            self._kick()
-            await connection.drained()
-            await asyncio.sleep(0)
-
-    async def _carry_out(
-        self, connection: Connection, session: Session, requests: list[bytes]
-    ) -> None:
-        done = 0
-        while done < len(requests):
-            count, waiting = self._server.receive_some(session, requests[done:])
-            done += count
-            if waiting is not None:
-                await asyncio.wait([asyncio.wrap_future(waiting)])
-            while session.dump is not None:
-                connection.answered()
-                await connection.drained()
-                await asyncio.sleep(0)
-                self._server.more(session)
+    def _forget(self, session: Session) -> None:
+        self._server.disconnect(session)
+        del self._conversations[session]

@@ -14,6 +14,10 @@ EVENTS = 1 << 20
 PACKETS = 4 << 20
 """Bytes of packets likewise."""
 
+TOGETHER = 1 << 15
+"""Bytes after which no more is put into one datagram. With the longest of what there is, it still
+is one that a Unix socket takes with its usual buffer."""
+
 LOST = Acknowledgement(errno.ENOBUFS, bytes(HEADER_SIZE), flags=CAPPED)
 """What a reader is told that was too slow: an error, to no request (its sequence number is 0)."""
 
@@ -52,7 +56,8 @@ class Session:
     """A client's socket, as the server sees it.
 
     answers: to be sent, the oldest first. dump: a listing that is to go on.
-    extended, capped: NETLINK_EXT_ACK, NETLINK_CAP_ACK.
+    extended, capped: NETLINK_EXT_ACK, NETLINK_CAP_ACK. together: a datagram may be several of
+    what waits.
     """
 
     def __init__(self, port: int) -> None:
@@ -60,6 +65,7 @@ class Session:
         self.groups: set[int] = set()
         self.extended = False
         self.capped = False
+        self.together = False
         self.answers: deque[bytes] = deque()
         self.dump: Listing | None = None
         self._events = Queue(EVENTS)
@@ -77,7 +83,20 @@ class Session:
         return self._packets.put(packet)
 
     def take(self) -> bytes | None:
-        """What is to be sent next: answers, then events, then packets."""
+        """The datagram to be sent next."""
+        data = self._next()
+        if data is None or not self.together:
+            return data
+        parts, size = [data], len(data)
+        while size < TOGETHER and (following := self._next()) is not None:
+            if padding := -size % 4:
+                parts.append(bytes(padding))
+            parts.append(following)
+            size += padding + len(following)
+        return b"".join(parts) if len(parts) > 1 else data
+
+    def _next(self) -> bytes | None:
+        """What comes next: answers, then events, then packets."""
         if self.answers:
             return self.answers.popleft()
         if self._lost is not None:

@@ -72,6 +72,7 @@ class Sockets:
     def _option(self, request: Request) -> Outcome:
         request.session.extended = "extended" in request.attributes
         request.session.capped = "capped" in request.attributes
+        request.session.together = "together" in request.attributes
         return _echoed(request)
 
     def _signal(self, request: Request) -> Outcome:
