@@ -1,0 +1,1 @@
+"""Clients of the Netlink server that take little time for themselves."""
