@@ -10,6 +10,8 @@ import pytest
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import DeleteEntry, PutEntry
+from hotswitch.datapath.engines.kernel import KernelEngine
+from hotswitch.datapath.engines.kernel.journal import MANIFEST
 from hotswitch.headers.registry import Registry
 from hotswitch.model.action import Limit, Output, OutputList
 from hotswitch.model.entry import Entry
@@ -106,6 +108,20 @@ def test_meters_keep_what_they_have_let_through(harness: KernelHarness) -> None:
         harness.datapath.put_meter(Meter(number, 1, 1))
     harness.datapath.put_meter(Meter(1, 1, 2))
     assert len(harness.send([(1, FRAME)] * 5)[2]) <= 2
+
+
+def test_a_meter_more_costs_the_same_however_many_there_are(harness: KernelHarness) -> None:
+    for number in list(harness.datapath.meters()):
+        harness.datapath.delete_meter(number)
+    harness.datapath.put_meter(Meter(1, 1, 2))
+    engine = harness.datapath._engine
+    assert isinstance(engine, KernelEngine)
+    journal = engine.store.get(MANIFEST)
+    before = journal.lookup(bytes(4))
+    harness.datapath.put_meter(Meter(2, 300_000, 3))
+    harness.datapath.delete_meter(1)
+    assert journal.lookup(bytes(4)) == before
+    assert engine.meters.restore() == (Meter(2, 300_000, 3),)
 
 
 def test_ports(harness: KernelHarness) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-VERSION = 3
+VERSION = 4
 """Another one where maps mean something else than before: then nothing is taken over."""
 
 PORTS = "ports"
@@ -69,8 +69,9 @@ ADDRESS_REFRESH = 1_000_000_000
 """ns after which a packet renews `last seen`."""
 
 METERS = "meters"
-"""hash by meter: ns a packet, ns of burst, theoretical arrival time in ns (u64 each)."""
-METER = struct.Struct("<QQQ")
+"""hash by meter: ns a packet, ns of burst, theoretical arrival time in ns (u64 each); and, for
+whoever takes over, packets a second and in a burst (u64 each)."""
+METER = struct.Struct("<QQQQQ")
 
 SCRATCH = "scratch"
 """per-CPU array of one: the running program's own."""

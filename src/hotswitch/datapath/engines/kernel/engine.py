@@ -105,7 +105,7 @@ class KernelEngine:
         self.port_counters = PortCounters(store)
         self.book = Book(store, shaper, EntryCounters(store))
         self._port_records = PortRecords(store.get(port_records.NAME))
-        self._journal = Journal(store, digest, shaper.templates, self.meters.known)
+        self._journal = Journal(store, digest, shaper.templates)
         self.running = Running(self.flow, store, self._journal, self.ports.hooks, self._compiler)
         self._room = Room(
             store, self._journal, self.running, self.book, self.ports, self.port_counters
@@ -122,7 +122,7 @@ class KernelEngine:
         self._journal.programs = manifest.programs
         self._journal.retiring = manifest.retiring
         ports = self._restore_ports()
-        self.meters.restore(manifest.meters)
+        meters = self.meters.restore()
         homes = {number: Homes(self.flow, shape) for number, shape in manifest.programs}
         found = homes.get(running.number)
         extra = []
@@ -142,7 +142,7 @@ class KernelEngine:
         self.book.counters.clear_others(self.book.used_slots())
         self.port_counters.clear_others(self.ports.known)
         entries = tuple(record.entry for record in self.book.records.values())
-        return Restored(ports, entries, manifest.meters)
+        return Restored(ports, entries, meters)
 
     def _restore_ports(self) -> tuple[Port, ...]:
         noted = self._port_records.all()
@@ -316,13 +316,12 @@ class KernelEngine:
         """Add or change a meter. Raises DatapathError."""
         with self._declared():
             self._room.for_meters(len(self.meters.known) + 1)
+            self._journal.begin()
             self.meters.put(meter)
-            self._journal.write()
 
     def delete_meter(self, number: int) -> None:
         """Delete a meter; what it limited is limited no more."""
         self.meters.delete(number)
-        self._journal.write()
 
     def counters(self) -> Counters:
         """The whole datapath's counters."""

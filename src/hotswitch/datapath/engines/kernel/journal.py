@@ -8,7 +8,6 @@ from hotswitch.compiler.shape import Shape
 from hotswitch.compiler.template import Template
 from hotswitch.datapath.engines.kernel.manifest import Manifest, encode
 from hotswitch.datapath.engines.kernel.store import MapStore
-from hotswitch.model.port import Meter
 
 MANIFEST = "manifest"
 
@@ -24,12 +23,10 @@ class Journal:
         store: MapStore,
         digest: str,
         templates: Mapping[Template, int],
-        meters: Mapping[int, Meter],
     ) -> None:
         self._store = store
         self._digest = digest
         self._templates = templates
-        self._meters = meters
         self.programs: tuple[tuple[int, Shape], ...] = ()
         self.retiring: dict[str, int] = {}
         self._written = False
@@ -52,7 +49,6 @@ class Journal:
             dict(self.retiring),
             self.programs,
             {number: each for each, number in self._templates.items()},
-            tuple(self._meters.values()),
         )
         self._written = True
         data = encode(manifest)

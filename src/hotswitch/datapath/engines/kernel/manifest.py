@@ -14,7 +14,6 @@ from hotswitch.compiler.shape import Shape, Subtable, Table
 from hotswitch.compiler.template import Template
 from hotswitch.model import action as actions
 from hotswitch.model.action import Action
-from hotswitch.model.port import Meter
 
 _LENGTH = struct.Struct("<I")
 
@@ -32,7 +31,6 @@ class Manifest:
     retiring: dict[str, int]
     programs: tuple[tuple[int, Shape], ...]
     templates: dict[int, Template]
-    meters: tuple[Meter, ...]
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -46,7 +44,6 @@ def encode(manifest: Manifest) -> bytes:
             str(number): [_action(each) for each in template]
             for number, template in manifest.templates.items()
         },
-        "meters": [[each.number, each.rate, each.burst] for each in manifest.meters],
     }
     text = json.dumps(document, separators=(",", ":")).encode()
     return _LENGTH.pack(len(text)) + text
@@ -68,7 +65,6 @@ def decode(data: bytes) -> Manifest | None:
         document["retiring"],
         tuple((number, _read_shape(each, templates)) for number, each in document["programs"]),
         templates,
-        tuple(Meter(*each) for each in document["meters"]),
     )
 
 

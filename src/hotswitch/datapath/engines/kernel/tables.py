@@ -80,14 +80,12 @@ class Meters:
         self._store = store
         self.known: dict[int, Meter] = {}
 
-    def restore(self, meters: Iterable[Meter]) -> None:
-        """After a restart: exactly these there are. Raises KernelError."""
-        for meter in meters:
-            self.put(meter)
-        known = {_meter_key(number) for number in self.known}
-        for key in list(self._map.keys()):
-            if key not in known:
-                self._map.delete(key)
+    def restore(self) -> tuple[Meter, ...]:
+        """After a restart: those that there are. Raises KernelError."""
+        for key, row in map_batches.items(self._map):
+            number, (*_, rate, burst) = int.from_bytes(key, "little"), memory.METER.unpack(row)
+            self.known[number] = Meter(number, rate, burst)
+        return tuple(self.known.values())
 
     @property
     def _map(self) -> Map:
@@ -99,7 +97,8 @@ class Meters:
         before = self._map.lookup(key)
         arrival = memory.METER.unpack(before)[2] if before else 0
         period = 10**9 // meter.rate
-        self._map.update(key, memory.METER.pack(period, meter.burst * period, arrival))
+        row = memory.METER.pack(period, meter.burst * period, arrival, meter.rate, meter.burst)
+        self._map.update(key, row)
         self.known[meter.number] = meter
 
     def delete(self, number: int) -> None:
