@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hotswitch.base.collections_paused import collections_paused
 from hotswitch.datapath import check_ports
@@ -22,6 +23,14 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Hook, LinkLife, Meter, Port, PortStatistics, Side, Upcall
+
+
+class _Prepared(NamedTuple):
+    """Changes that have been checked, and that no others have been made since."""
+
+    changes: Sequence[Change]
+    batch: Batch
+    puts: list[Entry]
 
 
 class EntryDatapath:
@@ -41,6 +50,7 @@ class EntryDatapath:
         self._ports = PortBook(restored.ports)
         self._entries = {entry.key: entry for entry in restored.entries}
         self._meters = {meter.number: meter for meter in restored.meters}
+        self._prepared: _Prepared | None = None
 
     # Ports
 
@@ -171,7 +181,9 @@ class EntryDatapath:
         Raises DatapathError for changes that are wrong.
         """
         batch = self._batch(changes)
-        return self._engine.prepare(self._news(batch), list(batch.deletes))
+        puts = self._news(batch)
+        self._prepared = _Prepared(changes, batch, puts)
+        return self._engine.prepare(puts, list(batch.deletes))
 
     def change(self, changes: Sequence[Change]) -> Mapping[EntryKey, EntryStatistics]:
         """Carry out all changes in their order or, if any is wrong, none.
@@ -184,8 +196,12 @@ class EntryDatapath:
             return self._change(changes)
 
     def _change(self, changes: Sequence[Change]) -> Mapping[EntryKey, EntryStatistics]:
-        batch = self._batch(changes)
-        puts = self._news(batch)
+        prepared, self._prepared = self._prepared, None
+        if prepared and prepared.changes is changes:
+            batch, puts = prepared.batch, prepared.puts
+        else:
+            batch = self._batch(changes)
+            puts = self._news(batch)
         if not puts and not batch.deletes:
             return dict.fromkeys(batch.vanished, NOTHING)
         last = dict.fromkeys(batch.vanished, NOTHING) | dict(

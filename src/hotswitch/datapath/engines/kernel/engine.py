@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from hotswitch.compiler.errors import CompileError
 from hotswitch.compiler.flow import Flow
@@ -53,6 +54,14 @@ from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
 _log = logging.getLogger(__name__)
 
 
+class _Prepared(NamedTuple):
+    """What was found for entries that are to be put, if no others are put before them."""
+
+    puts: Sequence[Entry]
+    records: Sequence[Record]
+    compiling: Future[object] | None
+
+
 class KernelEngine:
     """`provider.Engine` on BPF.
 
@@ -76,6 +85,7 @@ class KernelEngine:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.store = MapStore(directory, address_limit)
+        self._prepared: _Prepared | None = None
 
     # life
 
@@ -227,7 +237,10 @@ class KernelEngine:
 
     def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
         """Compile in the background what this change will need, and return that, or None."""
-        return self._prepare([self.book.shaper.record(entry) for entry in puts], deletes)
+        records = [self.book.shaper.record(entry) for entry in puts]
+        compiling = self._prepare(records, deletes)
+        self._prepared = _Prepared(puts, records, compiling)
+        return compiling
 
     def _prepare(
         self, puts: Sequence[Record], deletes: Sequence[EntryKey]
@@ -244,9 +257,13 @@ class KernelEngine:
 
         Raises DatapathError.
         """
-        records = [self.book.shaper.record(entry) for entry in puts]
+        prepared, self._prepared = self._prepared, None
         with self._declared():
-            compiling = self._prepare(records, deletes)
+            if prepared and prepared.puts is puts:
+                _, records, compiling = prepared
+            else:
+                records = [self.book.shaper.record(entry) for entry in puts]
+                compiling = self._prepare(records, deletes)
             if compiling is not None:
                 compiling.result()  # what can't be compiled changes nothing
             self._room.for_entries(records, self.running.homes)
