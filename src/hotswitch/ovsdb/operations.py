@@ -173,10 +173,8 @@ def _wait(execution: Execution, members: Members) -> Json:
     symbols = execution.transaction.symbols
     expected = set()
     for row_json in rows_json:
-        row = list(view.schema.default)
-        for column, datum in values_from_json(view.schema, row_json, symbols).items():
-            row[column.index] = datum
-        expected.add(tuple([row[place] for place in places]))
+        given = values_from_json(view.schema, row_json, symbols)
+        expected.add(tuple([given.get(each, view.schema.default[each.index]) for each in columns]))
     actual = {tuple([row[place] for place in places]) for _, row in view.query(condition)}
     if (actual == expected) != (until == "=="):
         _unsatisfied(execution.elapsed, timeout)
