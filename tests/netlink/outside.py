@@ -12,6 +12,7 @@ from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_counters import LinkCounters
+from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.family import Family
@@ -48,6 +49,7 @@ class FakeOutside:
         self.made_devices: dict[str, Device] = {}
         self.busy: dict[int, str] = {}
         self.sent: list[tuple[int, bytes]] = []
+        self.sent_in_tunnels: list[tuple[int, bytes, TunnelKey]] = []
         self._next = 10
 
     def add_device(self, name: str, **more: bool) -> Device:
@@ -113,6 +115,9 @@ class FakeOutside:
 
     def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
         self.sent.append((index, frame))
+
+    def send_in_tunnel(self, index: int, frame: bytes, key: TunnelKey) -> None:
+        self.sent_in_tunnels.append((index, frame, key))
 
 
 class World:

@@ -13,6 +13,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model import action as act
 from hotswitch.model.text import read_match, show_actions
+from hotswitch.netlink import places
 from hotswitch.netlink.action_attributes import attributes_of
 from hotswitch.netlink.actions import actions_of
 from hotswitch.netlink.attributes import Attributes
@@ -54,7 +55,7 @@ def several(*actions: Attributes) -> Attributes:
     return Attributes(pair for each in actions for pair in each)
 
 
-COPIED = "fields=priority+skb_mark+recirc_id+dp_hash"
+COPIED = f"fields={'+'.join(places.COPIED)}"
 BACK = [
     (Attributes(), PLAIN, "none"),
     (several(Attributes(output=2), Attributes(output=3)), PLAIN, "output:2,output:3"),
@@ -243,7 +244,6 @@ def masked_bits(name: str, value: dict[str, int]) -> Attributes:
         (Attributes(set=Attributes(vlan=0x1001)), PLAIN, "set[0].vlan", "can't be set"),
         (Attributes(set=Attributes(in_port=1)), PLAIN, "set[0].in_port", "can't be set"),
         (Attributes(set=Attributes(dp_hash=1)), PLAIN, "set[0].dp_hash", "can't be set"),
-        (Attributes(set=Attributes(tunnel=Attributes(id=1))), PLAIN, "set[0].tunnel", "outer"),
         (Attributes(set=Attributes(tcp=structure("tcp"))), PLAIN, "set[0].tcp", "there is tcp"),
         (Attributes(set=Attributes(udp=structure("udp"))), TCP, "set[0].udp", "there is udp"),
         (

@@ -239,7 +239,6 @@ IPV4_MASK = {"ethertype": 0xFFFF, "ipv4": full("ipv4", "fragment")}
         (key(), mask(skb_mark=1), "mask.skb_mark", "does not have it"),
         (key(recirc_id=1), mask(recirc_id=0xFFFFFFFF), "key.recirc_id", "looks up again"),
         (key(ct_state=0x21), mask(ct_state=0x20), "key.ct_state", "connection tracking"),
-        (key(tunnel=Attributes(id=5)), None, "key.tunnel", "outer header"),
         (key(packet_type=0), mask(), "key.packet_type", "not supported"),
         (
             Attributes(in_port=0xFEFF, ethernet=structure("ethernet")),
@@ -276,7 +275,7 @@ def test_what_no_packet_has_may_be_matched_as_zero() -> None:
         recirc_id=0xFFFFFFFF,
         ct_state=0xF0,
         ct_labels=b"\xff" * 16,
-        tunnel=Attributes(ttl=0, id=0xFF),
+        tunnel=Attributes(ttl=0),
     )
     assert text(flow, under) == "in_port=3,!vlan"
 

@@ -43,6 +43,11 @@ class Room:
     ) -> None:
         process.stop(self._holder)
 
+    @property
+    def pid(self) -> int:
+        """The process whose network namespace is the room's."""
+        return self._holder.pid
+
     def command(self, *command: str, host: str = "") -> list[str]:
         """The command that runs `command` in the room, in its network namespace `host`."""
         enter = ["nsenter", f"--target={self._holder.pid}", "--mount", "--net"]

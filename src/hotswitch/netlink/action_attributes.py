@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from hotswitch.headers.registry import Registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
-from hotswitch.netlink import ports
+from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.actions import EVERYTHING, MINIMUM_LENGTH
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.errors import NetlinkError
@@ -34,10 +34,20 @@ def attributes_of(
     """
     pairs: list[tuple[Name, Any]] = []
     labelled = known.get("ethertype") in MPLS
+    outer: dict[str, int] = {}
     place = 0
     while place < len(actions):
         action = actions[place]
         match action:
+            case act.SetField(field) if field.startswith(tunnel_keys.OUT):
+                settings = _run_of_outer_headers(registry, actions, place)
+                outer |= settings
+                key = tunnel_keys.set_key_of(outer) if settings else None
+                if key is None:
+                    raise _unsayable(action)
+                pairs.append(("set", Attributes(tunnel=key)))
+                place += len(settings)
+                continue
             case act.SetField():
                 run = _run_of_sets(actions, place)
                 pairs.append(("set_masked", _set(registry, run)))
@@ -134,6 +144,22 @@ def _run_of_sets(actions: Actions, start: int) -> list[act.SetField]:
             break
         run.append(action)
     return run
+
+
+def _run_of_outer_headers(registry: Registry, actions: Actions, start: int) -> dict[str, int]:
+    """What the settings of outer headers from `start` on set, wholly and in the order of theirs."""
+    found: dict[str, int] = {}
+    allowed = list(tunnel_keys.OUT_FIELDS)
+    for action in actions[start:]:
+        match action:
+            case act.SetField(field, value, mask) if field in allowed:
+                if mask & registry.field(field).mask != registry.field(field).mask:
+                    break
+                del allowed[: allowed.index(field) + 1]
+                found[field] = value
+            case _:
+                break
+    return found
 
 
 def _layer(action: act.SetField) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from hotswitch.headers.registry import Registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
-from hotswitch.netlink import lacks, ports
+from hotswitch.netlink import lacks, ports, tunnel_keys
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.actions import ALWAYS, AT_LAYER_3, USERSPACE
@@ -79,6 +79,7 @@ class _Translation:
         self._registry = registry
         self._known = dict(known)
         self._length = EVERYTHING
+        self._outer_headers: dict[str, int] = {}
         self.actions: list[Action] = []
         self.upcalls: list[Attributes] = []
 
@@ -232,6 +233,9 @@ class _Translation:
                 raise NetlinkError("only the outermost label can be set")
             self._set_fields(label_fields(0), value[0], mask if mask == _EXACT else mask[0])
             return
+        if name == "tunnel":
+            self._set_tunnel(value, mask)
+            return
         places = PLACES.get(name)
         if name in lacks.KEYS:
             raise NetlinkError(f"not supported; it takes {lacks.KEYS[name]}")
@@ -246,6 +250,16 @@ class _Translation:
                 self._set_fields(fields, number, member_mask)
             elif member == "fragment" and (member_mask if masks else number != self._fragment()):
                 raise NetlinkError("what kind of fragment it is can't be set")
+
+    def _set_tunnel(self, key: Attributes, mask: Any) -> None:
+        """All outer headers anew: what is not said is zero, or what the kernel takes."""
+        if mask != _EXACT:
+            raise NetlinkError("it can't be set under a mask")
+        settings = tunnel_keys.settings_of(key)
+        for field, number in settings.items():
+            if self._outer_headers.get(field) != number:
+                self._set(field, number)
+        self._outer_headers |= settings
 
     def _set_fields(self, fields: tuple[str, ...], number: int, mask: int) -> None:
         if number & ~mask:

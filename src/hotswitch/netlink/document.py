@@ -21,6 +21,9 @@ def limits() -> str:
     """What is decoded but can't be carried out, and what it would take."""
     lines = ["| key attribute | takes |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, reason in lacks.KEYS.items()]
+    lines += ["", "| attribute of `tunnel` | takes |", "|---|---|"]
+    lines += [f"| `{name}` | {reason} |" for name, reason in lacks.TUNNELS.items()]
+    lines += [f"| `oam`, set | {lacks.OAM} |"]
     lines += ["", "| action | takes |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, reason in lacks.ACTIONS.items()]
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from typing import Any
 
 from hotswitch.headers.registry import Registry
 from hotswitch.model.match import Match
-from hotswitch.netlink import lacks, ports
+from hotswitch.netlink import lacks, ports, tunnel_keys
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.keys import (
@@ -26,7 +26,7 @@ from hotswitch.netlink.families.keys import (
 from hotswitch.netlink.places import (
     ADVERT,
     ARP,
-    COPIED,
+    BESIDE,
     FIRST_ETHERTYPE,
     IPV4,
     IPV6,
@@ -69,11 +69,21 @@ def beside_of(registry: Registry, key: Attributes) -> dict[str, int]:
     port = key.get("in_port")
     found = {"in_port": 0 if port is None else _port(port)}
     for name, value in key:
-        if name in COPIED:
+        if name in BESIDE:
             found |= spread(registry, PLACES[str(name)][NUMBER], value)
+        elif name == "tunnel":
+            found |= _outer_headers(value)
         elif name in lacks.ALWAYS_ZERO and not is_zero(value):
             raise _lacking("key", str(name))
     return found
+
+
+def _outer_headers(key: Attributes) -> dict[str, int]:
+    try:
+        fields = tunnel_keys.fields_of(key)
+    except NetlinkError as error:
+        raise error.inside("tunnel").inside("key") from None
+    return {f"tunnel{name}": value for name, value in fields.items()}
 
 
 class _Translation:
@@ -96,9 +106,22 @@ class _Translation:
                 raise _missing(each)
         self._check_mask(expected)
         for name, value in self._key:
-            if name not in ("ethertype", "vlan", "encap"):
+            if name not in ("ethertype", "vlan", "encap", "tunnel"):
                 self._attribute(str(name), value)
+        self._tunnel()
         return Match.of(self._terms)
+
+    def _tunnel(self) -> None:
+        """The outer headers; a mask that is there looks at them even if it is zero."""
+        key, mask = self._key.get("tunnel"), self._mask_of("tunnel")
+        if mask is None:
+            return
+        try:
+            terms = tunnel_keys.terms_of(key, None if mask == _EXACT else mask)
+        except NetlinkError as error:
+            raise error.inside("tunnel").inside("key") from None
+        for field, (value, bits) in terms.items():
+            self._term(field, value, bits)
 
     # -- tags
 

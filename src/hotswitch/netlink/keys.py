@@ -13,7 +13,7 @@ from typing import Any
 from hotswitch.headers.parse import Parsed, parse
 from hotswitch.headers.registry import Registry
 from hotswitch.model.match import Match
-from hotswitch.netlink import ports
+from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.keys import (
@@ -53,7 +53,8 @@ class _Shape:
     """Which attributes a key has.
 
     tags: the EtherType of each tag, outermost first; cut: that of a tag that is cut off, or 0.
-    ethertype: None: left out. protocol: -1: left out.
+    ethertype: None: left out. protocol: -1: left out. tunnel: the outer headers' IP version; 0:
+    there are none, None: they are not looked at.
     """
 
     tags: tuple[int, ...] = ()
@@ -63,6 +64,7 @@ class _Shape:
     fragment: int = FRAGMENT_NONE
     labels: int = 1
     icmpv6: int = -1
+    tunnel: int | None = None
 
 
 def key_of(registry: Registry, match: Match) -> tuple[Attributes, Attributes]:
@@ -144,6 +146,7 @@ def _shape_of_frame(parsed: Parsed, values: Mapping[str, int]) -> _Shape:
         fragment,
         labels,
         values.get("icmpv6.type", -1),
+        values.get("tunnel", 0),
     )
 
 
@@ -187,6 +190,7 @@ def _shape_of_match(
         fragment,
         _label_count(masks),
         -1 if kind is None else kind,
+        exact("tunnel"),
     )
 
 
@@ -230,8 +234,14 @@ class _Writer:
         pairs: list[tuple[Name, Any]] = [
             (name, self._number(name)) for name in ("recirc_id", "dp_hash", "priority")
         ]
-        if self._is_mask:
-            pairs.append(("tunnel", Attributes(ttl=0)))  # so the kernel does
+        version = self._shape.tunnel
+        if version:
+            self.used.update(tunnel_keys.said_fields(version))
+            pairs.append(("tunnel", tunnel_keys.key_of(self._values, version)))
+        elif self._is_mask:
+            self.used.add("tunnel")
+            # So the kernel does; one that is not zero says that there are no outer headers.
+            pairs.append(("tunnel", Attributes(ttl=0 if version is None else 0xFF)))
         pairs.append(("in_port", self._in_port))
         pairs += [(name, self._number(name)) for name in _BESIDE_BEHIND_PORT]
         pairs.append(("ct_labels", _NO_LABELS))

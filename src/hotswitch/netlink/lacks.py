@@ -11,7 +11,6 @@ from types import MappingProxyType
 KEYS: Mapping[str, str] = MappingProxyType(
     {
         "recirc_id": "an action that looks up again",
-        "tunnel": "fields beside the packet for the outer header: id, addresses, TTL, flags",
         "ct_state": "connection tracking",
         "ct_zone": "connection tracking",
         "ct_mark": "connection tracking",
@@ -30,7 +29,6 @@ KEYS: Mapping[str, str] = MappingProxyType(
 ALWAYS_ZERO = frozenset(
     {
         "recirc_id",
-        "tunnel",
         "ct_state",
         "ct_zone",
         "ct_mark",
@@ -40,6 +38,23 @@ ALWAYS_ZERO = frozenset(
     }
 )
 """Of these, what no packet here has: a match on zero holds for all."""
+
+_NO_PORTS = "a kernel that tells programs the UDP ports of outer headers, and takes them"
+_NO_OPTIONS = "fields beside the packet for what a tunnel has beyond its id"
+
+TUNNELS: Mapping[str, str] = MappingProxyType(
+    {
+        "src_port": _NO_PORTS,
+        "dst_port": _NO_PORTS,
+        "geneve_options": _NO_OPTIONS,
+        "vxlan_options": _NO_OPTIONS,
+        "erspan_options": _NO_OPTIONS,
+        "ipv4_info_bridge": "tunnel devices as bridge ports",
+    }
+)
+"""Attributes of tunnel keys. A `dst_port` can be set all the same: to that of the port's device."""
+
+OAM = "a kernel that takes this flag from programs; it can be matched"
 
 NO_OPTION = "a link-layer address that is 0 where the option is absent"
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hotswitch.headers.meta import META, Origin
 from hotswitch.headers.registry import Registry
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
@@ -23,7 +24,13 @@ SOLICIT, ADVERT = 135, 136
 FIRST_ETHERTYPE = 0x600
 
 LABELS = ("mpls", "mpls2", "mpls3")
-COPIED = ("priority", "skb_mark", "recirc_id", "dp_hash")
+BESIDE = ("priority", "skb_mark", "recirc_id", "dp_hash")
+"""The fields beside the packet that are a key's attributes of the same name."""
+
+COPIED = (
+    *BESIDE,
+    *(each.name for each in META if each.origin is Origin.TUNNEL),
+)
 """The fields beside the packet that a key has, so that copies to user space have to carry them."""
 
 NUMBER = ""

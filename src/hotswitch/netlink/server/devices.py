@@ -20,6 +20,8 @@ from hotswitch.kernel import link_actions
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_counters import LinkCounters, link_counters
 from hotswitch.kernel.links import Link
+from hotswitch.kernel.tunnel_key import TunnelKey
+from hotswitch.kernel.tunnel_output import TunnelOutput
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.server import vxlan_devices
 from hotswitch.netlink.server.outside import Device
@@ -53,6 +55,7 @@ class Devices:
         self._found = found
         self._taken = taken
         self._socket: socket.socket | None = None
+        self._tunnel_output: TunnelOutput | None = None
         self._sends_with = (0, 0)
 
     def datapaths(self) -> Mapping[str, Datapath]:
@@ -174,10 +177,21 @@ class Devices:
         except OSError as error:
             _log.debug("netlink: a packet could not leave by link %d: %s", index, error)
 
+    def send_in_tunnel(self, index: int, frame: bytes, key: TunnelKey) -> None:
+        """Let a frame leave by a VXLAN device, with these outer headers."""
+        try:
+            if self._tunnel_output is None:
+                self._tunnel_output = TunnelOutput()
+            self._tunnel_output.send(index, frame, key)
+        except KernelError as error:
+            _log.debug("netlink: a packet could not leave by tunnel %d: %s", index, error)
+
     def close(self) -> None:
         """Let go of what it holds."""
         if self._socket is not None:
             self._socket.close()
+        if self._tunnel_output is not None:
+            self._tunnel_output.close()
 
     def _device(self, table: LinkTable, link: Link) -> Device:
         other = table.other_end(link) if link.kind == "veth" else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.model.action import Actions, Limit
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
+from hotswitch.netlink import tunnel_keys
 from hotswitch.netlink.actions import Translated, actions_of
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
@@ -20,7 +21,7 @@ from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.flow_answers import FlowAnswers, counted, find
 from hotswitch.netlink.server.flow_table import Flow
 from hotswitch.netlink.server.known_forms import KnownForms
-from hotswitch.netlink.server.own_datapath import FLOW_PRIORITY, OwnDatapath
+from hotswitch.netlink.server.own_datapath import FLOW_PRIORITY, OwnDatapath, check_tunnel_ports
 from hotswitch.netlink.server.request import Outcome, Request
 from hotswitch.netlink.server.room import Room
 from hotswitch.netlink.ufid import identity
@@ -80,7 +81,8 @@ class FlowPlans:
                 "another flow has this key and mask", errno=errno.EEXIST if exists else errno.ENOENT
             )
         form = None
-        if not any(isinstance(action, Limit) for action in translated.actions):
+        limited = any(isinstance(action, Limit) for action in translated.actions)
+        if not limited and not any(tunnel_keys.ports_said(said["actions"])):
             form = self._forms.learn(request.data, key, translated)
         return self._plan_added(
             own,
@@ -179,4 +181,5 @@ class FlowPlans:
         for action in translated.actions:
             if isinstance(action, Limit) and action.meter not in own.datapath.meters():
                 raise NetlinkError(f"there is no meter {action.meter}", path=("actions",))
+        check_tunnel_ports(own, attributes)
         return translated

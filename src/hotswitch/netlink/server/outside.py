@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.link_counters import LinkCounters
+from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.netlink.server.records import Record
 
 
@@ -75,6 +76,9 @@ class Outside(Protocol):
 
     def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
         """Let a frame leave by the link of this index, with this priority and mark."""
+
+    def send_in_tunnel(self, index: int, frame: bytes, key: TunnelKey) -> None:
+        """Let a frame leave by a VXLAN device, with these outer headers."""
 
 
 class Memory(Protocol):

@@ -8,6 +8,9 @@ from hotswitch.datapath.contract import Datapath, DeleteEntry, PutEntry
 from hotswitch.model.action import CopyToUser
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import ANY
+from hotswitch.netlink import tunnel_keys
+from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.vport import INTERNAL, VXLAN
 from hotswitch.netlink.places import COPIED
 from hotswitch.netlink.server import records as kept
@@ -87,9 +90,22 @@ class OwnDatapath:
 
     def hear_misses(self) -> None:
         """Let misses come to user space, if anybody wants them. Raises HotswitchError."""
-        there = MISS.key in self.datapath.entries()
-        if self.wants_misses and not there:
+        there = self.datapath.entries().get(MISS.key)
+        # An earlier version may have left one that carries less.
+        if self.wants_misses and there != MISS:
             self.datapath.change([PutEntry(MISS)])
         elif there and not self.wants_misses:
             last = self.datapath.change([DeleteEntry(MISS.key)])
             self.missed += last[MISS.key].packets
+
+
+def check_tunnel_ports(own: OwnDatapath, actions: Attributes) -> None:
+    """Raise NetlinkError for actions that set another UDP port than that of the device by which
+    the packet then leaves, which the kernel takes from no program."""
+    for said, number in tunnel_keys.ports_said(actions):
+        vport = own.vports.get(number)
+        if vport is not None and vport.tunnel_port not in (0, said):
+            raise NetlinkError(
+                f"not supported: port {number} sends to the UDP port {vport.tunnel_port} only",
+                path=("actions", "set", "tunnel", "dst_port"),
+            )

@@ -17,7 +17,7 @@ from hotswitch.model.action import Actions
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import ANY
 from hotswitch.model.port import Upcall
-from hotswitch.netlink import ports
+from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.actions import actions_of
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.codec import Codec
@@ -31,7 +31,7 @@ from hotswitch.netlink.known import known_in_frame, known_in_match
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.server.describe import said
 from hotswitch.netlink.server.flow_table import Flow
-from hotswitch.netlink.server.own_datapath import OwnDatapath
+from hotswitch.netlink.server.own_datapath import OwnDatapath, check_tunnel_ports
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
 from hotswitch.netlink.server.room import Room
 from hotswitch.netlink.server.session import Session
@@ -135,18 +135,29 @@ class PacketFamily:
             in_port = ports.to_model(LOCAL)
         known = known_in_frame(self._room.registry, frame, in_port)
         translated = actions_of(self._room.registry, given["actions"], known)
+        check_tunnel_ports(own, given["actions"])
         done = self._run(own, in_port, frame, translated.actions, beside)
         for (number, out), fields in zip(done.outputs, done.beside, strict=True):
-            port = own.datapath.ports().get(number)
-            if port is not None and port.ifindex:
-                self._room.outside.send(
-                    port.ifindex, out, fields.get("priority", 0), fields.get("skb_mark", 0)
-                )
+            self._send(own, number, out, fields)
         reached: set[Session] = set()
         for copy in done.copies:
             action = translated.upcalls[copy.reason - 1]
             self._hand_on(own, copy, action, reached, given["actions"])
         return Outcome(reached=tuple(reached))
+
+    def _send(self, own: OwnDatapath, number: int, frame: bytes, beside: Mapping[str, int]) -> None:
+        """beside: the fields beside the packet that are not 0."""
+        port = own.datapath.ports().get(number)
+        vport = own.vports.get(ports.from_model(number))
+        if port is None or vport is None or not port.ifindex:
+            return
+        outside = self._room.outside
+        key = tunnel_keys.outer_headers(beside) if vport.tunnel_port else None
+        if key is None:
+            priority, mark = beside.get("priority", 0), beside.get("skb_mark", 0)
+            outside.send(port.ifindex, frame, priority, mark)
+        else:
+            outside.send_in_tunnel(port.ifindex, frame, key)
 
     def _run(
         self,
