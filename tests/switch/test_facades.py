@@ -210,20 +210,92 @@ def test_what_is_no_facade_has_its_slaves_for_itself(
     lab.want()
     assert lab.ports == {}
     assert lab.local.state is PortState.ERROR and lab.local.error.startswith(error)
-    # It becomes one, and again it is none: ports keep their settings meanwhile.
     lab.links.change(facade.index, kind="bridge", master=0, details=())
     lab.follow()
     assert lab.ports == {"tap0": tap.index} and lab.remarks == ()
-    ports = lab.switch.desired.bridges["hs0"].ports
-    lab.want(DesiredPort("tap0", tag=7, master="br0", lifecycle=EPHEMERAL), *set(ports) - {"tap0"})
-    lab.links.change(facade.index, **values)
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+@pytest.mark.parametrize("values", [{"details": (("stp_state", 1),)}, {"master": 99}])
+def test_a_facade_in_force_goes_on_and_that_is_said(
+    lab: Lab, values: dict[str, object], is_restart: bool
+) -> None:
+    facade = lab.add_bridge()
+    lab.want()
+    tap = lab.links.add("tap0", master=facade.index)
+    lab.follow()
+    lab.want(DesiredPort("tap0", tag=7, master="br0", lifecycle=EPHEMERAL))
+    lab.links.change(facade.index, name="lan", alternative_names=(), **values)
+    lab.links.change(tap.index, name="web")
+    if is_restart:
+        lab.restart()
+    lab.follow()
+    new = lab.links.add("tap1", master=facade.index)
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index, "tap1": new.index}
+    assert lab.local.ifindex == facade.index and lab.local.error == ""
+    (said,) = lab.remarks
+    assert said.startswith("the facade lan ") and said.endswith("so that VLANs stay apart")
+    lab.links.change(facade.index, kind="bridge", master=0, details=())
+    lab.follow()
+    assert lab.remarks == ()
+    assert lab.switch.desired.bridges["hs0"].ports["tap0"].tag == 7
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+def test_slaves_of_what_can_be_no_facade_keep_their_settings(lab: Lab, is_restart: bool) -> None:
+    facade = lab.add_bridge()
+    lab.want()
+    tap = lab.links.add("tap0", master=facade.index)
+    lab.follow()
+    lab.want(DesiredPort("tap0", tag=7, master="br0", lifecycle=EPHEMERAL))
+    lab.world.datapaths.clear()  # the forwarding is ended, or the machine restarted
+    lab.links.change(facade.index, details=(("stp_state", 1),))
+    lab.restart()
+    assert lab.ports == {"tap0": 0}
+    assert lab.local.error.startswith("br0 runs the spanning tree protocol")
+    lab.links.change(tap.index, name="web")
+    lab.links.change(facade.index, name="lan", alternative_names=())
+    if is_restart:
+        lab.restart()
+    lab.follow()
+    lab.links.change(facade.index, details=())
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index} and lab.local.ifindex == facade.index
+    assert lab.switch.desired.bridges["hs0"].ports["tap0"].tag == 7
+    assert lab.switch.take_departed() == []
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+def test_a_slave_that_is_released_and_comes_back_keeps_its_settings(
+    lab: Lab, is_restart: bool
+) -> None:
+    facade = lab.add_bridge()
+    lab.want()
+    tap = lab.links.add("tap0", master=facade.index)
+    lab.follow()
+    lab.want(DesiredPort("tap0", tag=7, master="br0", lifecycle=STATIC))
+    lab.links.change(tap.index, name="web", master=0)
+    lab.follow()
+    lab.follow()
+    if is_restart:
+        lab.restart()
+    lab.links.change(tap.index, alternative_names=())
     lab.follow()
     assert lab.ports == {"tap0": 0}
-    assert lab.switch.status()["hs0"].ports["tap0"].error.startswith(error)
-    lab.links.change(facade.index, kind="bridge", master=0, details=())
+    lab.links.change(tap.index, master=facade.index)
     lab.follow()
     assert lab.ports == {"tap0": tap.index}
     assert lab.switch.desired.bridges["hs0"].ports["tap0"].tag == 7
+    lab.links.change(tap.index, master=0)
+    lab.follow()
+    other = lab.add_bridge("br1")
+    both = [*lab.switch.desired.bridges.values(), bridge("hs1", facade="br1")]
+    assert lab.switch.set_desired(desired(*both)) == []
+    lab.links.change(tap.index, master=other.index)
+    lab.follow()
+    said = "web in the facade br1 is not taken: it is port tap0 of bridge hs0"
+    assert lab.switch.status()["hs1"].remarks == (said,)
 
 
 def test_what_is_another_s_is_not_taken_and_that_is_said(lab: Lab) -> None:
@@ -300,8 +372,8 @@ steps = st.tuples(
 def test_ports_are_always_the_slaves(story: list[tuple[str, str]]) -> None:
     lab = Lab()
     lab.want()
-    there: dict[str, int] = {}
-    stp = False
+    there = {"br0": lab.add_bridge().index, "tap0": lab.links.add("tap0").index}
+    lab.follow()
     for name, what in story:
         if what == "toggle" and name in there:
             index = there.pop(name)
@@ -313,22 +385,19 @@ def test_ports_are_always_the_slaves(story: list[tuple[str, str]]) -> None:
             kind = "bridge" if name.startswith("br") else "dummy"
             there[name] = lab.links.add(f"{name}{'' if kind == 'bridge' else len(story)}").index
             lab.links.change(there[name], kind=kind)
-            stp = stp and name != "br0"
         elif what in ("br0", "br1") and name in there and not name.startswith("br"):
             if what in there:
                 lab.links.change(there[name], master=there[what])
         elif what == "none" and name in there:
             lab.links.change(there[name], master=0)
         elif what == "stp" and "br0" in there:
-            stp = not stp
-            lab.links.change(there["br0"], details=(("stp_state", int(stp)),))
+            details = () if lab.links.links[there["br0"]].details else (("stp_state", 1),)
+            lab.links.change(there["br0"], details=details)
         elif what == "restart":
             lab.restart()
         lab.follow()
         slaves = {
             each for each in there.values() if lab.links.links[each].master == there.get("br0", -1)
         }
-        assert set(lab.ports.values()) - {0} == (set() if stp else slaves)
-        if not stp:
-            assert 0 not in lab.ports.values()
-            assert lab.local.ifindex == there.get("br0", 0)
+        assert set(lab.ports.values()) == slaves
+        assert lab.local.ifindex == there.get("br0", 0)

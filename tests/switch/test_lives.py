@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -44,6 +45,11 @@ class Lab:
     def follow(self) -> None:
         assert self.switch.links_changed() == []
         assert plan(self.switch.desired, observe(self.world)) == []
+
+    def restart(self) -> None:
+        wanted = self.switch.desired
+        self.switch = Switch(self.world, self.clock)
+        assert self.switch.set_desired(wanted) == []
 
     @property
     def ports(self) -> dict[str, int]:
@@ -156,6 +162,89 @@ def test_a_device_in_another_bridge_is_there(lab: Lab) -> None:
     lab.links.delete(tap.index)
     lab.follow()
     assert lab.ports == {}
+
+
+@pytest.mark.parametrize("is_restart", [False, True])
+@pytest.mark.parametrize("lifecycle", [None, EPHEMERAL, STATIC, Lifecycle(Policy.GRACE, 5)])
+def test_a_renamed_device_in_another_bridge_is_the_port_s(
+    lab: Lab, lifecycle: Lifecycle | None, is_restart: bool
+) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", tag=3, lifecycle=lifecycle))
+    lab.links.change(tap.index, name="web")
+    lab.follow()
+    lab.links.change(tap.index, name="db", master=99)
+    lab.follow()
+    lab.links.change(tap.index, name="cache", alternative_names=())
+    lab.clock.advance(9 * SECOND)
+    if is_restart:
+        lab.restart()
+    lab.links.add("tap0")  # another one's, by the old name
+    lab.follow()
+    assert lab.ports == {"tap0": 0}
+    status = lab.switch.status()["br0"].ports["tap0"]
+    assert status.state is PortState.ERROR and status.error.startswith("cache belongs to link 99")
+    assert not lab.links.links[tap.index].promiscuous
+    lab.links.change(tap.index, master=0)
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index}
+    assert lab.switch.desired.bridges["br0"].ports["tap0"].tag == 3
+    assert lab.links.links[tap.index].promiscuous
+
+
+def test_nobody_else_gets_a_device_that_its_port_cannot_use(lab: Lab) -> None:
+    tap = lab.links.add("tap0", bus="pci/1")
+    other = DesiredPort("other", links=(Member("other", read_selector("bus=pci/1")),))
+    lab.want(DesiredPort("tap0", lifecycle=STATIC))
+    lab.links.change(tap.index, name="web", master=99)
+    lab.follow()
+    lab.want(DesiredPort("tap0", lifecycle=STATIC), other)
+    lab.links.change(tap.index, master=0)
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index, "other": 0}
+    lab.links.change(tap.index, master=99)
+    lab.follow()
+    lab.want(other)  # with the port its claim goes
+    lab.links.change(tap.index, master=0)
+    lab.follow()
+    assert lab.ports == {"other": tap.index}
+
+
+def test_who_names_another_device_means_it(lab: Lab) -> None:
+    tap, eth = lab.links.add("tap0"), lab.links.add("eth0")
+    lab.want(DesiredPort("tap0", lifecycle=STATIC))
+    lab.links.change(tap.index, name="web", master=99)
+    lab.follow()
+    by_name = Member("tap0", read_selector("name=eth0"))
+    lab.want(DesiredPort("tap0", lifecycle=STATIC, links=(by_name,)))
+    assert lab.ports == {"tap0": eth.index}
+
+
+def test_a_device_that_goes_while_it_cannot_be_used_has_gone(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))
+    lab.links.change(tap.index, name="web", master=99)
+    lab.follow()
+    new = lab.links.replace(tap.index)
+    lab.links.change(new.index, name="tap0")
+    lab.follow()
+    assert lab.ports == {}
+
+
+def test_links_of_a_vif_come_back_to_it(lab: Lab) -> None:
+    taps = [lab.links.add(name) for name in ("tap1.0", "vif1.0")]
+    lab.want(replace(VIF, lifecycle=STATIC))
+    for number, tap in enumerate(taps):
+        lab.links.change(tap.index, name=f"web{number}", master=99, alternative_names=())
+        lab.follow()
+        lab.restart()
+    assert lab.ports == {"guest1": 0}
+    for tap in taps:
+        lab.links.change(tap.index, master=0)
+    lab.follow()
+    ports = lab.world.datapaths["br0"].ports().values()
+    (port,) = (each for each in ports if each.name == "guest1")
+    assert {each.ifindex for each in port.links} == {tap.index for tap in taps}
 
 
 def test_what_a_person_wants_again_meanwhile_is_another_port(lab: Lab) -> None:

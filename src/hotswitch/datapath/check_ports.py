@@ -22,22 +22,23 @@ def check_port(port: Port, limits: Limits) -> None:
             f"port {name}: number {port.number} cannot be", remedy=f"it is 1 to {MAXIMUM_PORT}"
         )
     _check_links(port)
-    if len(port.standby) > limits.standby:
+    if (spare := len(port.standby) + len(port.away)) > limits.standby:
         raise DatapathError(
-            f"port {name}: {len(port.standby)} standby links", remedy=f"at most {limits.standby}"
+            f"port {name}: {spare} standby links", remedy=f"at most {limits.standby}"
         )
 
 
 def _check_links(port: Port) -> None:
     name = port.name
-    if port.incarnation and not port.ifindex:
-        raise DatapathError(f"port {name} has an incarnation, {port.incarnation}, but no link")
-    for link in port.links:
+    if not 0 <= port.incarnation < 1 << 64:
+        raise DatapathError(f"port {name}: {port.incarnation} cannot be an incarnation")
+    for link in (*port.links, *port.away):
         if not 0 < link.ifindex < 1 << 31:
             raise DatapathError(f"port {name}: no link has the index {link.ifindex}")
         if not 0 <= link.incarnation < 1 << 64:
             raise DatapathError(f"port {name}: {link.incarnation} cannot be an incarnation")
-    if len({link.ifindex for link in port.links}) < len(port.links):
+    links = [link.ifindex for link in (*port.links, *port.away)]
+    if len(set(links)) < len(links):
         raise DatapathError(f"port {name} has a link twice")
     if port.side is Side.HOST and port.standby:
         raise DatapathError(f"port {name}: one on the host's side has no standby links")

@@ -36,9 +36,10 @@ class Port:
     """A port: its number (1–0xfeff), its name, and the link behind it.
 
     ifindex: the kernel's index of the link that frames leave by; 0 while the link is missing.
-    incarnation: that life of the link (`ports`), 64 bits; 0: not known. Of a port that was taken
-        over, and whose link is missing, the life that it had.
+    incarnation: that life of the link (`ports`), 64 bits; 0: not known. While the link is missing,
+        the life of the last one.
     standby: more links of the same VIF: what comes in there came in at this port.
+    away: links that are its, and that it can't use just now: noted, and nothing else.
     """
 
     number: int
@@ -48,12 +49,18 @@ class Port:
     incarnation: int = 0
     standby: tuple[LinkLife, ...] = ()
     side: Side = Side.WIRE
+    away: tuple[LinkLife, ...] = ()
 
     @property
     def links(self) -> tuple[LinkLife, ...]:
         """All its links; the one that frames leave by, if there is one, is the first."""
         active = (LinkLife(self.ifindex, self.incarnation),) if self.ifindex else ()
         return active + self.standby
+
+    @property
+    def ties(self) -> tuple[LinkLife, ...]:
+        """The links that are its, used or not."""
+        return self.links + self.away
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from hotswitch.kernel.links import Link
 from hotswitch.model.port import LinkLife
 from hotswitch.ports.adoption import Fit, fit
 from hotswitch.ports.members import Member, lives
-from hotswitch.switch.binding import lives_of
 from hotswitch.switch.check import SwitchError, check_name
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.facades import master_of
@@ -75,6 +74,8 @@ def adopt(
         if found is None:
             continue
         name, fitting = found
+        if layout.claims.get(link.index, ("", ""))[0] == name:
+            continue  # its port says what is the matter
         why_not = _why_not(link, layout, observed.owner, is_in_facade=is_in_facade)
         port = None if why_not else _port(bridges[name], fitting, link, layout)
         if port is None and is_in_facade:
@@ -101,7 +102,7 @@ def _candidates(desired: Desired, layout: Layout, before: Layout, strays: Strays
     if before is NOTHING or was != now or layout.facades.differing(before.facades):
         return sorted(links.by_index.values(), key=lambda link: link.name)
     indexes = set(links.by_index.differing(before.links.by_index)) | strays.keys()
-    indexes |= layout.takers.differing(before.takers)
+    indexes |= layout.takers.differing(before.takers) | layout.claims.differing(before.claims)
     for name in layout.homes.differing(before.homes):
         if name in links.by_name:
             indexes.add(links.by_name[name].index)
@@ -120,12 +121,12 @@ def _had(before: Layout, observed: Observed) -> Callable[[int], LinkLife]:
             life.ifindex: life
             for datapath in observed.datapaths.values()
             for port in datapath.ports.values()
-            for life in lives_of(port)
+            for life in port.ties
         }
         return lambda index: known.get(index) or _nobody(index)
 
     def life(index: int) -> LinkLife:
-        link = before.links.by_index.get(index) if index in before.takers else None
+        link = before.links.by_index.get(index) if before.owner_of(index) else None
         return LinkLife(index, link.incarnation) if link else _nobody(index)
 
     return life
@@ -153,6 +154,8 @@ def _why_not(link: Link, layout: Layout, owner: str, *, is_in_facade: bool) -> s
     facade = layout.facades.by_index.get(link.master)
     if facade and facade.error:
         return facade.error
+    if key := layout.claims.get(link.index):
+        return f"it is port {key[1]} of bridge {key[0]}"
     try:
         check_name("port", link.name)
     except SwitchError as error:

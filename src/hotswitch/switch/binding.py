@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import assert_never
 
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import LinkLife, Port, Side
 from hotswitch.ports.members import Member, active
@@ -25,6 +26,8 @@ class Binding:
 
     link: the one that forwards. standby: the other links of a VIF, by index.
     members: of a system port, by the members' names, all links that it has.
+    away: likewise, the links that stay its and that it can't use now; `error` says why.
+    last: while there is no link, which life the last one had; 0: not known.
     device: what people know the port by: of an internal port the host's end of the pair, or None
         if that is in another network namespace; of others the link.
     waits: `error` is only what it waits for.
@@ -37,6 +40,8 @@ class Binding:
     waits: bool = False
     standby: tuple[Link, ...] = ()
     members: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
+    away: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
+    last: int = 0
 
     @property
     def ifindex(self) -> int:
@@ -49,20 +54,24 @@ class Binding:
 
     def port(self, port: DesiredPort, there: Port | None) -> Port:
         """What the datapath is to have; `there`: what it has under the number."""
-        known = {each.ifindex: each.incarnation for each in lives_of(there)} if there else {}
-        lives = [
-            LinkLife(link.index, link.incarnation or known.get(link.index, 0))
-            for link in self.links
-        ]
-        first = lives[0] if lives else LinkLife(0)
+        known = {each.ifindex: each.incarnation for each in there.ties} if there else {}
+
+        def lives(links: Iterable[Link]) -> list[LinkLife]:
+            return [
+                LinkLife(link.index, link.incarnation or known.get(link.index, 0)) for link in links
+            ]
+
+        first, *standby = lives(self.links) or [LinkLife(0, self.last)]
+        away = sorted(lives(self.away.values()), key=lambda each: each.ifindex)
         return Port(
             self.number,
             port.name,
             first.ifindex,
             port.hook,
             first.incarnation,
-            tuple(lives[1:]),
+            tuple(standby),
             port.side,
+            tuple(away[: STANDARD.standby - len(standby)]),  # as many as can be noted
         )
 
 
@@ -71,28 +80,31 @@ def bind(
     number: int,
     port: DesiredPort,
     held: Mapping[str, Link],
-    current: int,
+    there: Port | None,
     making: Making,
     taker: Callable[[Link], tuple[str, str] | None],
 ) -> Binding:
     """The port with its links.
 
-    held: by member, the ones that it has and keeps. current: the index of the one that forwards
-    now. taker: tells which other port, of which bridge, has a link; if none has it, this one does
-    from then on.
+    held: by member, the ones that it has and keeps. there: what the datapath has. taker: tells
+    which other port, of which bridge, has a link; if none has it, this one does from then on.
     """
+    last = there.incarnation if there else 0
     match port.kind:
         case PortKind.SYSTEM if port.side is Side.HOST:
-            return _host_side(number, port, making.facades.by_bridge[bridge], taker)
+            facade = making.facades.by_bridge[bridge]
+            found = _host_side(number, port, facade, taker)
         case PortKind.SYSTEM:
-            links, error = _links(bridge, port, held, making, taker)
-            return _bound(number, port, links, error, current)
+            links, away, error = _links(bridge, port, held, making, taker)
+            current = there.ifindex if there else 0
+            found = replace(_bound(number, port, links, error, current), away=away)
         case PortKind.INTERNAL | PortKind.TAP:
             return _made(number, port, making)
         case PortKind.PATCH:
             return _patched(number, port, making)
         case _:
             assert_never(port.kind)
+    return found if found.link else replace(found, last=last)
 
 
 def lives_of(port: Port) -> tuple[LinkLife, ...]:
@@ -107,9 +119,14 @@ def _links(
     held: Mapping[str, Link],
     making: Making,
     taker: Callable[[Link], tuple[str, str] | None],
-) -> tuple[dict[str, Link], str]:
-    """The links that the port has or can have, by member; and what speaks against others."""
+) -> tuple[dict[str, Link], dict[str, Link], str]:
+    """The links that the port has or can have, by member; those that are its and can't be used; and
+    what speaks against them and others.
+
+    What is in the Linux bridge that the port is for is its, even if it never could be used.
+    """
     links: dict[str, Link] = {}
+    away: dict[str, Link] = {}
     errors: list[str] = []
     for member in port.members:
         link, error = held.get(member.name), ""
@@ -117,16 +134,22 @@ def _links(
             link, error = _find(member, making)
         if link:
             error = _unusable(link, port.master, bridge, making)
-        if link and not error:
+        is_unusable = bool(error)
+        if link and (not error or member.name in held or _is_in_place(link, port, making)):
             if other := taker(link):
                 error = _taken(link, *other)
-            elif link in links.values():
+            elif link in (*links.values(), *away.values()):
                 error = f"{link.name} is already its link {member.name}"
+            else:
+                (away if is_unusable else links)[member.name] = link
         if error:
             errors.append(error)
-        elif link:
-            links[member.name] = link
-    return links, "; ".join(errors)
+    return links, away, "; ".join(errors)
+
+
+def _is_in_place(link: Link, port: DesiredPort, making: Making) -> bool:
+    """Whether the link is in the Linux bridge that the port is for."""
+    return bool(port.master) and master_of(link, making.links, making.facades) == port.master
 
 
 def _find(member: Member, making: Making) -> tuple[Link | None, str]:
@@ -162,11 +185,10 @@ def _host_side(
     link = facade.link
     if link is None:
         return Binding(number, error=f"there is no Linux bridge {facade.name} yet", waits=True)
-    error = facade.error
-    if not error and (other := taker(link)):
-        error = _taken(link, *other)
-    if error:
-        return Binding(number, error=error)
+    if other := taker(link):
+        return Binding(number, error=_taken(link, *other))
+    if facade.error:
+        return Binding(number, error=facade.error, away={port.members[0].name: link})
     return Binding(number, link, device=link, members={port.members[0].name: link})
 
 

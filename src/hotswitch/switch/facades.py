@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hotswitch.kernel.links import Link
-from hotswitch.model.port import LinkLife, Port, Side
+from hotswitch.model.port import Port, Side
 from hotswitch.ports.members import lives
 from hotswitch.switch.desired import DesiredBridge
 from hotswitch.switch.link_table import LinkTable
@@ -22,14 +22,20 @@ _OWN_MIND = (
 )
 """What the kernel would do with frames that it does not see any more."""
 
+_GOES_ON = "it goes on as before, so that VLANs stay apart"
+
 
 @dataclass(frozen=True, slots=True)
 class Facade:
-    """name: as it is configured. link: None while it is not there. error: why it can't be one."""
+    """name: as it is configured. link: None while it is not there. error: why it can't be one.
+
+    warning: why it could not become one, of one that is.
+    """
 
     name: str
     link: Link | None = None
     error: str = ""
+    warning: str = ""
 
     @property
     def state(self) -> tuple[str, int, str]:
@@ -70,21 +76,35 @@ def find_facades(
     found = {}
     for bridge, then, port in bridges:
         if bridge.facade:
-            is_same = then is not None and then.facade == bridge.facade
-            found[bridge.name] = _facade(bridge.facade, port if is_same else None, links, owner)
+            was = then.facade if then else None
+            found[bridge.name] = _facade(bridge.facade, was, port, links, owner)
     return Facades.of(found)
 
 
-def _facade(name: str, port: Port | None, links: LinkTable, owner: str) -> Facade:
-    """port: the local port, which stays with its device through renames."""
-    link = None
-    if port and port.side is Side.HOST and port.ifindex:
-        link = links.by_index.get(port.ifindex)
-        link = link if lives(LinkLife(port.ifindex, port.incarnation), link) else None
-    link = link or links.by_name.get(name)
+def _facade(name: str, was: str | None, port: Port | None, links: LinkTable, owner: str) -> Facade:
+    """was: the name until now; None: not known. port: the local port, which stays with its device
+    through renames.
+    """
+    named, had = links.by_name.get(name), _device(port, links)
+    link = had or named if was == name else named
+    if was is None:
+        link = named or had
     if link is None or any(ports_marked(owner, end) for end in links.ends(link)):
         return Facade(name)
-    return Facade(name, link, next(_errors(link, links), ""))
+    error = next(_errors(link, links), "")
+    if error and port and port.ifindex and link is had:
+        # Its slaves are in VLANs that a Linux bridge does not know: it is not to have them.
+        return Facade(name, link, warning=f"the facade {error}: {_GOES_ON}")
+    return Facade(name, link, error)
+
+
+def _device(port: Port | None, links: LinkTable) -> Link | None:
+    """The facade that a local port has, used or not."""
+    for life in port.ties if port and port.side is Side.HOST else ():
+        link = links.by_index.get(life.ifindex)
+        if lives(life, link):
+            return link
+    return None
 
 
 def _errors(link: Link, links: LinkTable) -> Iterator[str]:

@@ -11,7 +11,7 @@ from hotswitch.kernel.links import Link
 from hotswitch.model.port import Port
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import lives
-from hotswitch.switch.binding import Binding, lives_of
+from hotswitch.switch.binding import Binding
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.facades import master_of
@@ -62,7 +62,9 @@ def follow_devices(
                 if not bound.link:  # it will be unbound, but it has had it
                     seen.add(key)
                 continue
-            was_bound = port is not None and _was_bound(wanted, port, layout, observed.owner)
+            was_bound = port is not None and _was_bound(
+                wanted, port, layout, observed.owner, is_start=not memory.has_begun
+            )
             goes_now = was_bound and lifecycle.policy is Policy.EPHEMERAL
             if not goes_now and _is_there(wanted, bridge.bridge, bound, layout):
                 seen.add(key)
@@ -122,7 +124,7 @@ def _lives_on(
     wanted: DesiredPort, bridge: DesiredBridge, port: Port, layout: Layout, owner: str
 ) -> bool:
     """Whether a link that the port is bound to lives on, and may be its."""
-    for life in lives_of(port):
+    for life in port.ties:
         link = layout.links.by_index.get(life.ifindex)
         if not (link and lives(life, link)):
             continue
@@ -136,10 +138,16 @@ def _lives_on(
     return False
 
 
-def _was_bound(wanted: DesiredPort, port: Port, layout: Layout, owner: str) -> bool:
-    """Whether it had a device: one that was made for it if that is how it gets them, or another."""
+def _was_bound(
+    wanted: DesiredPort, port: Port, layout: Layout, owner: str, *, is_start: bool
+) -> bool:
+    """Whether it had a device: one that was made for it if that is how it gets them, or another.
+
+    is_start: also if it went while nobody looked.
+    """
     link = layout.links.by_index.get(port.ifindex)
-    if wanted.namespace and link and not any(lives(each, link) for each in lives_of(port)):
+    if wanted.namespace and link and not any(lives(each, link) for each in port.ties):
         link = None
     is_such = link is None or is_own(owner, layout.links, link) == bool(wanted.namespace)
-    return (port.ifindex > 0 or port.incarnation > 0) and is_such
+    had_one = port.ifindex > 0 or port.away or (is_start and port.incarnation > 0)
+    return bool(had_one) and is_such

@@ -36,7 +36,8 @@ class Layout:
 
     links: what it was made for. wanted, homes: all ports by name, and the bridges that they are in.
     made, doomed: the links that hotswitch has made, and those of them that have to go.
-    takers: by link, the port that has it. troubled: ports whose binding is in error.
+    takers: by link, the port that has it. claims: likewise, the port that it stays with although it
+        can't be used just now. troubled: ports whose binding is in error.
     members: by a link's configured name, the VIF that it is for. selective: ports that find their
         links by other things than names.
     facades: of all bridges. cables: all patch ports. unsettled: ports of which something could not
@@ -51,12 +52,17 @@ class Layout:
     doomed: tuple[tuple[str, Link], ...] = ()
     gone: frozenset[int] = frozenset()
     takers: SharedMap[int, PortKey] = field(default_factory=SharedMap)
+    claims: SharedMap[int, PortKey] = field(default_factory=SharedMap)
     members: SharedMap[str, str] = field(default_factory=SharedMap)
     selective: frozenset[str] = frozenset()
     troubled: frozenset[str] = frozenset()
     facades: Facades = field(default_factory=Facades)
     cables: frozenset[str] = frozenset()
     unsettled: frozenset[str] = frozenset()
+
+    def owner_of(self, index: int) -> PortKey | None:
+        """The port that a link is tied to, used or not."""
+        return self.takers.get(index) or self.claims.get(index)
 
 
 NOTHING = Layout()
@@ -138,8 +144,8 @@ def _of_links(changed: Set[int], owner: str, before: Layout, after: Layout) -> s
                 found.update(names)
                 found.update(after.members[name] for name in names if name in after.members)
                 found.update(port for _, port in ports_marked(owner, end))
-                if end.index in before.takers:
-                    found.add(before.takers[end.index][1])
+                if key := before.owner_of(end.index):
+                    found.add(key[1])
     return found
 
 
@@ -182,15 +188,17 @@ def _bind(
 ) -> Layout:
     """Bind what is affected anew; all else is as it was."""
     takers = before.takers.having({}, _let_go(before, affected))
+    claims = before.claims.having({}, _given_up(before, affected))
     homes = ((layout.homes.get(port), port) for port in affected)
     ports = _in_order(layout.bridges, [(name, port) for name, port in homes if name is not None])
     there = _present(ports, layout, before, observed)
-    held = _held(ports, there, layout, making)
+    held = _held(ports, there, layout, before, making)
     mine = {link.index: key for key, links in held.items() for link in links.values()}
 
     def others(key: PortKey) -> Callable[[Link], PortKey | None]:
         def taker(link: Link) -> PortKey | None:
-            found = takers.get(link.index) or mine.setdefault(link.index, key)
+            found = takers.get(link.index) or claims.get(link.index)
+            found = found or mine.setdefault(link.index, key)
             return None if found == key else found
 
         return taker
@@ -199,17 +207,13 @@ def _bind(
     for key in ports:
         bridge, name = key
         number = layout.bridges[bridge].numbers.by_name[name]
-        present = there.get(key)
-        current = present.ifindex if present else 0
+        mine_before, present = held.get(key, {}), there.get(key)
         news[bridge][name] = bind(
-            bridge, number, layout.wanted[name], held.get(key, {}), current, making, others(key)
+            bridge, number, layout.wanted[name], mine_before, present, making, others(key)
         )
-    own = {
-        link.index: (b, p)
-        for b, of in news.items()
-        for p, each in of.items()
-        for link in each.links
-    }
+    bindings = [((b, p), each) for b, of in news.items() for p, each in of.items()]
+    own = {link.index: key for key, each in bindings for link in each.links}
+    away = {link.index: key for key, each in bindings for link in each.away.values()}
     in_error = {port for of in news.values() for port, each in of.items() if each.error}
     return replace(
         layout,
@@ -220,6 +224,7 @@ def _bind(
         doomed=making.doomed,
         gone=making.gone,
         takers=takers.having(own),
+        claims=claims.having(away),
         troubled=(layout.troubled - affected) | in_error,
     )
 
@@ -233,6 +238,18 @@ def _let_go(before: Layout, affected: Set[str]) -> list[int]:
         if (binding := before.bridges[bridge].bound.get(port))
         for link in binding.links
         if before.takers.get(link.index) == (bridge, port)
+    ]
+
+
+def _given_up(before: Layout, affected: Set[str]) -> list[int]:
+    """The links that affected ports had claims to."""
+    return [
+        link.index
+        for port in affected
+        if (bridge := before.homes.get(port)) is not None
+        if (binding := before.bridges[bridge].bound.get(port))
+        for link in binding.away.values()
+        if before.claims.get(link.index) == (bridge, port)
     ]
 
 
@@ -255,7 +272,11 @@ def _present(
 
 
 def _held(
-    ports: Iterable[PortKey], there: Mapping[PortKey, Port], layout: Layout, making: Making
+    ports: Iterable[PortKey],
+    there: Mapping[PortKey, Port],
+    layout: Layout,
+    before: Layout,
+    making: Making,
 ) -> dict[PortKey, Mapping[str, Link]]:
     """The links that were found, whose lives go on, and that are kept, by member."""
     found: dict[PortKey, Mapping[str, Link]] = {}
@@ -263,9 +284,11 @@ def _held(
         wanted = layout.wanted[key[1]]
         if wanted.kind is not PortKind.SYSTEM or key not in there:
             continue
+        is_sought_anew = _is_sought_anew(wanted, before)
+        lives_on = lives_of(there[key]) if is_sought_anew else there[key].ties
         alive = [
             link
-            for life in lives_of(there[key])
+            for life in lives_on
             if (link := layout.links.by_index.get(life.ifindex))
             if lives(life, link) and link.index not in making.gone
             if wanted.side is Side.WIRE or link is layout.facades.by_bridge[key[0]].link
@@ -273,6 +296,14 @@ def _held(
         if alive:
             found[key] = keep(wanted.members, alive)
     return found
+
+
+def _is_sought_anew(wanted: DesiredPort, before: Layout) -> bool:
+    """Whether a person has said otherwise where the port's devices are to be found."""
+    then = before.wanted.get(wanted.name)
+    if then is None or then.members == wanted.members:
+        return False
+    return {each.finds_by for each in then.members} != {each.finds_by for each in wanted.members}
 
 
 def _facades(desired: Desired, before: Layout, observed: Observed) -> Facades:

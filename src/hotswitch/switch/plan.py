@@ -167,7 +167,9 @@ def _release(focus: _Focus, layout: Layout, before: Layout, observed: Observed) 
         here = name, port.name
         indexes = (life.ifindex for life in lives_of(port))
         contested = {each for each in indexes if layout.takers.get(each, here) != here}
-        if port.ifindex and (port.ifindex in contested or not binding.link):
+        if port.ifindex and not binding.link:
+            yield BindPort(name, binding.port(focus.bridge.ports[port.name], port))
+        elif port.ifindex in contested:
             yield BindPort(name, replace(port, ifindex=0, incarnation=0, standby=()))
         elif contested:
             rest = tuple(life for life in port.standby if life.ifindex not in contested)
@@ -211,16 +213,17 @@ def _take_names(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
         now = layout.bridges.get(bridge)
         for name in now.differing(then) if now else then.bound:
             if binding := then.bound.get(name):
-                changed.update(link.index for link in binding.links)
+                changed.update(link.index for link in (*binding.links, *binding.away.values()))
     for index in sorted(changed):
         link = layout.links.by_index.get(index)
         if link is None or index in layout.gone:
             continue
         for name in former_names(owner, link) if link.alternative_names else ():
-            bridge, port = layout.takers.get(index, ("", ""))
-            members = layout.bridges[bridge].bound[port].members if bridge else {}
+            bridge, port = layout.owner_of(index) or ("", "")
+            bound = layout.bridges[bridge].bound[port] if bridge else None
+            is_its = bound and link in (bound.members.get(name), bound.away.get(name))
             follows = bridge and name in _following(layout.wanted[port])
-            if members.get(name) != link or link.name == name or not follows:
+            if not is_its or link.name == name or not follows:
                 given = (name, former_mark(owner, name))
                 there = tuple(each for each in given if each in link.alternative_names)
                 yield TakeNames(bridge, port or name, index, there)
@@ -251,9 +254,9 @@ def _keep_names(focus: _Focus, links: LinkTable, owner: str) -> Iterator[Step]:
     The mark outlasts the name, so that a person can take it away.
     """
     for port in focus.ports:
-        bound = focus.bridge.bound[port.name].members
-        for member in port.members if bound else ():
-            link = bound.get(member.name)
+        bound = focus.bridge.bound[port.name]
+        for member in port.members if bound.links or bound.away else ():
+            link = bound.members.get(member.name) or bound.away.get(member.name)
             if link is None or link.name == member.name:
                 continue
             if not (member.has_usual_name and member.follow_rename):
@@ -354,7 +357,7 @@ def _bind(focus: _Focus) -> Iterator[Step]:
         there = focus.present(port.name)
         if there is None or there.number != binding.number:
             there = Port(binding.number, port.name, hook=port.hook)
-        has = lives_of(there)
+        has = there.ties
         own = [link for link in binding.links if not _is_the_kernel_s(port, link)]
         for link in own:
             if not link.up and not any(lives(life, link) for life in has):

@@ -49,7 +49,9 @@ class Statuses:
                 changed |= set(bridge.ports)
             before = self.bridges.get(name)
             error = errors.get((name, ""), "")
-            remarks = tuple(sorted(text for of, text in strays.values() if of == name))
+            said = [text for of, text in strays.values() if of == name]
+            facade = layout.facades.by_bridge.get(name)
+            remarks = tuple(sorted([*said, facade.warning] if facade and facade.warning else said))
             if before is None or changed or (before.error, before.remarks) != (error, remarks):
                 ports = _ports(before, bridge, changed, errors, shortfalls)
                 before = BridgeStatus(name, ports, error, remarks)

@@ -15,8 +15,8 @@ from hotswitch.kernel.maps import Map
 from hotswitch.model.port import Hook, LinkLife, Port, Side
 
 NAME = "port_records"
-_head = struct.Struct("<16s8s8sIQI")
-"""Name, hook, side, ifindex, incarnation, number of standby links."""
+_head = struct.Struct("<16s8s8sIQHH")
+"""Name, hook, side, ifindex, incarnation, numbers of standby links and of those that are away."""
 _link = struct.Struct("<IQ")
 SIZE = _head.size + STANDARD.standby * _link.size
 """Bytes of a row."""
@@ -46,22 +46,23 @@ class PortRecords:
 
 
 def _encode(port: Port) -> bytes:
-    """A port's row. There is room for as many standby links as `Limits` allow."""
+    """A port's row. There is room for as many links as `Limits` allow."""
     head = _head.pack(
         port.name.encode(), port.hook.encode(), port.side.encode(),
-        port.ifindex, port.incarnation, len(port.standby),
+        port.ifindex, port.incarnation, len(port.standby), len(port.away),
     )  # fmt: skip
-    links = [_link.pack(each.ifindex, each.incarnation) for each in port.standby]
+    links = [_link.pack(each.ifindex, each.incarnation) for each in (*port.standby, *port.away)]
     return (head + b"".join(links)).ljust(SIZE, b"\0")
 
 
 def _decode(number: int, row: bytes) -> Port:
-    name, hook, side, ifindex, incarnation, count = _head.unpack_from(row)
-    end = _head.size + count * _link.size
-    standby = tuple(LinkLife(*each) for each in _link.iter_unpack(row[_head.size : end]))
+    name, hook, side, ifindex, incarnation, standby, away = _head.unpack_from(row)
+    end = _head.size + (standby + away) * _link.size
+    links = tuple(LinkLife(*each) for each in _link.iter_unpack(row[_head.size : end]))
     return Port(
-        number, _text(name), ifindex, Hook(_text(hook)), incarnation, standby, Side(_text(side))
-    )
+        number, _text(name), ifindex, Hook(_text(hook)), incarnation,
+        links[:standby], Side(_text(side)), links[standby:],
+    )  # fmt: skip
 
 
 def _text(value: bytes) -> str:
