@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.guests.control import PATIENCE, Control, with_daemon
@@ -85,10 +86,15 @@ def _unplug(call: Call, environment: Mapping[str, str], store: Store) -> None:
 
     def take_away(control: Control) -> None:
         found = find(control, port)
-        if found and any(each["incarnation"] == incarnation for each in found["links"]):
+        if found and incarnation in _lives(found):
             unplug(control, port, incarnation)
 
     with_daemon(environment, take_away)
+
+
+def _lives(port: Mapping[str, Any]) -> set[str]:
+    """The incarnations of a port's devices, or of the last one if none is there."""
+    return {*port["lost_incarnations"], *(each["incarnation"] for each in port["links"])}
 
 
 def _memory(call: Call) -> str:

@@ -43,6 +43,7 @@ class PortStatus:
     lifecycle: what becomes of it without a device; None: nothing is said of that.
     links: of a system port, all of its links, in the order of their configured names.
     metadata: for others; of the port, without those of its links.
+    lost: the lives of devices that it does not have now: of those that stay its, or of the last one.
     device: what people know it by, of an internal port the host's end: its address, MTU and whether
         it is up are the port's to them. None if it is not there, or in another network namespace.
     """
@@ -62,6 +63,7 @@ class PortStatus:
     metadata: Metadata = ()
     is_vif: bool = False
     shortfall: str = ""
+    lost: tuple[int, ...] = ()
 
     @property
     def incarnation(self) -> int:
@@ -135,7 +137,14 @@ def port_status(
         port.metadata,
         port.is_vif,
         shortfall,
+        _lost(binding),
     )
+
+
+def _lost(binding: Binding) -> tuple[int, ...]:
+    away = sorted(link.incarnation for link in binding.away.values() if link.incarnation)
+    last = (binding.last,) if binding.last else ()
+    return tuple(away) or last
 
 
 def _links(port: DesiredPort, binding: Binding) -> tuple[LinkStatus, ...]:

@@ -85,7 +85,17 @@ def forwarding(port: PortStatus) -> str:
 
 
 _TOLD_OTHERWISE = frozenset(
-    ("name", "bridge", "state", "link", "ifindex", "incarnation", "links", "vlan")
+    (
+        "name",
+        "bridge",
+        "state",
+        "link",
+        "ifindex",
+        "incarnation",
+        "lost_incarnations",
+        "links",
+        "vlan",
+    )
 )
 _OF_THE_DEVICE = frozenset(("mac", "mtu"))
 

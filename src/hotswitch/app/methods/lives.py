@@ -73,12 +73,15 @@ def _read(read: Callable[[str], _Found], text: str) -> _Found:
 
 
 def require_device(service: Service, bridge: DesiredBridge, port: str, incarnation: str) -> None:
-    """Refuse unless the port has that device. Raises RequestError."""
+    """Refuse unless the port has that device, or had it last and has none. Raises RequestError."""
     known = _read(read_incarnation, incarnation)
     status = service.switch.status()[bridge.name].ports.get(port)
     lives = {each.link.incarnation for each in status.links if each.link} if status else set()
-    if known not in lives:
-        now = ", ".join(show_incarnation(each) for each in sorted(lives)) or "none"
+    lost = status.lost if status else ()
+    if known not in (*lives, *lost):
+        now = ", ".join(map(show_incarnation, sorted(lives)))
+        last = ", ".join(map(show_incarnation, lost))
+        now = now or (f"none, and was {last}" if last else "none")
         raise RequestError(
             f"the device of port {port} is not {show_incarnation(known)} any more, but {now}",
             remedy="see `hotswitch port show`; without --incarnation it is deleted anyway",
