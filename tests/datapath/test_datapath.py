@@ -118,7 +118,7 @@ def test_ports_that_are_refused(
         ({"ifindex": 5, "standby": (LinkLife(5),)}, "has a link twice"),
         ({"standby": (LinkLife(5), LinkLife(10))}, "its link 10 belongs to port taken"),
         ({"ifindex": 11}, "its link 11 belongs to port taken"),
-        ({"incarnation": 1}, "has an incarnation, 1, but no link"),
+        ({"incarnation": -1}, "-1 cannot be an incarnation"),
         ({"ifindex": 5, "incarnation": 1 << 64}, "18446744073709551616 cannot be an incarnation"),
         ({"standby": (LinkLife(5, -1),)}, "-1 cannot be an incarnation"),
         ({"standby": tuple(LinkLife(20 + n) for n in range(16))}, "16 standby links (at most 15)"),

@@ -26,6 +26,7 @@ _ports = some.builds(
     _incarnations,
     some.lists(_lives, max_size=STANDARD.standby).map(tuple),
     some.sampled_from(Side),
+    some.lists(_lives, max_size=STANDARD.standby).map(tuple),
 )
 
 

@@ -106,6 +106,46 @@ def test_a_device_in_a_linux_bridge_is_taken_if_that_is_asked_for(lab: Lab) -> N
     lab.follow()
 
 
+@pytest.mark.parametrize("rule", ["tap*", "tap* tag=3 external-ids:vm-id=7"])
+def test_who_puts_a_device_into_a_bridge_takes_it_back(lab: Lab, rule: str) -> None:
+    begin(lab, adopting("br0", rule))
+    tap = lab.links.add("tap0")
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index}
+    lab.switch.take_adopted()
+    lab.links.change(tap.index, master=99)
+    lab.follow()
+    assert lab.ports == {} and lab.switch.take_departed() == [("br0", "tap0")]
+    lab.links.change(tap.index, master=0)
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index}
+
+
+@pytest.mark.parametrize(
+    "port", [DesiredPort("tap0", tag=4, lifecycle=EPHEMERAL), DesiredPort("tap0", lifecycle=STATIC)]
+)
+def test_what_a_person_has_said_of_a_device_stays(lab: Lab, port: DesiredPort) -> None:
+    begin(lab, adopting("br0", "tap*"))
+    tap = lab.links.add("tap0")
+    lab.follow()
+    begin(lab, adopting("br0", "tap*", port))
+    lab.links.change(tap.index, master=99)
+    lab.follow()
+    assert lab.ports == {"tap0": 0}
+
+
+def test_a_device_that_a_facade_gets_leaves_the_bridge_that_adopted_it(lab: Lab) -> None:
+    facade = lab.links.add("lan", kind="bridge")
+    begin(lab, adopting("br0", "tap*"), bridge("hs0", facade="lan"))
+    tap = lab.links.add("tap0")
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index}
+    lab.links.change(tap.index, master=facade.index)
+    lab.follow()
+    assert lab.ports == {}
+    assert lab.switch.desired.bridges["hs0"].ports["tap0"].master == "lan"
+
+
 def test_what_a_person_lets_go_is_not_taken_again_in_this_life(lab: Lab) -> None:
     tap = lab.links.add("tap0")
     rules = adopting("br0", "tap*")

@@ -27,6 +27,11 @@ class Journal:
                     _log.warning("%s", each, extra={"bridge": name})
         self._remarks = now
 
+    def note_departed(self, ports: Iterable[PortKey]) -> None:
+        """Say which ports' devices had gone when the switch began."""
+        for key in ports:
+            _say(key, "removed", "its device is not there when the daemon starts")
+
     def note(self, changed: Iterable[tuple[PortKey, PortStatus | None]]) -> None:
         """Say what has become of ports that have changed, or gone (None)."""
         now = {key: (port.state, port.error) if port else None for key, port in changed}

@@ -231,6 +231,8 @@ class Reconciler:
                         desired = prepared
                         break
                 failures = await by_turns(self._switch.setting_desired(desired))
+                if not self._has_begun:
+                    self._journal.note_departed(self._switch.departed_at_start)
                 self._note_failures(failures)
                 self._retry_at = now + RETRY_PERIOD
                 self._forget_hints(desired, kept=bool(failures))

@@ -184,14 +184,12 @@ def _fit(link: Link, desired: Desired, layout: Layout) -> tuple[str, Fit] | None
 
 def _port(bridge: DesiredBridge, found: Fit, link: Link, layout: Layout) -> DesiredPort | None:
     """The port with the device; None if its name is another one's."""
-    metadata = template(found.rule)[1]
     there = bridge.ports.get(found.port)
     if not found.rule.is_vif:
         if there or _taken(link.name, layout):
             return None
-        port = adopted(found.rule, bridge, link.name)
-        links = (Member(link.name, metadata=metadata),) if metadata else ()
-        return replace(port, links=links)
+        return adopted(found.rule, bridge, link.name)
+    metadata = template(found.rule)[1]
     member = Member(link.name, preference=found.place, metadata=metadata)
     if there is None:
         if _taken(found.port, layout):

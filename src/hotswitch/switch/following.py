@@ -9,6 +9,7 @@ from types import MappingProxyType
 from hotswitch.base.shared import SharedMap
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import Port
+from hotswitch.ports.adoption import fit
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import lives
 from hotswitch.switch.binding import Binding
@@ -18,6 +19,7 @@ from hotswitch.switch.facades import master_of
 from hotswitch.switch.layout import Layout, PortKey, finder
 from hotswitch.switch.making import is_own
 from hotswitch.switch.observed import Observed, ObservedDatapath
+from hotswitch.switch.template import adopted
 
 _NOTHING_THERE = ObservedDatapath()
 
@@ -59,7 +61,9 @@ def follow_devices(
             port = present(wanted.name)
             bound = bridge.bound[wanted.name]
             if port and _lives_on(wanted, bridge.bridge, port, layout, observed.owner):
-                if not bound.link:  # it will be unbound, but it has had it
+                if _is_taken_back(wanted, bridge.bridge, bound, layout):
+                    missing[key] = Missing(lifecycle, had_one=True)
+                elif not bound.link:  # it will be unbound, but it has had it
                     seen.add(key)
                 continue
             was_bound = port is not None and _was_bound(
@@ -135,6 +139,26 @@ def _lives_on(
             for member in wanted.members:
                 if member.follow_rename or member.finds_by.fits(link):
                     return True
+    return False
+
+
+def _is_taken_back(
+    wanted: DesiredPort, bridge: DesiredBridge, bound: Binding, layout: Layout
+) -> bool:
+    """Whether somebody has put the device that it was adopted for into a bridge or bond.
+
+    Nothing is lost with such a port: adoption would make it again just so. What a person has
+    changed stays.
+    """
+    for link in bound.away.values():
+        found = fit(bridge.rules, link, wanted.master) if link.master and not bound.link else None
+        if (
+            found
+            and found.port == wanted.name
+            and wanted == adopted(found.rule, bridge, wanted.name)
+            and master_of(link, layout.links, layout.facades) != wanted.master
+        ):
+            return True
     return False
 
 

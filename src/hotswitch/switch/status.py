@@ -43,7 +43,7 @@ class PortStatus:
     lifecycle: what becomes of it without a device; None: nothing is said of that.
     links: of a system port, all of its links, in the order of their configured names.
     metadata: for others; of the port, without those of its links.
-    lost: the lives of devices that it does not have now: of those that stay its, or of the last one.
+    lost: the lives of devices that it has not just now: of those that stay its, or of the last one.
     device: what people know it by, of an internal port the host's end: its address, MTU and whether
         it is up are the port's to them. None if it is not there, or in another network namespace.
     """

@@ -92,6 +92,7 @@ class Switch:
         self.expired: Counter[str] = Counter()
         self._memory: Memory[PortKey] = Memory()
         self._departed: set[PortKey] = set()
+        self._departed_at_start: tuple[PortKey, ...] = ()
         self._adopted: set[PortKey] = set()
         self._strays: Strays = {}
         self._deadline: int | None = None
@@ -127,6 +128,11 @@ class Switch:
         """
         departed, self._departed = self._departed, set()
         return sorted(departed)
+
+    @property
+    def departed_at_start(self) -> tuple[PortKey, ...]:
+        """The ports whose devices had gone when it began: nobody has seen them here."""
+        return self._departed_at_start
 
     @property
     def adopted(self) -> frozenset[PortKey]:
@@ -283,6 +289,8 @@ class Switch:
             self._desired, layout, self._settled, observed, self._clock.now(), self._memory
         )
         self._memory, self._deadline = following.memory, following.deadline
+        if is_start:
+            self._departed_at_start = tuple(sorted(following.departed))
         if following.departed:
             self._departed.update(following.departed)
             self._desired = following.desired

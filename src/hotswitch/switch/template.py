@@ -14,7 +14,7 @@ from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import Rule, overlap
 from hotswitch.ports.errors import PortTextError
 from hotswitch.ports.lifecycle import EPHEMERAL, read_lifecycle
-from hotswitch.ports.members import Metadata
+from hotswitch.ports.members import Member, Metadata
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, VlanMode
 
 _METADATA = "external-ids:"
@@ -43,11 +43,17 @@ def lifecycle_given(rule: Rule, bridge: DesiredBridge) -> bool:
 
 
 def adopted(rule: Rule, bridge: DesiredBridge, name: str) -> DesiredPort:
-    """The port that the rule makes; it goes with its device unless something else is said."""
-    port, _ = template(rule)
+    """The port that the rule makes; it goes with its device unless something else is said.
+
+    Of a VIF it is without its links.
+    """
+    port, metadata = template(rule)
     lifecycle = port.lifecycle if lifecycle_given(rule, bridge) else EPHEMERAL
     values = {each: getattr(port, each) for each in _FIELDS}
-    return DesiredPort(name, **{**values, "lifecycle": lifecycle, "master": rule.master})
+    links = (Member(name, metadata=metadata),) if metadata and not rule.is_vif else ()
+    return DesiredPort(
+        name, **{**values, "lifecycle": lifecycle, "master": rule.master, "links": links}
+    )
 
 
 def with_examples(desired: Desired) -> Desired:

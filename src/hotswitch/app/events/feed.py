@@ -36,6 +36,10 @@ class Feed:
         self._look_is_due = False
         self._more = asyncio.Event()
         self._add([happening("started", version=hotswitch.__version__)])
+        self._add(
+            happening("port-removed", bridge=bridge, port=port)
+            for bridge, port in switch.departed_at_start
+        )
         switch.watch(self.changed)
 
     @property
