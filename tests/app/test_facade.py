@@ -243,19 +243,76 @@ def test_a_bridge_with_a_mind_of_its_own_is_no_facade(lab: FacadeLab) -> None:
     assert said in error and f"ip link set br0 type bridge {setting[:-1]}0" in error
     assert lab.daemon.ask("bridge list") == []
     lab.is_free("br0", "tap0")
-    # When it changes its mind later, it has its slaves back, and they keep their settings.
     lab.ip(f"link set br0 type bridge {setting[:-1]}0")
     lab.daemon.do("bridge add br0 facade br0")
     lab.has("tap0", "tap1")
-    lab.vsctl("set port tap0 tag=10 -- set port tap1 tag=10")
-    lab.ip(f"link set br0 type bridge {setting}")
-    until(lambda: said in lab.error("br0"), "the facade is refused")
-    lab.is_free("tap0")
-    assert said in lab.vsctl("get Interface br0 error")
-    lab.ip(f"link set br0 type bridge {setting[:-1]}0")
+    until(lambda: lab.reaches("anna", "ben"), "it forwards")
+
+
+def test_guests_stay_apart_when_the_facade_gets_a_mind_of_its_own(lab: FacadeLab) -> None:
+    lab.daemon.do("bridge add br0 facade br0")
+    lab.enslave("tap0", "tap1", "eth9")
+    lab.has("tap0", "tap1", "eth9")
+    lab.vsctl("set port tap0 tag=10 -- set port tap1 tag=20 -- set port eth9 tag=10")
+    lab.ip("link set tap0 name web")
+    until(lambda: lab.daemon.ask("port show tap0")["link"] == "web", "the rename is seen")
+    lab.ip("link set br0 type bridge stp_state 1 forward_delay 200")
+    said = "so that VLANs stay apart"
+    until(lambda: said in lab.vsctl("get bridge br0 status"), "it is said")
+    assert said in lab.daemon.log
+    assert said in lab.daemon.ask("bridge list")[0]["remarks"][0]
+    lab.kill()
+    lab.ip("link set tap1 name db")
+    lab.daemon.start()
+    lab.has("tap0", "tap1", "eth9")
+    assert not lab.reaches("anna", "ben")
+    assert lab.reaches("anna", "carl")
+    assert lab.vsctl("get port tap1 tag") == "20\n"
+    # Only a person who ends the facade lets the Linux bridge have them.
+    lab.ip("link set br0 type bridge stp_state 0")
+    until(lambda: lab.vsctl("get bridge br0 status") == "{}\n", "it is settled")
+    lab.daemon.do("bridge del br0")
+    until(lambda: lab.reaches("anna", "ben"), "it is a plain bridge")
+
+
+def test_slaves_keep_their_settings_where_the_facade_was_refused_at_the_start(
+    lab: FacadeLab,
+) -> None:
+    lab.daemon.do("bridge add br0 facade br0")
+    lab.enslave("tap0", "tap1")
     lab.has("tap0", "tap1")
+    lab.vsctl("set port tap0 tag=10 -- set port tap1 tag=20")
+    lab.daemon.do("shutdown --stop-forwarding")
+    assert lab.daemon.process
+    lab.daemon.process.wait()
+    lab.ip("link set br0 type bridge stp_state 1")
+    lab.daemon.start()
+    said = "br0 runs the spanning tree protocol"
+    until(lambda: said in lab.error("tap0"), "the facade is refused")
+    lab.ip("link set tap0 name web")
+    lab.kill()
+    lab.daemon.start()
+    lab.ip("link set br0 type bridge stp_state 0")
+    lab.has("tap0", "tap1")
+    assert lab.daemon.ask("port show tap0")["link"] == "web"
     assert lab.vsctl("get port tap0 tag") == "10\n"
-    until(lambda: lab.reaches("anna", "ben"), "it forwards again")
+    assert not lab.reaches("anna", "ben")
+
+
+def test_a_static_slave_keeps_its_settings_while_it_is_released(lab: FacadeLab) -> None:
+    lab.daemon.do("bridge add br0 facade br0")
+    lab.enslave("tap0", "tap1")
+    lab.has("tap0", "tap1")
+    lab.daemon.do("port set tap0 tag 10 lifecycle static")
+    lab.ip("link set tap0 name web")
+    until(lambda: lab.daemon.ask("port show tap0")["link"] == "web", "the rename is seen")
+    lab.ip("link set web nomaster")
+    until(lambda: lab.error("tap0") == "web is not in br0", "it is released")
+    lab.kill()
+    lab.daemon.start()
+    lab.enslave("web")
+    lab.has("tap0", "tap1")
+    assert lab.daemon.ask("port show tap0")["tag"] == 10
 
 
 def test_what_is_down_is_a_port_and_stays_down(lab: FacadeLab) -> None:

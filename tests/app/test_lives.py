@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import json
 import re
 import signal
 import subprocess
@@ -130,6 +131,78 @@ def test_a_new_daemon_knows_the_device_by_its_life(lab: Daemon) -> None:
     until(lambda: port_names(lab) == {"tap0"}, "the port has gone with its device")
     shown = lab.ask("port show tap0")
     assert (shown["link"], shown["incarnation"]) == ("web", before)
+
+
+@pytest.mark.parametrize("lifecycle", ["ephemeral", "static"])
+def test_a_device_in_another_bridge_comes_back_whatever_it_is_called(
+    lab: Daemon, lifecycle: str
+) -> None:
+    lab.do("port add tap0 bridge br0 tag 30")
+    lab.do(f"port add tap1 bridge br0 tag 30 lifecycle {lifecycle}")
+    before = lab.ask("port show tap1")
+    link(lab, "set", "tap1", "name", "web")
+    until(lambda: lab.ask("port show tap1")["link"] == "web", "the rename is seen")
+    link(lab, "add", "plain", "type", "bridge")
+    link(lab, "set", "web", "master", "plain")
+    until(lambda: "web belongs to plain" in lab.ask("port show tap1")["error"], "it is said")
+    assert lab.ask("port show tap1")["lost_incarnations"] == [before["incarnation"]]
+    link(lab, "set", "web", "name", "db")
+    assert lab.process
+    lab.process.kill()
+    lab.process.wait()
+    link(lab, "set", "db", "name", "cache")
+    lab.start()
+    until(lambda: "cache belongs to plain" in lab.ask("port show tap1")["error"], "it is known")
+    link(lab, "set", "cache", "nomaster")
+    until(lambda: lab.ask("port show tap1")["state"] == "forwarding", "it is back")
+    after = lab.ask("port show tap1")
+    assert (after["incarnation"], after["number"]) == (before["incarnation"], before["number"])
+    assert reaches(lab, BEN)
+
+
+def test_cleaning_up_late_needs_no_device(lab: Daemon) -> None:
+    for name in ("tap0", "tap1"):
+        lab.do(f"port add {name} bridge br0 lifecycle static")
+    anna, ben = (lab.ask(f"port show {name}")["incarnation"] for name in ("tap0", "tap1"))
+    for host in ("anna", "ben"):
+        lab.room.run("ip", "netns", "del", host)
+    for name in ("tap0", "tap1"):
+        until(lambda name=name: not lab.ask(f"port show {name}")["link"], "the device has gone")
+    assert lab.process
+    lab.process.kill()
+    lab.process.wait()
+    lab.start()
+    error = lab.refuse(f"port del tap0 --incarnation {ben}")
+    assert f"is not {ben} any more, but none, and was {anna}" in error
+    lab.do(f"port del tap0 --incarnation {anna}")
+    add_host(lab.room, "bill", "tap1", BEN)
+    until(lambda: lab.ask("port show tap1")["link"] == "tap1", "the next guest's device is there")
+    assert "any more, but" in lab.refuse(f"port del tap1 --incarnation {ben}")
+    assert port_names(lab) == {"tap1"}
+
+
+def test_what_goes_when_a_daemon_starts_is_said(lab: Daemon) -> None:
+    lab.do("port add tap7 bridge br0 lifecycle ephemeral --absent-ok")
+    assert lab.process
+    lab.process.kill()
+    lab.process.wait()
+    lab.start()
+    assert port_names(lab) == set()
+    assert re.search(r"port removed.*port=tap7.*not there when the daemon starts", lab.log), lab.log
+    events = [json.loads(each) for each in lab.do("--json events --no-follow").splitlines()]
+    assert ["port-removed", "tap7"] in [[each["event"], each.get("port")] for each in events]
+
+
+def test_a_device_that_is_adopted_and_then_enslaved_is_let_go(lab: Daemon) -> None:
+    lab.do("bridge set br0 adopt dk1,kind=veth")
+    link(lab, "add", "plain", "type", "bridge")
+    link(lab, "add", "dk1", "type", "veth", "peer", "dk2")
+    until(lambda: port_names(lab) == {"dk1"}, "it is adopted")
+    link(lab, "set", "dk1", "master", "plain")
+    until(lambda: port_names(lab) == set(), "it is let go")
+    assert vsctl(lab, "list-ports br0") == ""
+    link(lab, "set", "dk1", "nomaster")
+    until(lambda: port_names(lab) == {"dk1"}, "it is adopted again")
 
 
 def test_grace_passes(lab: Daemon) -> None:

@@ -160,6 +160,17 @@ def test_a_device_that_is_gone_before_it_is_said(host: Host) -> None:
     guest.do("offline", "vif")
 
 
+def test_a_static_port_goes_when_its_guest_is_gone(host: Host) -> None:
+    guest = host.guest(1)
+    guest.make_vif()
+    guest.do("online", "vif")
+    host.daemon.do("port set vif1.0 lifecycle static")
+    host.room.run("ip", "link", "del", "vif1.0")
+    until(lambda: not host.port("vif1.0")["ifindex"], "the device has gone")
+    guest.do("offline", "vif")
+    assert host.port("vif1.0") is None
+
+
 def test_a_late_offline_does_not_hit_the_next_guest(host: Host) -> None:
     """Here both have the vifname web0; the first one's domain is gone, but its cleanup is late."""
     first, second = (host.guest(domain, vifname="web0") for domain in (1, 2))

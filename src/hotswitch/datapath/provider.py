@@ -34,7 +34,8 @@ class Engine(Protocol):
         """Take over what an earlier life left. Called once, before anything else.
 
         Of a port's links those that have gone meanwhile are left out; a port that frames left by
-        such a link has ifindex 0, and keeps its standby links. Its incarnation tells what it had.
+        such a link has ifindex 0, and keeps its standby links. Its incarnation tells what it had;
+        links that are away stay noted.
         """
 
     def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:

@@ -130,14 +130,14 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
 
 @command.command("del")
 @click.argument("port", shell_complete=names.ports)
-@click.option("--incarnation", metavar="ID", help="Only if its device still is that.")
+@click.option("--incarnation", metavar="ID", help="Only if its device is that, or was the last.")
 @shared_options
 def delete(port: str, incarnation: str | None) -> None:
     """Take PORT from its bridge.
 
     Its device stays, unless it was made for it. A script that cleans up late gives
-    the incarnation that `port show` told: if PORT has another device since then,
-    it is refused, and nothing changes.
+    the incarnation that `port show` told: if PORT has had another device since
+    then, it is refused, and nothing changes.
 
     \b
     Examples:

@@ -68,7 +68,9 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Delete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A port. incarnation: the life of the device that it must have, 16 digits; not given: any."""
+    """A port. incarnation: of the device that it must have, or have had last, 16 digits; not given:
+    any.
+    """
 
     name: str
     incarnation: str | UnsetType = UNSET
