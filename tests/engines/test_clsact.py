@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -148,3 +151,49 @@ def test_other_headers_begin_anew_where_old_filters_are(no_tcx: None) -> None:
         assert not any(clsact.find(wire.near) for wire in made.values())
         second.add_port("port1", number=1, ifindex=made[1].near)
         second.destroy()
+
+
+class _Killed(BaseException):
+    """Nobody catches it."""
+
+
+def _kill(*_: object) -> None:
+    raise _Killed
+
+
+@pytest.mark.parametrize("at", ["_put", "_remove_qdiscs"])
+def test_killed_between_filter_and_clsact(
+    no_tcx: None, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """An empty one is left neither where a port was being attached nor where it was detached."""
+    name = f"between{os.getpid()}"
+
+    def life() -> EntryDatapath:
+        engine = KernelEngine(name, REGISTRY, pins.directory("hotswitch", name), ADDRESS_LIMIT)
+        return EntryDatapath(name, REGISTRY, engine)
+
+    with wires((1, 2)) as made:
+        first = life()
+        first.add_port("port2", number=2, ifindex=made[2].near)
+        with monkeypatch.context() as patch, pytest.raises(_Killed):
+            patch.setattr(clsact, at, _kill)
+            if at == "_put":
+                first.add_port("port1", number=1, ifindex=made[1].near)
+            else:
+                first.delete_port(2)
+        device = made[1 if at == "_put" else 2].near
+        assert has_clsact(device)
+        second = life()
+        assert not has_clsact(device)
+        assert has_clsact(made[2].near) is (at == "_put")
+        second.destroy()
+        assert not any(has_clsact(wire.near) for wire in made.values())
+
+
+def has_clsact(ifindex: int) -> bool:
+    """Whether there is one at the device, with or without filters."""
+    shown = subprocess.run(["tc", "-j", "qdisc", "show"], capture_output=True, check=True)
+    name = socket.if_indextoname(ifindex)
+    return any(
+        each["kind"] == "clsact" and each.get("dev") == name for each in json.loads(shown.stdout)
+    )

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,8 @@ from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.kernel import pins
+from hotswitch.kernel.hooks import clsact
+from hotswitch.kernel.probe import TCX
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.port import Hook
 from tests.engines.fixture import read_entry
@@ -23,6 +26,7 @@ from tests.engines.frames import tcp4
 from tests.engines.harness import PORTS
 from tests.engines.kernel_harness import kernel_engine
 from tests.engines.takeover_child import ADDRESS, METER, REGISTRY, STEADY, changes
+from tests.engines.test_clsact import has_clsact
 from tests.engines.wires import Wire, wires
 from tests.support.wait import until
 
@@ -158,3 +162,34 @@ def test_killed_while_its_pins_are_removed(monkeypatch: pytest.MonkeyPatch, afte
         assert not any(port.ifindex for port in second.ports().values())
         second.destroy()
     assert not directory.exists()
+
+
+@pytest.mark.skipif(not TCX, reason="this kernel has no tcx")
+def test_killed_between_link_and_clsact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the filter that a port began with is replaced: it goes with its clsact."""
+    name = f"promoted{os.getpid()}"
+
+    def life() -> EntryDatapath:
+        return EntryDatapath(name, REGISTRY, kernel_engine(name, REGISTRY, name, 16))
+
+    def kill(*_: object) -> None:
+        raise _Killed
+
+    with wires((1, 2)) as made:
+        first = life()
+        ended = threading.Event()
+
+        def end(_: object, new: object) -> None:
+            ended.set()
+            raise _Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(clsact, "_remove_qdiscs", kill)
+            patch.setattr(pins, "rename", end)
+            first.add_port("port1", number=1, ifindex=made[1].near)
+            assert ended.wait(20)
+        assert has_clsact(made[1].near)
+        second = life()
+        assert [port.ifindex for port in second.ports().values()] == [made[1].near]
+        assert not has_clsact(made[1].near)
+        second.destroy()

@@ -166,6 +166,16 @@ def detach_all(attachments: Sequence[ClsactAttachment]) -> None:
         _remove_qdiscs(asker, [spot.ifindex for spot, name in there if name == _NAME_WITH_QDISC])
 
 
+def remove_empty(indexes: Sequence[int]) -> None:
+    """Remove clsact from those devices where nothing is in it. Raises KernelError.
+
+    For one that was made, or kept, for a filter of ours by a life that ended in between: nothing
+    tells whose it is, so it is only for devices where one ended so.
+    """
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        _remove_qdiscs(asker, indexes)
+
+
 def _remove_qdiscs(asker: NetlinkSocket, indexes: Sequence[int]) -> None:
     """Remove clsact from those devices where nothing is in it."""
     empty = [index for index in indexes if not _has_filters(asker, index)]

@@ -88,7 +88,7 @@ class Attachments:
         paths = {self._path(each): each for each in wanted}
         filters = self._filters([each.spot for each in paths.values()])
         for path, each in paths.items():
-            attachment = self._open(path, filters.get(each.spot))
+            attachment = self._open(path, each.spot.ifindex, filters.get(each.spot))
             if attachment is None:
                 continue
             if attachment.ifindex != each.spot.ifindex:
@@ -102,10 +102,15 @@ class Attachments:
                 self._leave(BpfLink.from_pin(path), path)
 
     @staticmethod
-    def _open(path: Path, left: ClsactAttachment | None) -> Attachment | None:
-        if not path.exists():
+    def _open(path: Path, ifindex: int, left: ClsactAttachment | None) -> Attachment | None:
+        unfinished = _unfinished(path)
+        if unfinished.exists():  # that life ended between a link and the filter before it
+            clsact.detach_all([left] if left else [])
+            clsact.remove_empty([ifindex])
+            pins.rename(unfinished, path)
+        elif not path.exists():
             return left
-        if left:  # that life ended between a link and the filter before it
+        elif left:
             left.detach()
         return BpfLink.from_pin(path)
 
@@ -250,9 +255,13 @@ class Attachments:
             try:
                 # Without a filter the index is another device's by now.
                 if self._is_at(each, attachment) and attachment.ifindex:
-                    link.pin(self._path(each))
+                    path = self._path(each)
+                    link.pin(_unfinished(path))
                     self._at[each.number][each.spot] = link
-                    attachment.detach()
+                    try:
+                        attachment.detach()
+                    finally:
+                        pins.rename(_unfinished(path), path)
                     return
             except KernelError as error:
                 _log.debug("port %s keeps its filter: %s", each.number, error)
@@ -332,6 +341,7 @@ class Attachments:
         """
         spots = [Spot(place, ifindex) for place in (Place.INGRESS, Place.EGRESS)]
         clsact.detach_all(list(self._filters(spots).values()))
+        clsact.remove_empty([ifindex])
 
     def close(self) -> None:
         """Let go; all stays attached."""
@@ -350,6 +360,11 @@ class Attachments:
 
     def _path(self, each: PortSpot) -> Path:
         return self._directory / f"{_LINK}{each.number}_{each.spot.place}_{each.spot.ifindex}"
+
+
+def _unfinished(path: Path) -> Path:
+    """The pin of a link until it is alone at its place."""
+    return path.with_name(f"{path.name}_new")
 
 
 def _clsact_spot(spot: Spot) -> clsact.Spot:

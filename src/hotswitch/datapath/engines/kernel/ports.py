@@ -186,7 +186,8 @@ class Ports:
         failed = self._attachments.attach(lost)
         for each in lost:
             if each not in failed:  # then mostly the device has gone, and its port will follow
-                _log.warning("port %s was detached by others: attached again", each.number)
+                name = self.known[each.number].name
+                _log.warning("port %s had come off its device: attached again", name)
 
     def _port_behind(self, ifindex: int) -> Port | None:
         """The port whose frames leave by this link."""
