@@ -270,6 +270,24 @@ def test_a_rename_keeps_the_old_name_where_it_is_free(lab: Lab) -> None:
     assert lab.ports == {"tap0": tap.index}
 
 
+@pytest.mark.parametrize("is_vif", [False, True])
+def test_an_old_name_is_kept_when_others_have_given_it_up(lab: Lab, is_vif: bool) -> None:
+    tap = lab.links.add("tap0")
+    port = DesiredPort("tap0", links=(Member("tap0"),))
+    if is_vif:
+        port = DesiredPort("guest", links=(Member("tap0"), Member("vif0")), is_vif=True)
+    lab.want(port)
+    lab.links.change(tap.index, name="web")
+    other = lab.links.add("tap0")
+    lab.follow()
+    assert lab.links.links[tap.index].alternative_names == ()
+    lab.links.change(other.index, name="elsewhere")
+    lab.follow()
+    kept = ("tap0", former_mark("test", "tap0"))
+    assert lab.links.links[tap.index].alternative_names == kept
+    assert lab.ports[port.name] == tap.index
+
+
 def test_a_port_that_does_not_follow_waits_for_its_name(lab: Lab) -> None:
     tap = lab.links.add("tap0")
     lab.want(DesiredPort("tap0", links=(Member("tap0", follow_rename=False),)))

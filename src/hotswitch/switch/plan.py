@@ -74,8 +74,9 @@ def plan(desired: Desired, observed: Observed) -> list[Step]:
 
 def work(layout: Layout, observed: Observed, before: Layout = NOTHING) -> list[Step]:
     """The steps to a layout from what is there, which is as `before`, from which it was made."""
+    freed = _freed(layout, before)
     focus = [
-        _Focus.on(bridge, before, observed.datapaths.get(name, _NOTHING_THERE))
+        _Focus.on(bridge, before, observed.datapaths.get(name, _NOTHING_THERE), freed)
         for name, bridge in layout.bridges.items()
     ]
     return [
@@ -104,14 +105,17 @@ class _Focus:
     present: Callable[[str], Port | None]
 
     @staticmethod
-    def on(bridge: BridgeLayout, before: Layout, there: ObservedDatapath) -> _Focus:
+    def on(
+        bridge: BridgeLayout, before: Layout, there: ObservedDatapath, freed: Set[str]
+    ) -> _Focus:
+        """freed: ports that are to be looked at too, of whichever bridge."""
         name = bridge.bridge.name
         then = before.bridges.get(name)
         if then is None:
             names = {*bridge.ports, *(port.name for port in there.ports.values())}
         else:
             names = bridge.differing(then)
-            names |= {each for each in before.unsettled if each in bridge.ports}
+            names |= {each for each in (*before.unsettled, *freed) if each in bridge.ports}
             if bridge.mtu != then.mtu:
                 names |= {each.name for each in bridge.ports.values() if _is_internal(each)}
         ports = [bridge.ports[each] for each in names if each in bridge.ports]
@@ -121,6 +125,17 @@ class _Focus:
     @property
     def name(self) -> str:
         return self.bridge.bridge.name
+
+
+def _freed(layout: Layout, before: Layout) -> set[str]:
+    """The ports that are configured with names which others' links have just given up."""
+    found = set()
+    for index in layout.links.by_index.differing(before.links.by_index):
+        link = before.links.by_index.get(index)
+        for name in (link.name, *link.alternative_names) if link else ():
+            if name not in layout.links.by_name:
+                found.add(layout.members.get(name, name))
+    return found
 
 
 def _is_internal(port: DesiredPort) -> bool:
