@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import grp
 import sys
 from pathlib import Path
@@ -162,7 +163,15 @@ def command(
     if cleanup:
         life.clean_up()
     else:
+        _collect_seldom()
         asyncio.run(life.run())
+
+
+def _collect_seldom() -> None:
+    """Look for cycles less often than usual: what is made by the ten thousand here are entries
+    and rows, which are in none. What was imported stays as long as the process anyway."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def main() -> NoReturn:

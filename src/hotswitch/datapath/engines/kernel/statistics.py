@@ -7,19 +7,20 @@ that was too small had counted, and, by the number of its slot, what an entry's 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import Counters
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import map_batches
 from hotswitch.kernel.maps import Map
-from hotswitch.model.entry import EntryStatistics
+from hotswitch.model.entry import NOTHING, EntryStatistics
 from hotswitch.model.port import PortStatistics
 
 _Counted = Callable[[int], EntryStatistics]
-_FEW = 256
-"""So many slots are read one by one; for more, all at once."""
+_APART = 32
+"""Slots at most so far from each other are read together with those between them."""
+_NOT_CARRIED = (0, 0, 0, 0)
 _FEW_PORTS = 8
 """The same for ports."""
 
@@ -42,7 +43,7 @@ class EntryCounters:
     def of(self, slots: Sequence[int]) -> _Counted:
         """What was counted in these slots, as a function of the slot. Raises KernelError."""
         map_ = self._store.get(memory.COUNTERS)
-        return self._with_carried(_all(map_) if len(slots) > _FEW else _one(map_))
+        return self._with_carried(_some(map_, slots))
 
     def settle(self, slots: Sequence[int]) -> None:
         """Make what predecessors counted, which count no more, these slots' own."""
@@ -104,7 +105,10 @@ class EntryCounters:
 
     def _with_carried(self, counted: _Counted) -> _Counted:
         def of(slot: int) -> EntryStatistics:
-            packets, size, used, predecessor = self._unpack(slot)
+            carried = self._unpack(slot)
+            if carried == _NOT_CARRIED:
+                return counted(slot)
+            packets, size, used, predecessor = carried
             total = counted(slot) + EntryStatistics(packets, size, used)
             return total + of(predecessor) if predecessor else total
 
@@ -121,13 +125,43 @@ class EntryCounters:
         self._carried[at : at + memory.CARRY.size] = memory.CARRY.pack(*values)
 
 
-def _one(counters: Map) -> _Counted:
-    return lambda slot: _entry(counters.lookup(slot.to_bytes(4, "little")) or b"")
+def _some(counters: Map, slots: Sequence[int]) -> _Counted:
+    """What is counted in these slots, read now; in others, when it is asked for."""
+    read: dict[int, bytes] = {}
+    stride = counters.stride
+    nothing = bytes(stride)
+    for first, count in _groups(slots):
+        data = (
+            map_batches.read_array(counters, first, count) if count > 1 else _one(counters, first)
+        )
+        for place in range(count):
+            read[first + place] = data[place * stride : (place + 1) * stride]
+
+    def of(slot: int) -> EntryStatistics:
+        value = read.get(slot)
+        if value is None:
+            value = _one(counters, slot)
+        return NOTHING if value == nothing else _entry(value)
+
+    return of
 
 
-def _all(counters: Map) -> _Counted:
-    data, stride = map_batches.read_all(counters), counters.stride
-    return lambda slot: _entry(data[slot * stride : (slot + 1) * stride])
+def _groups(slots: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first slot and the number of slots of each group that is read together."""
+    first = last = -1
+    for slot in sorted(slots):
+        if first < 0:
+            first = slot
+        elif slot - last > _APART:
+            yield first, last + 1 - first
+            first = slot
+        last = slot
+    if first >= 0:
+        yield first, last + 1 - first
+
+
+def _one(counters: Map, slot: int) -> bytes:
+    return counters.lookup(slot.to_bytes(4, "little")) or b""
 
 
 def _entry(value: bytes) -> EntryStatistics:

@@ -49,6 +49,7 @@ _SPECS = {
     port_records.NAME: Spec(MapType.HASH, 4, port_records.SIZE, 65536, MapFlag.NO_PREALLOC),
     "manifest": Spec(MapType.ARRAY, 4, 1 << 16, 1),
 }
+_FEW = 1 << 16
 _MATCH_ENTRIES = 1 << 14
 COPIES_SIZE = 1 << 20
 """Bytes of the ring buffer."""
@@ -73,9 +74,10 @@ def spec_of(name: str, address_limit: int) -> Spec:
     return _SPECS[name]
 
 
-def _doubled(size: int, wanted: int) -> int:
+def _larger(size: int, wanted: int) -> int:
+    """Four times as many while they are few: each time programs have to be loaded again."""
     while size < wanted:
-        size *= 2
+        size *= 4 if size < _FEW else 2
     return size
 
 
@@ -105,7 +107,7 @@ class MapStore:
         if known is not None:
             return known
         spec = spec_of(name, self._address_limit)
-        return self._make(name, spec._replace(entries=_doubled(spec.entries, entries)))
+        return self._make(name, spec._replace(entries=_larger(spec.entries, entries)))
 
     def known(self) -> dict[str, Map]:
         """All maps that exist."""
@@ -118,7 +120,7 @@ class MapStore:
         """
         old = self.get(name)
         spec = spec_of(name, self._address_limit)._replace(
-            entries=_doubled(old.max_entries, entries),
+            entries=_larger(old.max_entries, entries),
             value_size=max(old.value_size, value_size),
         )
         return old, self._make(name, spec)
