@@ -58,7 +58,7 @@ def test_slots_and_counters(harness: KernelHarness) -> None:
     harness.send([(1, FRAME)] * 3)
     before = _size(harness, memory.SLOTS)
     harness.datapath.change([PutEntry(_entry(number)) for number in range(1, before + 1)])
-    assert _size(harness, memory.SLOTS) == _size(harness, memory.COUNTERS) == 2 * before
+    assert _size(harness, memory.SLOTS) == _size(harness, memory.COUNTERS) == 4 * before
     assert harness.send([(1, FRAME)] * 2)[2] == [FRAME] * 2
     assert _hits(harness, seen) == 5
     (last,) = harness.datapath.change([DeleteEntry(seen.key)]).values()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,20 +22,20 @@ from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError, declared
 from hotswitch.netlink.families.datapath import PER_CPU, UNALIGNED
-from hotswitch.netlink.families.packet import HASH_LAYER_4, HASH_SOFTWARE, PACKET
+from hotswitch.netlink.families.packet import PACKET
 from hotswitch.netlink.families.vport import LOCAL
 from hotswitch.netlink.flows import beside_of
-from hotswitch.netlink.keys import key_of_frame
 from hotswitch.netlink.known import known_in_frame, known_in_match
+from hotswitch.netlink.known_frames import FrameKeys
 from hotswitch.netlink.message import Message
+from hotswitch.netlink.nested import Encoded
 from hotswitch.netlink.server.describe import said
 from hotswitch.netlink.server.flow_table import Flow
+from hotswitch.netlink.server.misses import Misses
 from hotswitch.netlink.server.own_datapath import OwnDatapath, check_tunnel_ports
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
 from hotswitch.netlink.server.room import Room
 from hotswitch.netlink.server.session import Session
-
-_LAYER_4 = ("tcp", "udp", "sctp")
 
 
 class PacketFamily:
@@ -49,6 +48,8 @@ class PacketFamily:
         self._codec = codec
         self._clock = clock
         self._sessions = sessions
+        self._frames = FrameKeys(room.registry)
+        self._misses = Misses(codec)
         self.handlers = Handlers({"execute": self._execute}, {})
 
     def hand_on(self, own: OwnDatapath) -> set[Session]:
@@ -85,12 +86,29 @@ class PacketFamily:
         reached: set[Session],
         actions: Attributes | None = None,
     ) -> None:
-        key = key_of_frame(self._room.registry, upcall.frame, upcall.in_port, upcall.fields)
-        number = flow_hash(key)
+        key, number = self._frames.of(upcall)
         session = self._sessions.get(self._pid(own, upcall, action, number))
         if session is None:
             own.lost += 1
             return
+        if action is None and upcall.length <= len(upcall.frame):
+            data = self._misses.encode(own.number, key, number, upcall.frame, own.features)
+        else:
+            data = self._encode(own, upcall, key, number, action, actions)
+        if session.deliver(data):
+            reached.add(session)
+        else:
+            own.lost += 1
+
+    def _encode(
+        self,
+        own: OwnDatapath,
+        upcall: Upcall,
+        key: Encoded,
+        number: int,
+        action: Attributes | None,
+        actions: Attributes | None,
+    ) -> bytes:
         pairs: list[tuple[Name, Any]] = [("key", key)]
         if action is not None and "userdata" in action:
             pairs.append(("userdata", action["userdata"]))
@@ -106,10 +124,7 @@ class PacketFamily:
             own.number,
             padded=not own.features & UNALIGNED,
         )
-        if session.deliver(self._codec.encode(message)):
-            reached.add(session)
-        else:
-            own.lost += 1
+        return self._codec.encode(message)
 
     def _pid(self, own: OwnDatapath, upcall: Upcall, action: Attributes | None, number: int) -> int:
         if own.features & PER_CPU:
@@ -175,22 +190,3 @@ class PacketFamily:
         except HotswitchError as error:
             raise declared(error) from error
         return engine.process(in_port, frame, beside=beside)
-
-
-def flow_hash(key: Attributes) -> int:
-    """A packet's hash as messages have it, the same for both directions of a flow."""
-    while "encap" in key:
-        key = key["encap"]
-    network = key.get("ipv4") or key.get("ipv6")
-    if network is None:
-        ethernet = key["ethernet"]
-        ends, more = sorted((ethernet.src, ethernet.dst)), 0
-        return zlib.crc32(repr((ends, key.get("ethertype"))).encode()) | HASH_SOFTWARE
-    source, target = (network.src, 0), (network.dst, 0)
-    more = 0
-    for name in _LAYER_4:
-        if name in key:
-            source, target = (network.src, key[name].src), (network.dst, key[name].dst)
-            more = HASH_LAYER_4
-    ends_of_flow = sorted((source, target))
-    return zlib.crc32(repr((ends_of_flow, network.protocol)).encode()) | HASH_SOFTWARE | more
