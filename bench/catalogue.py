@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import programs
-from bench.measures import commands, database, latency, packets, tcp
+from bench.measures import commands, database, flows, latency, packets, tcp
 from bench.results import Figure
 from bench.subjects import commands as commanders
-from bench.subjects import databases, hotswitch, openvswitch, plain
+from bench.subjects import databases, datapaths, hotswitch, openvswitch, plain
 from bench.subjects.commands import Commanders
 from bench.subjects.databases import Servers
+from bench.subjects.datapaths import Datapaths
 from bench.subjects.subject import Running, Subject
 from hotswitch.kernel.programs import ProgramType
 from hotswitch.model.port import Hook
@@ -60,7 +61,29 @@ COMMANDERS: Mapping[str, Subject[Commanders]] = {
     )
 }
 
-SUBJECTS: Mapping[str, Subject[Any]] = {**SWITCHES, **DATABASES, **COMMANDERS}
+DATAPATHS: Mapping[str, Subject[Datapaths]] = {
+    each.name: each
+    for each in (
+        Subject(
+            "dpctl-openvswitch",
+            "dpctl, Open vSwitch, userspace",
+            datapaths.open_vswitch,
+            openvswitch.why_not,
+        ),
+        Subject(
+            "netlink-hotswitch",
+            "Netlink, hotswitch, a message a datagram",
+            datapaths.over_netlink(together=False),
+        ),
+        Subject(
+            "netlink-together",
+            "Netlink, hotswitch, several in a datagram",
+            datapaths.over_netlink(together=True),
+        ),
+    )
+}
+
+SUBJECTS: Mapping[str, Subject[Any]] = {**SWITCHES, **DATABASES, **COMMANDERS, **DATAPATHS}
 
 BASES = (
     "bridge",
@@ -70,6 +93,7 @@ BASES = (
     "ovsdb-server",
     "ip-link",
     "vsctl-openvswitch",
+    "dpctl-openvswitch",
 )
 """What the others are compared with."""
 
@@ -96,6 +120,7 @@ MEASURES: Mapping[str, Measure] = {
         Measure("transactions", database.transactions, database.TRANSACTIONS, DATABASES),
         Measure("ports", database.ports, database.PORTS, DATABASES),
         Measure("monitors", database.monitors, database.MONITORS, DATABASES),
+        Measure("flows", flows.measure, flows.FIGURES, DATAPATHS),
         Measure("commands", commands.measure, commands.FIGURES, COMMANDERS),
     )
 }

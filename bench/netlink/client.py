@@ -14,8 +14,8 @@ from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.family import Family
-from hotswitch.netlink.flags import ACK, ECHO, REQUEST
-from hotswitch.netlink.message import ERROR, Acknowledgement, Message, Received, split
+from hotswitch.netlink.flags import ACK, DUMP, ECHO, REQUEST
+from hotswitch.netlink.message import DONE, ERROR, Acknowledgement, Message, Received, split
 
 _LARGEST = 1 << 18
 _TIMEOUT = 60.0
@@ -98,6 +98,23 @@ class NetlinkClient:
         took = time.perf_counter() - began
         self.socket.settimeout(_TIMEOUT)
         return took
+
+    def listed(self, family: Family, datapath: int) -> tuple[int, float]:
+        """List all of something: how many there are, and seconds. Raises BenchError."""
+        began = time.perf_counter()
+        self.socket.send(self.message(family, "get", datapath=datapath, flags=DUMP))
+        count = 0
+        while True:
+            data = self.socket.recv(_LARGEST)
+            at = 0
+            while at < len(data):
+                length, kind, _, _, _, error = _header.unpack_from(data, at)
+                if kind in (DONE, ERROR):
+                    if error:
+                        raise BenchError(f"refused: errno {-error}")
+                    return count, time.perf_counter() - began
+                at += length + 3 & ~3
+                count += 1
 
     def _answers(self, flags: int = 0) -> int:
         data = self.socket.recv(_LARGEST, flags)

@@ -31,6 +31,7 @@ from hotswitch.netlink.lacks import ALWAYS_ZERO
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.nested import Encoded
 from hotswitch.netlink.server.flow_table import Flow, Shown
+from hotswitch.netlink.server.known_forms import Form
 from hotswitch.netlink.server.own_datapath import MISS, OwnDatapath, Vport
 from hotswitch.netlink.types import Number
 
@@ -108,7 +109,7 @@ def describe_flow(
     wanted = OMIT_KEY | OMIT_MASK | OMIT_ACTIONS
     shown = None
     if not flow.named or omitted & wanted != wanted:
-        shown = flow.shown = flow.shown or _shown(registry, codec, flow)
+        shown = _shown(registry, codec, flow)
     if flow.named:
         pairs.append(("ufid", flow.identity))
         if shown and not omitted & OMIT_KEY:
@@ -137,6 +138,18 @@ def said(codec: Codec, flow: Flow) -> tuple[Attributes, Attributes]:
 
 
 def _shown(registry: Registry, codec: Codec, flow: Flow) -> Shown:
+    form = flow.form
+    if not isinstance(form, Form):
+        flow.shown = flow.shown or _newly_shown(registry, codec, flow)
+        return flow.shown
+    if form.shown is None:
+        shown = _newly_shown(registry, codec, flow)
+        form.show(flow.key.match, shown)
+        return shown
+    return form.shown.of(flow.key.match)
+
+
+def _newly_shown(registry: Registry, codec: Codec, flow: Flow) -> Shown:
     attributes, actions = said(codec, flow)
     key, mask = key_of(registry, flow.key.match)
     whole = key

@@ -21,8 +21,9 @@ from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.keys import KEY
 from hotswitch.netlink.flags import ACK, ECHO
 from hotswitch.netlink.message import HEADER_SIZE, Header
-from hotswitch.netlink.nested import frames
+from hotswitch.netlink.nested import Encoded, frames
 from hotswitch.netlink.places import PLACES
+from hotswitch.netlink.server.flow_table import Shown
 from hotswitch.netlink.types import Structure
 
 KEPT = 256
@@ -60,6 +61,28 @@ class _Free(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ShownForm:
+    """What answers say of flows of one form: mask and actions, and the key without what differs.
+
+    copies: the place of a value in the match, and how far from the key's low end it goes.
+    """
+
+    key: int
+    size: int
+    copies: tuple[tuple[int, int], ...]
+    mask: Encoded
+    actions: Encoded
+
+    def of(self, match: Match) -> Shown:
+        """Of the flow with this match."""
+        values, key = match.values, self.key
+        for place, left in self.copies:
+            key |= values[place] << left
+        shown = Encoded(key.to_bytes(self.size, "big"))
+        return Shown(shown, shown, self.mask, self.actions)
+
+
+@dataclass(slots=True, eq=False)
 class Form:
     """What messages of one length have in common: type, flags and datapath among other things.
 
@@ -76,6 +99,21 @@ class Form:
     match: Match
     free: tuple[_Free, ...]
     translated: Translated
+    shown: ShownForm | None = None
+    """If a flow of the form was shown before."""
+
+    def show(self, match: Match, shown: Shown) -> None:
+        """Learn what is said of the flow with this match."""
+        places = _places(shown.key, 0, len(shown.key))
+        fields = [match.mask[place][0] for place, _, _ in self.free]
+        if not all(field in places for field in fields):
+            return
+        key, copies = int.from_bytes(shown.key, "big"), []
+        for (place, _, mask), field in zip(self.free, fields, strict=True):
+            left = 8 * (len(shown.key) - places[field][1])
+            key &= ~(mask << left)
+            copies.append((place, left))
+        self.shown = ShownForm(key, len(shown.key), tuple(copies), shown.mask, shown.actions)
 
     def read(self, data: bytes, priority: int) -> tuple[bytes, EntryKey]:
         """The UFID in a message, and the key of the entry for it."""
