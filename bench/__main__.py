@@ -88,11 +88,18 @@ def command(
     Measure of them:
                commands  ports added and deleted, beside 10 and beside 1,000
     \b
+    Datapaths of programs as subjects:
+               dpctl-openvswitch, netlink-hotswitch, netlink-together
+    Measure of them:
+               flows    installed, listed, deleted
+    \b
     Parts that stand alone:
                program  the program's nanoseconds a packet
                entries  entries installed a second
                swap     from a change of shape to the new program
                start    the daemon with 100 ports: its start, its memory
+               netlink  its server with 100,000 flows
+               misses   delivered to a program, and back
                beside   one port added beside 10 and beside 4,000
                hotplug  devices that come, go and change under load
 

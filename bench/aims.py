@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.alone.beside import COUNTS
 from bench.alone.entries import BATCHED
+from bench.alone.netlink import MANY as MANY_FLOWS
 from bench.alone.program import ENTRIES, MASKS
 from bench.measures.commands import MANY
 from bench.results import Results
@@ -23,7 +24,12 @@ class Verdict:
 
 def verdicts(results: Results) -> list[Verdict]:
     """Of the aims for which everything needed was measured."""
-    return [*of_switches(results), *of_databases(results), *of_commands(results)]
+    return [
+        *of_switches(results),
+        *of_databases(results),
+        *of_commands(results),
+        *of_netlink(results),
+    ]
 
 
 def of_switches(results: Results) -> list[Verdict]:
@@ -43,6 +49,31 @@ def of_commands(results: Results) -> list[Verdict]:
         return []
     aim = f"a port added beside {MANY:,}: a tenth of the time that Open vSwitch takes"
     return [Verdict(aim, f"{found.median:.2f} ×", found.median <= 0.1)]
+
+
+def of_netlink(results: Results) -> list[Verdict]:
+    """Of the aims that are about the Netlink server."""
+    installs = results.summary("flow_installs", "netlink-together")
+    latency = results.summary("flow_p50", "netlink-hotswitch")
+    rate, wait = installs.median if installs else None, latency.median if latency else None
+    limits: tuple[tuple[str, float | None, str, float, float], ...] = (
+        ("30,000 flows installed a second, pipelined", rate, "/s", 3e4, _M),
+        (f"{MANY_FLOWS:,} flows in all", results.row("flows in all"), "", MANY_FLOWS, _M),
+        ("a flow installed and answered in 150 µs, p50", wait, " µs", 0, 150),
+        (
+            f"a dump of {MANY_FLOWS:,} flows delays others by at most 10 ms, p99",
+            results.row("beside a dump"), " ms", 0, 10,
+        ),
+        ("100,000 misses a second delivered in batches", results.row("misses"), "/s", 1e5, _M),
+    )  # fmt: skip
+    return [
+        Verdict(aim, f"{value:,.0f}{unit}", lowest <= value <= highest)
+        for aim, value, unit, lowest, highest in limits
+        if value is not None
+    ]
+
+
+_M = float("inf")
 
 
 def _rates(results: Results) -> Iterator[Verdict]:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +22,18 @@ CPUS = sorted(os.sched_getaffinity(0))
 
 FIRST = ("nice", "-n", "-20")
 """Before a command: it takes precedence over what else the machine does."""
+
+
+@contextlib.contextmanager
+def precedence(*others: int) -> Iterator[None]:
+    """This process has the highest priority until the end, and these others from now on."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    for process in (0, *others):
+        os.setpriority(os.PRIO_PROCESS, process, -20)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 class Child:

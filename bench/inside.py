@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import hotswitch
 from bench import lab
-from bench.alone import beside, entries, hotplug, program, start, swap
+from bench.alone import beside, entries, hotplug, misses, netlink, program, start, swap
 from bench.catalogue import BASES, FIGURES, MEASURES, SUBJECTS
 from bench.options import Options
 from bench.others import undisturbed
@@ -31,6 +31,8 @@ ALONE = {
     "swap": ("From a change of shape to the new program", swap.measure),
     "start": ("The daemon with 100 ports", start.measure),
     "beside": ("One port beside many", beside.measure),
+    "netlink": ("The Netlink server by itself", netlink.measure),
+    "misses": ("Packets that no flow matches", misses.measure),
     "hotplug": ("Devices that come, go and change", hotplug.measure),
 }
 

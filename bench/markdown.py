@@ -13,8 +13,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.aims import Verdict, of_commands, of_databases, of_switches
-from bench.catalogue import BASES, COMMANDERS, DATABASES, FIGURES, SWITCHES
+from bench.aims import Verdict, of_commands, of_databases, of_netlink, of_switches
+from bench.catalogue import BASES, COMMANDERS, DATABASES, DATAPATHS, FIGURES, SWITCHES
 from bench.report import number
 from bench.results import Results, Row
 
@@ -142,6 +142,10 @@ _SECTIONS = {
     "swap": _part("From a change of shape to the new program"),
     "start": _part("The daemon with 100 ports"),
     "beside": _part("One port beside many"),
+    "netlink": _part("The Netlink server by itself"),
+    "misses": _part("Packets that no flow matches"),
+    "flows about": _about(DATAPATHS),
+    "flows aims": _aims(of_netlink),
     "hotplug": _part("Devices that come, go and change"),
     "commands about": _about(COMMANDERS),
     "commands aims": _aims(of_commands),

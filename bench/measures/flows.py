@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
+from bench.child import precedence
 from bench.errors import BenchError
 from bench.results import Figure
 from bench.subjects.datapaths import Datapaths
@@ -30,18 +30,13 @@ def measure(datapaths: Datapaths, seconds: float) -> Mapping[str, float]:
     part = min(seconds, 1.0)
     alone = range(1, 1 + max(10, round(_ALONE * part)))
     together = range(alone.stop, alone.stop + max(100, round(_TOGETHER * part)))
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    with datapaths.start() as datapath:
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-        try:
-            took = sorted(datapath.one_by_one(alone))
-            installed = datapath.install(together)
-            count, listed = datapath.listed()
-            if count != together.stop:
-                raise BenchError(f"{count} of {together.stop} flows are listed")
-            deleted = datapath.delete(together)
-        finally:
-            os.setpriority(os.PRIO_PROCESS, 0, before)
+    with datapaths.start() as datapath, precedence():
+        took = sorted(datapath.one_by_one(alone))
+        installed = datapath.install(together)
+        count, listed = datapath.listed()
+        if count != together.stop:
+            raise BenchError(f"{count} of {together.stop} flows are listed")
+        deleted = datapath.delete(together)
     return {
         "flow_p50": 1e6 * percentile(took, 50),
         "flow_p99": 1e6 * percentile(took, 99),

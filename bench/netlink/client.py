@@ -30,6 +30,7 @@ class NetlinkClient:
     """together: several messages go into a datagram, and several answers come in one."""
 
     def __init__(self, path: Path, *, together: bool = False) -> None:
+        self.path = path
         self.codec = Codec()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(_TIMEOUT)
@@ -98,6 +99,16 @@ class NetlinkClient:
         took = time.perf_counter() - began
         self.socket.settimeout(_TIMEOUT)
         return took
+
+    def received(self) -> int:
+        """How many messages come within a tenth of a second, of one datagram."""
+        self.socket.settimeout(0.1)
+        try:
+            return len(split(self.socket.recv(_LARGEST)))
+        except TimeoutError:
+            return 0
+        finally:
+            self.socket.settimeout(_TIMEOUT)
 
     def listed(self, family: Family, datapath: int) -> tuple[int, float]:
         """List all of something: how many there are, and seconds. Raises BenchError."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import lab
+from bench.child import precedence
 from bench.errors import BenchError
+from bench.lab import Pair
 from bench.netlink import flows
 from bench.netlink.client import NetlinkClient
 from bench.subjects import hotswitch, openvswitch
@@ -51,6 +53,15 @@ class Datapaths:
     start: Callable[[], AbstractContextManager[Datapath]]
 
 
+@dataclass(frozen=True)
+class Served:
+    """A daemon. path: its Netlink socket; datapath: a number; pair: the hosts at its ports."""
+
+    path: Path
+    datapath: int
+    pair: Pair
+
+
 def over_netlink(*, together: bool) -> Callable[[str], AbstractContextManager[Datapaths]]:
     """together: several messages are in a datagram; else each is one."""
 
@@ -63,7 +74,8 @@ def over_netlink(*, together: bool) -> Callable[[str], AbstractContextManager[Da
 
 @contextmanager
 def _over_netlink(together: bool) -> Iterator[Datapath]:
-    with served() as (path, datapath), closing(NetlinkClient(path, together=together)) as client:
+    with served() as daemon, closing(NetlinkClient(daemon.path, together=together)) as client:
+        datapath = daemon.datapath
         client.in_flight(flows.installs((0,), datapath))  # from now on nothing is compiled
         yield Datapath(
             lambda numbers: client.one_by_one(flows.installs(numbers, datapath)),
@@ -74,21 +86,21 @@ def _over_netlink(together: bool) -> Iterator[Datapath]:
 
 
 @contextmanager
-def served(pids: Sequence[int] = (0,)) -> Iterator[tuple[Path, int]]:
-    """A daemon's Netlink socket, and the number of a datapath with the ports 1 and 2 in it."""
+def served() -> Iterator[Served]:
+    """A daemon that has a datapath with the ports 1 and 2."""
     name = f"flows{next(_spaces)}"
     pair = lab.switched_pair(name)
     with tempfile.TemporaryDirectory(dir="/run") as folder_name:
         folder = Path(folder_name)
-        with hotswitch.daemon_in(folder, pair.switch):
+        with hotswitch.daemon_in(folder, pair.switch) as daemon, precedence(daemon.pid):
             path = folder / "run" / "netlink.sock"
             with closing(NetlinkClient(path)) as client:
                 said = Attributes(name="dp0", upcall_pid=0, user_features=3)
                 datapath = client.ask(DATAPATH, "new", said).datapath
                 for near in lab.NEAR:
-                    said = Attributes(type=NETDEV, name=near, upcall_pid=tuple(pids))
+                    said = Attributes(type=NETDEV, name=near, upcall_pid=(0,))
                     client.ask(VPORT, "new", said, datapath)
-            yield path, datapath
+            yield Served(path, datapath, pair)
         hotswitch.stop_forwarding(folder, pair.switch)
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from hotswitch.headers.declaration import Header
 from hotswitch.headers.parse import Parsed, parse
@@ -27,9 +27,9 @@ from hotswitch.netlink.places import NUMBER, PLACES
 from hotswitch.netlink.types import Structure
 
 KEPT = 256
-"""Ports and EtherTypes of which forms are kept, at most; the oldest go."""
+"""Places of which forms are kept, at most; the oldest go."""
 _OF_ONE = 8
-"""Forms for one port and EtherType, at most."""
+"""Forms for one place, at most."""
 _ETHERTYPE = slice(12, 14)
 _LAYERS = frozenset({"ethernet", "arp", "ipv4", "ipv6", "tcp", "udp", "sctp"})
 """Layers of which all fields are read here that may differ; frames with others have no form."""
@@ -111,19 +111,21 @@ class _Form:
         )
 
 
+_Place: TypeAlias = tuple[int, bytes, tuple[tuple[str, int], ...]]
+"""The port that a frame came in by, its EtherType, and what is beside it."""
+
+
 class FrameKeys:
     """Knows the forms of frames that were seen lately, of one registry's headers."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._forms: OrderedDict[tuple[int, bytes], list[_Form]] = OrderedDict()
+        self._forms: OrderedDict[_Place, list[_Form]] = OrderedDict()
 
     def of(self, upcall: Upcall) -> Seen:
         """What there is to say of the frame of an upcall."""
         frame, in_port = upcall.frame, upcall.in_port
-        if upcall.fields:
-            return self._parsed(upcall)
-        place = in_port, frame[_ETHERTYPE]
+        place = in_port, frame[_ETHERTYPE], upcall.fields
         forms = self._forms.get(place, ())
         for form in forms:
             seen = form.read(frame)

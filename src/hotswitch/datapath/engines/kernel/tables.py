@@ -111,12 +111,16 @@ def _meter_key(number: int) -> bytes:
     return number.to_bytes(4, "little")
 
 
+_KEPT = 1024
+"""Values beside packets that are remembered, at most."""
+
+
 class Copies:
     """Copies of packets, as they come out of the ring buffer."""
 
     def __init__(self, map_: Map, flow: Flow) -> None:
         self._ring = RingBuffer(map_)
-        self._flow = flow
+        self._beside = _Beside(flow)
 
     @property
     def descriptor(self) -> int:
@@ -125,14 +129,50 @@ class Copies:
 
     def read(self, limit: int = 1024) -> list[Upcall]:
         """The copies since the last call, at most `limit`."""
-        return [_upcall(record, self._flow) for record in self._ring.read(limit)]
+        return [_upcall(record, self._beside) for record in self._ring.read(limit)]
 
     def close(self) -> None:
         """Let go."""
         self._ring.close()
 
 
-def _upcall(record: bytes, flow: Flow) -> Upcall:
+class _Beside:
+    """Reads the fields beside packets. They mostly are the same ones with the same values."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._sizes: dict[int, int] = {}
+        self._known: dict[bytes, tuple[tuple[str, int], ...]] = {}
+
+    def read(self, record: bytes, start: int) -> tuple[tuple[tuple[str, int], ...], int]:
+        """The fields in a record, and where its frame begins."""
+        (which,) = _WORD.unpack_from(record, start)
+        size = self._sizes.get(which)
+        if size is None:
+            words = carried_words(self._flow, self._names(which))
+            size = self._sizes[which] = _WORD.size * (1 + len(words))
+        data = record[start : start + size]
+        found = self._known.get(data)
+        if found is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            found = self._known[data] = self._read(data)
+        return found, start + size
+
+    def _names(self, which: int) -> list[str]:
+        return [field.name for place, field in enumerate(META) if which >> place & 1]
+
+    def _read(self, data: bytes) -> tuple[tuple[str, int], ...]:
+        which, *words = [word for (word,) in _WORD.iter_unpack(data)]
+        names = self._names(which)
+        values = dict(zip(carried_words(self._flow, names), words, strict=True))
+        return tuple(
+            (name, sum(piece.take(values[piece.word]) for piece in self._flow.pieces(name)))
+            for name in names
+        )
+
+
+def _upcall(record: bytes, beside: _Beside) -> Upcall:
     length, captured, in_port, reason, cookie, table, tci, tagged, tpid, asked = (
         memory.COPY_HEAD.unpack_from(record)
     )
@@ -140,23 +180,9 @@ def _upcall(record: bytes, flow: Flow) -> Upcall:
     fields: tuple[tuple[str, int], ...] = ()
     if table & memory.COPY_CARRIES:
         table ^= memory.COPY_CARRIES
-        fields, start = _fields(record, start, flow)
+        fields, start = beside.read(record, start)
     frame = bytes(record[start : start + captured])
     if tagged and captured:
         tag = tpid.to_bytes(2, "big") + tci.to_bytes(2, "big")
         frame = frame[:12] + tag + frame[12:]
     return Upcall(reason, table, in_port, cookie, length, frame[:asked], fields)
-
-
-def _fields(record: bytes, start: int, flow: Flow) -> tuple[tuple[tuple[str, int], ...], int]:
-    """The fields beside the packet in a record, and where its frame begins."""
-    (which,) = _WORD.unpack_from(record, start)
-    names = [field.name for place, field in enumerate(META) if which >> place & 1]
-    words = {}
-    for word in carried_words(flow, names):
-        start += _WORD.size
-        (words[word],) = _WORD.unpack_from(record, start)
-    found = tuple(
-        (name, sum(piece.take(words[piece.word]) for piece in flow.pieces(name))) for name in names
-    )
-    return found, start + _WORD.size
