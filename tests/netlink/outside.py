@@ -59,6 +59,11 @@ class FakeOutside:
         return device
 
     def datapaths(self) -> Mapping[str, Datapath]:
+        """Devices that none of them needs are deleted."""
+        needed = {port.ifindex for each in self.made.values() for port in each.ports().values()}
+        for device in list(self.made_devices.values()):
+            if device.port not in needed:
+                self.delete_made(device)
         return self.made
 
     def make_datapath(self, name: str) -> Datapath:

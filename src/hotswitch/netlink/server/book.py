@@ -18,7 +18,7 @@ class Book:
         self.answers: dict[bytes, kept.Answered] = {}
         self.cookies: dict[str, int] = {}
         """The highest that any flow was to have, by datapath."""
-        self._conditional: dict[tuple[str, int], list[bytes]] = {}
+        self._conditional: dict[tuple[str, str, int], list[bytes]] = {}
         for record in known:
             self._read(record)
 
@@ -31,12 +31,13 @@ class Book:
             case kept.DatapathGone(name):
                 for each in (self.datapaths, self.vports, self.flows):
                     each.pop(name, None)
-                self._was_there(name, 0)
+                self._was_there(name)
             case kept.Answered():
                 self.answers.pop(record.identity, None)
                 self.answers[record.identity] = record
                 if record.flow is not None:
-                    self._conditional.setdefault(record.flow, []).append(record.identity)
+                    about = record.kind, *record.flow
+                    self._conditional.setdefault(about, []).append(record.identity)
             case _ if record.datapath in self.datapaths:
                 self._read_inside(record)
 
@@ -49,19 +50,27 @@ class Book:
                 vports[record.number] = record
             case kept.VportGone():
                 vports.pop(record.number, None)
+                self._was_there(record.datapath, "vport", record.number)
             case kept.FlowKept(datapath, cookie):
                 flows[cookie] = record
                 self.cookies[datapath] = max(cookie, self.cookies.get(datapath, 0))
             case kept.FlowGone(datapath, 0):
                 flows.clear()
-                self._was_there(datapath, 0)
+                self._was_there(datapath, "flow")
             case kept.FlowGone(datapath, cookie):
                 flows.pop(cookie, None)
-                self._was_there(datapath, cookie)
+                self._was_there(datapath, "flow", cookie)
 
-    def _was_there(self, datapath: str, cookie: int) -> None:
-        """A flow (0: all) that is no more has been there, so what was answered of it holds."""
-        gone = [each for each in self._conditional if each[0] == datapath]
-        for each in gone if not cookie else [(datapath, cookie)]:
+    def _was_there(self, datapath: str, kind: str = "", number: int = 0) -> None:
+        """What is no more has been there, so what was answered of it holds.
+
+        kind: flows or vports, else all that the datapath had, and it itself. number: of one.
+        """
+        if number:
+            gone = [(kind, datapath, number)]
+        else:
+            gone = [each for each in self._conditional if each[1] == datapath]
+            gone = [each for each in gone if not kind or each[0] == kind]
+        for each in gone:
             for identity in self._conditional.pop(each, ()):
                 self.answers[identity] = kept.unconditional(self.answers[identity])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.netlink import ports
@@ -15,7 +16,7 @@ from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_datapath
 from hotswitch.netlink.server.listing import Listed
 from hotswitch.netlink.server.own_datapath import OwnDatapath, Vport
-from hotswitch.netlink.server.request import Handlers, Outcome, Request
+from hotswitch.netlink.server.request import Foreseen, Handlers, Outcome, Request
 from hotswitch.netlink.server.room import Room, check_name
 
 FEATURES = UNALIGNED | VPORT_PIDS | PER_CPU
@@ -30,6 +31,7 @@ class DatapathFamily:
         self.handlers = Handlers(
             {"new": self._new, "del": self._delete, "get": self._get, "set": self._set},
             {"get": lambda _: self},
+            {"del": self._foresee_delete},
         )
 
     @property
@@ -68,8 +70,6 @@ class DatapathFamily:
                     LOCAL, INTERNAL, name, device.index, (said["upcall_pid"],)
                 )
                 own.hear_misses()
-                records = own.record(), own.vport_record(own.vports[LOCAL])
-                room.keep(*records)
             except HotswitchError:
                 datapath.destroy()
                 raise
@@ -77,7 +77,19 @@ class DatapathFamily:
             room.outside.delete_made(device)
             raise
         room.add(own)
-        return _about(own)
+
+        def undo() -> None:
+            del room.datapaths[own.number]
+            datapath.destroy()
+            room.outside.delete_made(device)
+
+        # Kept together with the answer: a later life knows both or neither.
+        records = own.record(), own.vport_record(own.vports[LOCAL])
+        return replace(_about(own), records=records, undo=undo)
+
+    def _foresee_delete(self, request: Request) -> Foreseen:
+        own = self._find(request)
+        return Foreseen(_about(own), "datapath", own.name)
 
     def _delete(self, request: Request) -> Outcome:
         own = self._find(request)

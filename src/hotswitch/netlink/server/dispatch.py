@@ -76,7 +76,11 @@ class Dispatch:
             planned = self._flows.plan(request, identity) if message.family is FLOW else None
             if planned is not None:
                 return self._flows.carry_out((planned,))
-            outcome = self._handler(message)(request)
+            handler = self._handler(message)
+            foresee = self._handlers[message.family.name].foreseen.get(message.command)
+            if identity is not None and foresee is not None:
+                self._once.expect(request, foresee(request), identity)
+            outcome = handler(request)
         except HotswitchError as error:
             if identity is not None:
                 refused = with_offset(declared(error), message.family, request.data)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
+from hotswitch.base.errors import HotswitchError
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.server.answers import Answers
 from hotswitch.netlink.server.events import Events
 from hotswitch.netlink.server.records import Answered, Record, unconditional
-from hotswitch.netlink.server.request import Outcome, Request
+from hotswitch.netlink.server.request import Foreseen, Outcome, Request
 from hotswitch.netlink.server.room import Room
 from hotswitch.netlink.server.transactions import Transactions, digest
 
@@ -34,7 +35,14 @@ class ExactlyOnce:
     def finish(self, request: Request, outcome: Outcome, identity: bytes | None) -> None:
         """A request has been carried out. Raises HotswitchError if it can't be kept."""
         answers, records = self.conclude(request, outcome, identity)
-        self._room.keep(*records)
+        try:
+            self._room.keep(*records)
+        except HotswitchError:
+            if identity is not None:
+                self._transactions.forget(identity)
+            if outcome.undo is not None:
+                outcome.undo()
+            raise
         self.tell(request, outcome, answers)
 
     def conclude(
@@ -47,6 +55,14 @@ class ExactlyOnce:
         answered = Answered(identity, digest(request.data), answers)
         self._transactions.keep(answered)
         return answers, (*outcome.records, answered)
+
+    def expect(self, request: Request, foreseen: Foreseen, identity: bytes) -> None:
+        """Keep an answer that holds once what it is about is gone. Raises HotswitchError."""
+        answers = self._answers.all(request, foreseen.outcome)
+        about = foreseen.name, foreseen.number
+        self._room.keep(
+            Answered(identity, digest(request.data), answers, about, True, foreseen.kind)
+        )
 
     def foresee(
         self, request: Request, outcome: Outcome, identity: bytes, flow: tuple[str, int], gone: bool

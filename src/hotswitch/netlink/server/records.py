@@ -78,6 +78,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
 
     flow: if the answer was kept before the change was made: the datapath and the cookie of the flow
     that has to be there for it to hold or, with `gone`, must not be there any more.
+    kind: "vport": it is the number of a vport instead; "datapath": it is about the datapath itself.
     """
 
     identity: bytes
@@ -85,6 +86,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
     answers: tuple[bytes, ...]
     flow: tuple[str, int] | None = None
     gone: bool = False
+    kind: str = "flow"
 
 
 def unconditional(answered: Answered) -> Answered:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.message import Message
@@ -35,7 +35,8 @@ class Outcome:
     attributes: what there is to say, None: nothing; a function if it is costly and may not be
     needed, which says the same whenever it is called. datapath: the number in its header.
     event: whether others are told too, and the asker only if it wants an echo.
-    command: what the answer is called, if not as the request. records: what is to be kept.
+    command: what the answer is called, if not as the request. records: what is to be kept;
+    undo: takes it all back if that can't be kept.
     reached: sockets for which there is something now.
     """
 
@@ -44,7 +45,20 @@ class Outcome:
     event: bool = False
     command: str = ""
     records: tuple[Record, ...] = ()
+    undo: Callable[[], None] | None = None
     reached: tuple[Session, ...] = ()
+
+
+class Foreseen(NamedTuple):
+    """What will be answered to a request that deletes something, with what was counted until now.
+
+    kind, name, number: what must be gone for that to hold (`records.Answered`).
+    """
+
+    outcome: Outcome
+    kind: str
+    name: str
+    number: int = 0
 
 
 Waiting: TypeAlias = Future[object]
@@ -63,3 +77,5 @@ class Handlers:
 
     one: Mapping[str, Handler]
     dumps: Mapping[str, Lister]
+    foreseen: Mapping[str, Callable[[Request], Foreseen]] = field(default_factory=dict)
+    """For what can't be told after a restart from not having been done. Raise HotswitchError."""

@@ -41,6 +41,9 @@ class Restorer:
             else:
                 self._room.add(own)
         answers = [each for each in book.answers.values() if self._holds(each)]
+        # Another vport may get the number, another datapath the name.
+        about_names = [each for each in answers if each.flow and each.kind != "flow"]
+        self._room.keep(*map(kept.unconditional, about_names))
         return [kept.unconditional(each) for each in answers]
 
     def _end(self, datapath: Datapath) -> None:
@@ -110,7 +113,11 @@ class Restorer:
     def _holds(self, answered: kept.Answered) -> bool:
         if answered.flow is None:
             return True
-        name, cookie = answered.flow
+        name, number = answered.flow
         own = self._room.by_name(name)
-        there = own is not None and own.flows.by_cookie(cookie) is not None
+        there = own is not None
+        if own is not None and answered.kind == "flow":
+            there = own.flows.by_cookie(number) is not None
+        elif own is not None and answered.kind == "vport":
+            there = number in own.vports
         return there is not answered.gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.model.action import MAXIMUM_PORT as HIGHEST_IN_MODEL
@@ -17,7 +18,7 @@ from hotswitch.netlink.server.describe import describe_vport
 from hotswitch.netlink.server.listing import Listed, Table
 from hotswitch.netlink.server.outside import Device
 from hotswitch.netlink.server.own_datapath import OwnDatapath, Vport
-from hotswitch.netlink.server.request import Handlers, Outcome, Request
+from hotswitch.netlink.server.request import Foreseen, Handlers, Outcome, Request
 from hotswitch.netlink.server.room import Room, check_name
 
 Announce = Callable[[str, Attributes, int], None]
@@ -33,6 +34,7 @@ class VportFamily:
         self.handlers = Handlers(
             {"new": self._new, "del": self._delete, "get": self._get, "set": self._set},
             {"get": self._all},
+            {"del": self._foresee_delete},
         )
 
     def links_changed(self) -> None:
@@ -66,7 +68,8 @@ class VportFamily:
         add = {NETDEV: self._add_netdev, INTERNAL: self._add_internal, VXLAN: self._add_vxlan}
         vport = add[kind](own, number, name, said)
         own.generation += 1
-        return self._about(own, vport, records=(own.vport_record(vport),))
+        about = self._about(own, vport, records=(own.vport_record(vport),))
+        return replace(about, undo=lambda: self._detach(own, vport, self._device_of(vport)))
 
     def _number(self, own: OwnDatapath, wanted: int | None) -> int:
         if wanted is None:
@@ -157,20 +160,36 @@ class VportFamily:
             raise
         return vport
 
-    def _delete(self, request: Request) -> Outcome:
+    def _foresee_delete(self, request: Request) -> Foreseen:
+        own, vport = self._find_deletable(request)
+        outcome = Outcome(self._describe(own, vport), own.number, event=True)
+        return Foreseen(outcome, "vport", own.name, vport.number)
+
+    def _find_deletable(self, request: Request) -> tuple[OwnDatapath, Vport]:
         own, vport = self._find(request)
         if vport.number == LOCAL:
             raise NetlinkError("the local port goes with its datapath", path=("port",))
-        device = None
+        return own, vport
+
+    def _delete(self, request: Request) -> Outcome:
+        own, vport = self._find_deletable(request)
+        attributes = self._remove(own, vport, self._device_of(vport))
+        return Outcome(attributes, own.number, event=True)
+
+    def _device_of(self, vport: Vport) -> Device | None:
+        """What is to go, or to be let go, with a vport."""
         if vport.has_own_device:
-            device = self._room.outside.made_device(vport.name)
-        elif vport.taken:
-            device = self._room.outside.device(vport.name)
-        return Outcome(self._remove(own, vport, device), own.number, event=True)
+            return self._room.outside.made_device(vport.name)
+        return self._room.outside.device(vport.name) if vport.taken else None
 
     def _remove(self, own: OwnDatapath, vport: Vport, device: Device | None) -> Attributes:
         """Delete a vport; what there was to say of it. device: what is to go or to be let go."""
         attributes = self._describe(own, vport)
+        self._detach(own, vport, device)
+        self._room.keep(kept.VportGone(own.name, vport.number), own.record())
+        return attributes
+
+    def _detach(self, own: OwnDatapath, vport: Vport, device: Device | None) -> None:
         last = own.datapath.delete_port(ports.to_model(vport.number))
         own.received += last.rx_packets
         del own.vports[vport.number]
@@ -181,8 +200,6 @@ class VportFamily:
                 self._room.outside.delete_made(device)
             else:
                 self._room.outside.give_back(device)
-        self._room.keep(kept.VportGone(own.name, vport.number), own.record())
-        return attributes
 
     def _get(self, request: Request) -> Outcome:
         own, vport = self._find(request)
