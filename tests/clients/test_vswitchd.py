@@ -2,71 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.clients import shim
+from tests.clients.vswitch import LONG as _LONG
+from tests.clients.vswitch import Vswitch
+from tests.clients.vswitch import vswitch as started
 from tests.support import process
-from tests.support.daemon import Daemon
 from tests.support.room import Room
 from tests.support.wait import until
-
-PROGRAMS = ("ovs-vswitchd", "ovsdb-server", "ovsdb-tool", "ovs-vsctl", "ovs-ofctl", "ovs-appctl")
-_LONG = 60.0
-"""Seconds. Each kind of flow that ovs-vswitchd tries at its start is compiled."""
-SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-
-
-class Vswitch:
-    """ovsdb-server and ovs-vswitchd in a room with two hosts, all their files in one folder."""
-
-    def __init__(self, room: Room, folder: Path) -> None:
-        self.room = room
-        self.folder = folder
-        names = ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR")
-        self._environment = ["env", *(f"{name}={folder}" for name in names)]
-
-    def run(self, *words: str) -> str:
-        return self.room.run(*self._environment, "timeout", "60", *words).stdout
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return self.room.start(*self._environment, *words, **quiet)
-
-    @property
-    def control(self) -> str:
-        """The control socket of ovs-vswitchd."""
-        return next(map(str, self.folder.glob("ovs-vswitchd*.ctl")), "")
-
-    def reaches(self) -> bool:
-        words = ("ping", "-c", "1", "-W", "1", "10.0.0.2")
-        return self.room.run(*words, host="h1", check=False).returncode == 0
 
 
 @pytest.fixture
 def vswitch(tmp_path: Path) -> Iterator[Vswitch]:
-    built = shim.build(tmp_path, *PROGRAMS)
-    folder = tmp_path / "ovs"
-    folder.mkdir()
-    with Room() as room, contextlib.ExitStack() as held:
+    with Room() as room:
         for number in (1, 2):
             room.add_host(f"h{number}", f"p{number}", f"10.0.0.{number}/24")
-        daemon = held.enter_context(Daemon(room, tmp_path / "run"))
-        made = Vswitch(room, folder)
-        made.run("ovsdb-tool", "create", str(folder / "conf.db"), SCHEMA)
-        database = f"unix:{folder}/db.sock"
-        server = made.start("ovsdb-server", str(folder / "conf.db"), f"--remote=p{database}")
-        held.callback(process.stop, server)
-        until((folder / "db.sock").exists, "the database is served")
-        made.run("ovs-vsctl", "--no-wait", "init")
-        preload = shim.environment(built, daemon.run_dir)
-        held.callback(process.stop, made.start(*preload, "ovs-vswitchd", database))
-        yield made
-        assert "Traceback" not in daemon.log, daemon.log
+        with started(room, tmp_path) as made:
+            yield made
 
 
 def test_a_bridge_on_hotswitch_s_datapath(vswitch: Vswitch) -> None:
@@ -75,7 +30,7 @@ def test_a_bridge_on_hotswitch_s_datapath(vswitch: Vswitch) -> None:
     until(vswitch.reaches, "the hosts reach each other", _LONG)
     assert vswitch.reaches()
     assert vswitch.control
-    flows = vswitch.run("ovs-appctl", "-t", vswitch.control, "dpctl/dump-flows")
+    flows = vswitch.flows()
     assert "eth_type(0x0800)" in flows and "actions:" in flows
     shown = vswitch.run("ovs-appctl", "-t", vswitch.control, "dpctl/show", "-s")
     for name in ("br0 (internal)", "p1", "p2", "ovs-system (internal)"):

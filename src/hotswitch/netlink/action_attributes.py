@@ -17,7 +17,7 @@ from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.actions import PushMpls, PushVlan
 from hotswitch.netlink.families.keys import KEY, TAG_PRESENT
 from hotswitch.netlink.known import Known
-from hotswitch.netlink.places import COPIED, MPLS, NUMBER, PLACES, gather, label_fields
+from hotswitch.netlink.places import BESIDE, COPIED, MPLS, NUMBER, PLACES, gather, label_fields
 from hotswitch.netlink.types import Masked, Structure
 
 _PUSHED_TAG = ("vlan.pcp", "vlan.dei", "vlan.vid")
@@ -70,7 +70,7 @@ def attributes_of(
             case act.PopMpls(ethertype):
                 pairs.append(("pop_mpls", ethertype))
                 labelled = ethertype in MPLS
-            case act.CopyToUser(reason, length, fields) if fields in ((), COPIED):
+            case act.CopyToUser(reason, length, fields) if fields in ((), BESIDE, COPIED):
                 if not 1 <= reason <= len(upcalls) or length < MINIMUM_LENGTH:
                     raise _unsayable(action)
                 if length != EVERYTHING:

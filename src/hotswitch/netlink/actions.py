@@ -26,6 +26,7 @@ from hotswitch.netlink.families.keys import (
 from hotswitch.netlink.known import Known
 from hotswitch.netlink.places import (
     ARP,
+    BESIDE,
     COPIED,
     IPV4,
     IPV6,
@@ -110,7 +111,8 @@ class _Translation:
         if "pid" not in value:
             raise NetlinkError("pid is missing", missing=USERSPACE.by_name["pid"].number)
         self.upcalls.append(value)
-        self.actions.append(act.CopyToUser(len(self.upcalls), self._length, COPIED))
+        fields = BESIDE if self._known.get("tunnel") == 0 else COPIED
+        self.actions.append(act.CopyToUser(len(self.upcalls), self._length, fields))
         self._length = EVERYTHING
 
     def trunc(self, length: int, _last: bool) -> None:

@@ -177,7 +177,10 @@ class FlowPlans:
 
     def _actions(self, own: OwnDatapath, attributes: Attributes, key: EntryKey) -> Translated:
         registry = self._room.registry
-        translated = actions_of(registry, attributes, known_in_match(registry, key.match))
+        known = known_in_match(registry, key.match)
+        if not own.has_tunnels(known.get("in_port")):
+            known["tunnel"] = 0
+        translated = actions_of(registry, attributes, known)
         for action in translated.actions:
             if isinstance(action, Limit) and action.meter not in own.datapath.meters():
                 raise NetlinkError(f"there is no meter {action.meter}", path=("actions",))

@@ -8,17 +8,19 @@ from hotswitch.datapath.contract import Datapath, DeleteEntry, PutEntry
 from hotswitch.model.action import CopyToUser
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import ANY
-from hotswitch.netlink import tunnel_keys
+from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.vport import INTERNAL, VXLAN
-from hotswitch.netlink.places import COPIED
+from hotswitch.netlink.places import BESIDE, COPIED
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.flow_table import Flow, FlowTable
 
 FLOW_PRIORITY = 1
-MISS = Entry(0, 0, ANY, (CopyToUser(fields=COPIED),))
+MISS = Entry(0, 0, ANY, (CopyToUser(fields=BESIDE),))
 """What takes packets that no flow matches to user space. Its cookie, 0, is no flow's."""
+MISS_WITH_TUNNELS = Entry(0, 0, ANY, (CopyToUser(fields=COPIED),))
+"""The same where packets can come with outer headers."""
 
 
 @dataclass(slots=True)
@@ -88,12 +90,19 @@ class OwnDatapath:
         """Whether anybody has said to take packets that no flow matches."""
         return any(self.pids) or any(any(each.pids) for each in self.vports.values())
 
+    def has_tunnels(self, in_port: int | None = None) -> bool:
+        """Whether packets can come with outer headers, by this port (the model's number) or any."""
+        if in_port is None:
+            return any(each.tunnel_port for each in self.vports.values())
+        vport = self.vports.get(ports.from_model(in_port))
+        return vport is not None and vport.tunnel_port != 0
+
     def hear_misses(self) -> None:
         """Let misses come to user space, if anybody wants them. Raises HotswitchError."""
         there = self.datapath.entries().get(MISS.key)
-        # An earlier version may have left one that carries less.
-        if self.wants_misses and there != MISS:
-            self.datapath.change([PutEntry(MISS)])
+        wanted = MISS_WITH_TUNNELS if self.has_tunnels() else MISS
+        if self.wants_misses and there != wanted:
+            self.datapath.change([PutEntry(wanted)])
         elif there and not self.wants_misses:
             last = self.datapath.change([DeleteEntry(MISS.key)])
             self.missed += last[MISS.key].packets

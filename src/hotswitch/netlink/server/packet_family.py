@@ -149,6 +149,7 @@ class PacketFamily:
         if in_port not in own.datapath.ports():
             in_port = ports.to_model(LOCAL)
         known = known_in_frame(self._room.registry, frame, in_port)
+        known["tunnel"] = beside.get("tunnel", 0)
         translated = actions_of(self._room.registry, given["actions"], known)
         check_tunnel_ports(own, given["actions"])
         done = self._run(own, in_port, frame, translated.actions, beside)
