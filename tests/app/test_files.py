@@ -8,9 +8,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hotswitch.ovsdb.schema import DatabaseSchema
+from hotswitch.ovsdb.schemas import load
+from hotswitch.ovsdb.storage import Storage
 from tests.support import process
 from tests.support.daemon import REAL, REFERENCE, Daemon, environment
 from tests.support.room import Room
@@ -124,6 +128,10 @@ WRONG = (
     (f"{PORT}/number", "255"),
     (f"{PORT}/link", "colour=red"),
     (f"{PORT}/mac", "02:00:00:00:00:01"),
+    (f"{PORT}/link", "id=0"),
+    (f"{PORT}/vif", "tap0,tap1"),
+    (f"{PORT}/vif", "br0"),
+    (f"{PORT}/vif", "tap0,tap0"),
     ("bridges/br0/ageing_time", "-1"),
     ("bridges/br0/adopt", "tap0 colour=red"),
 )
@@ -136,6 +144,34 @@ def test_what_is_wrong_is_refused_and_changes_nothing(tree: Tree) -> None:
     assert (tree.daemon.ask("port list"), tree.daemon.ask("bridge list")) == before
     said = "can't set tag of port tap0 to '5000': a number from 0 to 4095 is expected"
     assert said in tree.daemon.log
+
+
+def test_what_the_database_refuses_is_a_wrong_value(room: Room, tmp_path: Path) -> None:
+    schema: Any = load("Open_vSwitch").to_json()
+    schema["tables"]["Port"]["columns"]["tag"]["type"]["key"]["maxInteger"] = 100
+    file = tmp_path / "conf.db"
+    Storage.create(file, DatabaseSchema.from_json(schema)).close()
+    with Daemon(room, tmp_path / "run", "--db", str(file), kind=REFERENCE) as daemon:
+        daemon.do("bridge add br0")
+        daemon.do("port add tap0 bridge br0 --absent-ok")
+        tree = Tree(daemon)
+        assert tree.attempt("write", f"{PORT}/vlan", "200") == "EINVAL"
+        assert tree.attempt("write", f"{PORT}/vlan", "100") == "done"
+
+
+def test_links_are_there_by_their_ids(tree: Tree) -> None:
+    number = tree.daemon.do("link id tap0").strip()
+    assert tree.read(f"links/{number}/name") == "tap0\n"
+    assert tree.read(f"links/{number}/port") == "tap0\n"
+    shown = tree.daemon.ask(f"link show {number}")
+    assert tree.names(f"links/{number}") == set(shown)
+    assert tree.read(f"links/{number}/incarnation").strip() == shown["incarnation"]
+    tree.daemon.room.run("ip", "link", "set", "tap0", "name", "eth7")
+    until(lambda: tree.read(f"links/{number}/name") == "eth7\n", "the name is followed")
+    assert tree.attempt("write", f"links/{number}/name", "tap0") == "EACCES"
+    assert tree.attempt("read", "links/0/name") == "ENOENT"
+    tree.daemon.room.run("ip", "link", "del", "eth7")
+    until(lambda: number not in tree.names("links"), "it goes")
 
 
 def test_what_cannot_be_done_with_files(tree: Tree) -> None:

@@ -11,6 +11,7 @@ from hotswitch.app.cli import port as port_commands
 from hotswitch.app.files.names import file_name, key_of
 from hotswitch.app.files.text import read, show
 from hotswitch.app.files.tree import Folder, MetadataOf, Node, Setting, Value, find
+from hotswitch.app.link_view import LinkView
 from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.switch.desired import DesiredPort, PortKind, VlanMode
 from tests.app.test_events_differences import VM, Lab
@@ -36,8 +37,12 @@ def lab() -> Lab:
     return lab
 
 
+def look(lab: Lab, path: str) -> Node | None:
+    return find(lab.moment, path, lambda: LinkView(lab.switch.links(), lab.moment.bridges))
+
+
 def value(lab: Lab, path: str) -> str:
-    node = find(lab.moment, path)
+    node = look(lab, path)
     assert isinstance(node, Value) and callable(node.read)
     return node.read()
 
@@ -67,7 +72,7 @@ def test_what_is_in_the_files(lab: Lab) -> None:
     assert value(lab, "/bridges/br0/ports/vm/links/tap1.0/forwards") == "off"
     assert value(lab, "/bridges/br0/ports/none/device") == ""
     assert value(lab, "/bridges/br0/ports/none/state") == "waiting"
-    assert names(find(lab.moment, "/bridges/br0/ports/tap0/metadata")) == {"a%2Fb", "vm-id"}
+    assert names(look(lab, "/bridges/br0/ports/tap0/metadata")) == {"a%2Fb", "vm-id"}
     assert value(lab, "/bridges/br0/ports/tap0/metadata/a%2Fb") == "x y"
     assert value(lab, "/bridges/br0/ports/tap0/links/tap0/metadata/vm-id") == "7"
     assert value(lab, "/bridges/br0/ageing_time") == "300"
@@ -75,13 +80,13 @@ def test_what_is_in_the_files(lab: Lab) -> None:
 
 def test_what_is_not_there(lab: Lab) -> None:
     for path in ("x", "bridges/br1", "bridges/br0/ports/x", "bridges/br0/ports/tap0/vlan/x"):
-        assert find(lab.moment, path) is None
+        assert look(lab, path) is None
     for path in ("metadata/a", "metadata/vm%2Did", "links/x", "statistics/x", "x"):
-        assert find(lab.moment, f"bridges/br0/ports/tap0/{path}") is None
+        assert look(lab, f"bridges/br0/ports/tap0/{path}") is None
 
 
 def all_nodes(lab: Lab, path: str = "") -> list[tuple[str, Node]]:
-    node = find(lab.moment, path)
+    node = look(lab, path)
     assert node is not None, path
     found = [(path, node)]
     if isinstance(node, Folder):
@@ -131,3 +136,29 @@ def test_other_names_are_no_keys(name: str) -> None:
 
 def test_a_key_can_be_too_long() -> None:
     assert file_name("k" * 255) and not file_name("k" * 256) and not file_name("/" * 100)
+
+
+def test_links_are_there_by_id(lab: Lab) -> None:
+    lab.add("tap5", id=7, mtu=1400, up=True)
+    lab.add("other")
+    lab.want(DesiredPort("tap5", metadata=(("vm-id", "5"),)))
+    assert names(look(lab, "links")) == {"7"}
+    shown = {
+        name: value(lab, f"links/7/{name}")
+        for name in ("id", "name", "bridge", "port", "vif", "mtu", "up", "master", "metadata/vm-id")
+    }
+    assert shown == {
+        "id": "7",
+        "name": "tap5",
+        "bridge": "br0",
+        "port": "tap5",
+        "vif": "",
+        "mtu": "1400",
+        "up": "on",
+        "master": "",
+        "metadata/vm-id": "5",
+    }
+    node = look(lab, "links/7/name")
+    assert isinstance(node, Value) and node.written is None
+    for path in ("links/8", "links/07", "links/other", "links/7/odd", "links/7/metadata/odd"):
+        assert look(lab, path) is None

@@ -53,6 +53,33 @@ def test_a_constraint_of_the_database_is_told_in_one_line(strict: Daemon) -> Non
     assert "Traceback" not in strict.log
 
 
+def test_what_another_port_has_is_refused_by_its_name(daemon: Daemon) -> None:
+    daemon.room.run("ip", "link", "add", "v0", "type", "veth", "peer", "v1")
+    daemon.do("bridge add br0")
+    daemon.do("bridge add br1")
+    daemon.do("port add v0 bridge br0")
+    daemon.do("port add v1 bridge br1")
+    daemon.do("port add vm bridge br0 vif tap1,vif1 --absent-ok")
+    before = daemon.ask("show")
+    taken = {
+        "port set v0 vif v1": "v1 is already port v1 of bridge br1",
+        "port set v0 vif v0,tap1": "tap1 is already port vm of bridge br0",
+        "port set v0 vif br1": "br1 is itself a bridge",
+        "port set vm vif tap1,vm,br0": "br0 is already port br0 of bridge br0",
+        "port add vif1 bridge br1 --absent-ok": "vif1 is already port vm of bridge br0",
+        "port set v0 link name=v1": "v1 is already port v1 of bridge br1",
+        "port add x bridge br0 link id=0 --absent-ok": "'id=0' is no link id",
+        "port add x bridge br0 link id=999": "there is no device id=999",
+    }
+    for line, says in taken.items():
+        assert says in daemon.refuse(line)
+        assert daemon.ask("show") == before
+    daemon.do("port set vm vif tap2")
+    daemon.do("port set vm vif tap1")
+    links = [each["name"] for each in daemon.ask("port show vm")["links"]]
+    assert links == ["tap1"] and "Traceback" not in daemon.log
+
+
 LONG = "x" * 5000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,7 +166,11 @@ class ConfigDatabase:
         try:
             self._storage.sync()()
         except LogError as error:
-            raise StoreError(f"the database can't keep it: {error}") from error
+            why = error.__cause__
+            number = why.errno if isinstance(why, OSError) else None
+            raise StoreError(
+                f"the database can't keep it: {error}", errno=number or errno.EIO
+            ) from error
 
     def _commit(self, operations: list[Any]) -> None:
         self._is_writing = True
@@ -176,7 +181,7 @@ class ConfigDatabase:
         for result in outcome.results:
             if result and "error" in result:
                 what = result.get("details") or result["error"]
-                raise StoreError(f"the database refuses it: {what}")
+                raise StoreError(f"the database refuses it: {what}", errno=errno.EINVAL)
 
     def _committed(self, storage: Storage, changes: Changes | None) -> None:
         if storage is not self._storage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Mapping
 
 from hotswitch.app.devices import KernelDevices
@@ -61,7 +62,9 @@ class ExternalConfig:
         if not problem and not self.reconciler.has_begun:
             problem = "it is being read"
         if problem:
-            raise StoreError(f"the database {self._database.name} can't be had: {problem}")
+            raise StoreError(
+                f"the database {self._database.name} can't be had: {problem}", errno=errno.EAGAIN
+            )
 
     async def save(self, desired: Desired) -> None:
         """See `Store`. What others have written since stays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -140,7 +141,10 @@ class ExternalDatabase:
             await asyncio.sleep(0)  # a piece is read in each turn of the loop
         replica = self._followed()
         if replica is None or replica.txn is not None:
-            raise StoreError(f"the database {self.name} can't be had: {self.problem or 'busy'}")
+            problem = self.problem or "busy"
+            raise StoreError(
+                f"the database {self.name} can't be had: {problem}", errno=errno.EAGAIN
+            )
         return replica
 
     async def _commit(self, made: Transaction) -> None:
@@ -151,18 +155,22 @@ class ExternalDatabase:
                 async with asyncio.timeout(_PATIENCE):
                     await done
             except TimeoutError:
-                raise StoreError(f"the database {self.name} does not answer") from None
+                raise StoreError(
+                    f"the database {self.name} does not answer", errno=errno.ETIMEDOUT
+                ) from None
             finally:
                 self._waiting.pop(done, None)
         status = made.commit()  # it only tells, now
         if status in (Transaction.SUCCESS, Transaction.UNCHANGED):
             return
         if status == Transaction.NOT_LOCKED:
-            raise StoreError("another daemon acts on the database now")
+            raise StoreError("another daemon acts on the database now", errno=errno.EBUSY)
         if status == Transaction.ERROR:
-            raise StoreError(f"the database refuses it: {_details(made.get_error())}")
+            raise StoreError(
+                f"the database refuses it: {_details(made.get_error())}", errno=errno.EINVAL
+            )
         if status == Transaction.TRY_AGAIN and self._followed() is not None:
-            raise StoreError("what is to be changed has been changed meanwhile")
+            raise StoreError("what is to be changed has been changed meanwhile", errno=errno.EAGAIN)
         raise StoreError("the database was lost before it answered; what it holds will be followed")
 
     # Following

@@ -143,7 +143,7 @@ class Life:
 
             methods = all_methods(service, host, macvlans)
             commands, events = _commands(service, database, methods)
-            files = FileTree(self._files.tree, Desk(service, methods), self._group)
+            files = FileTree(self._files.tree, Desk(service, methods, host.table), self._group)
             server = ControlServer(self._files.control, commands, group=self._group)
             await _listen(server)
             netlink.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -26,7 +27,14 @@ _log = logging.getLogger(__name__)
 
 
 class StoreError(HotswitchError):
-    """What is wanted can't be read or can't be kept."""
+    """What is wanted can't be read or can't be kept.
+
+    errno: as of a file that can't be written for that reason.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", errno: int = errno.EIO) -> None:
+        super().__init__(message, remedy=remedy)
+        self.errno = errno
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +210,12 @@ class Service:
         if wish.port and wish.device_needed:
             status = self.switch.statuses()[wish.bridge].ports.get(wish.port)
             if status and status.ifindex == 0:
+                members = self.port(wish.port)[1].members
+                sought = ", ".join(
+                    each.name if each.has_usual_name else str(each.finds_by) for each in members
+                )
                 raise RequestError(
-                    f"there is no device {wish.port}", remedy="make it first, or add --absent-ok"
+                    f"there is no device {sought}", remedy="make it first, or add --absent-ok"
                 )
 
     def _problems(self, bridge: str, port: str | None) -> frozenset[str]:

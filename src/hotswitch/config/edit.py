@@ -141,8 +141,6 @@ class _Edit:
         yield from _changed_maps("Port", port, settings, _port_settings(new))
         before = {member.name: member for member in old.members}
         after = {member.name: member for member in new.members}
-        for name in before.keys() - after.keys():
-            yield _mutate("Port", port, _delete("interfaces", interfaces[name]))
         for name, member in after.items():
             if name not in before:
                 named, insert = self._new_interface(bridge, new, member)
@@ -159,6 +157,9 @@ class _Edit:
                 _interface_settings(new, member),
             )
             yield from _changed_maps("Interface", interfaces[name], had, has)
+        # At no time may it have none.
+        for name in before.keys() - after.keys():
+            yield _mutate("Port", port, _delete("interfaces", interfaces[name]))
 
     def _port(self, bridge: str, name: str) -> tuple[Uuid, Mapping[str, Uuid]]:
         """The row of Port of a port that is in force, and those of its interfaces by name."""

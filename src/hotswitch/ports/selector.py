@@ -65,11 +65,11 @@ def read_selector(text: str) -> Selector:
         if by is By.PERMANENT_ADDRESS:
             value = MAC.show(MAC.read(value))
         elif by is By.ID:
-            value = str(int(value)) if value.isascii() and value.isdigit() else ""
+            value = str(int(value)) if value.isascii() and value.isdigit() else "0"
     except ValueError:
         raise PortTextError(f"{value[:40]!r} is no Ethernet address") from None
-    if not value:
-        raise PortTextError(f"{text[:40]!r} is no link id", remedy="it is a whole number")
+    if by is By.ID and value == "0":
+        raise PortTextError(f"{text[:40]!r} is no link id", remedy="they are whole numbers from 1")
     return Selector(by, value)
 
 

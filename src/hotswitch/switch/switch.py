@@ -351,6 +351,15 @@ class Switch:
         self._shown = self._shown.after(layout, self._failures, self._strays)
         return self._shown.bridges
 
+    def vif_of(self, link: str) -> str:
+        """The port that is called otherwise than this configured link of it; empty: there is none.
+
+        Raises HotswitchError if the links can't be listed.
+        """
+        layout = lay_out(self._desired, observe(self._world), self._settled)
+        port = layout.members.get(link, "")
+        return port if port != link else ""
+
     def links(self) -> LinkTable:
         """All links, with everything that has been done to them. Raises HotswitchError."""
         return self._world.links.look()

@@ -94,7 +94,7 @@ def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
       hook HOOK         where the kernel hands packets over: tcx keeps large segments
                         whole, xdp is faster for many small packets (auto)
       storm-limit RATE  flooded packets a second that may come in; 0: any number (0)
-      number N          the port's number, from 1 (the lowest free one)
+      number N          the port's number, from 1; 0: any, as it has (the lowest free one)
       type TYPE         system: DEVICE is there, or comes (system)
                         internal: it is made, for this host to have an address on
                         tap: it is made, a TAP device for a program to open

@@ -15,16 +15,18 @@ from hotswitch.app.control.method import Method, carry_out
 from hotswitch.app.events.moment import Moment
 from hotswitch.app.files.text import read
 from hotswitch.app.files.tree import Count, MetadataOf, Setting
+from hotswitch.app.link_view import LinkView
 from hotswitch.app.service import Service, StoreError, with_port
 from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel.error import KernelError
 from hotswitch.switch.desired import DesiredBridge
+from hotswitch.switch.link_table import LinkTable
 
 _PATIENCE = 60.0
 """Seconds in which the loop should have answered."""
 
 _SHARE = 10
-"""Counting takes at most this part of the loop's time, however many files are read."""
+"""Counting, and listing links, take at most this part of the loop's time, however much is read."""
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
@@ -40,10 +42,21 @@ class _Counted:
 
 
 class Desk:
-    """Made in the loop, used by other threads. What goes wrong is an OSError, and in the log."""
+    """Made in the loop, used by other threads. What goes wrong is an OSError, and in the log.
 
-    def __init__(self, service: Service, methods: tuple[Method, ...]) -> None:
+    table: lists the host's links; called in the loop.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        methods: tuple[Method, ...],
+        table: Callable[[], LinkTable] = LinkTable,
+    ) -> None:
         self._service = service
+        self._table = table
+        self._links = LinkView(LinkTable(), {})
+        self._links_until = 0
         self._methods = {each.name: each for each in methods}
         self._loop = asyncio.get_running_loop()
         self._counted: dict[str, _Counted] = {}
@@ -55,6 +68,10 @@ class Desk:
     def moment(self) -> Moment:
         """How the switch is. No thread need wait for it: it is a value."""
         return self._service.events.moment
+
+    def links(self) -> LinkView:
+        """The host's links."""
+        return self._ask("list links", self._list_links)
 
     def count(self, what: Count) -> int:
         """A counter."""
@@ -108,6 +125,15 @@ class Desk:
             with self._lock:
                 self._asked.discard(future)
 
+    async def _list_links(self) -> LinkView:
+        now = self._service.clock.now
+        begun = now()
+        if begun >= self._links_until:
+            self._links = LinkView(self._table(), self._service.switch.statuses())
+            ended = now()
+            self._links_until = ended + (ended - begun) * (_SHARE - 1)
+        return self._links
+
     async def _count(self, what: Count) -> int:
         counted = self._counted.get(what.bridge)
         if counted is None or self._service.clock.now() >= counted.until:
@@ -139,9 +165,7 @@ class Desk:
 
 def _number(error: HotswitchError) -> int:
     """The errno for a declared error: of the kernel its own; else it is what was asked for."""
-    if isinstance(error, StoreError):
-        return errno.EIO
-    if isinstance(error, KernelError):
+    if isinstance(error, (StoreError, KernelError)):
         return error.errno or errno.EIO
     return errno.EINVAL
 

@@ -149,7 +149,7 @@ class TreeOperations(mfusepy.Operations):  # type: ignore[misc]
     mkdir = rmdir = mknod = symlink = link = rename = chmod = chown = _refuse
 
     def _find(self, path: str) -> Node:
-        node = find(self._desk.moment, path)
+        node = find(self._desk.moment, path, self._desk.links)
         if node is None and path in self._new:
             return Value(lambda: "", self._new[path])
         if node is None:
@@ -173,5 +173,5 @@ class TreeOperations(mfusepy.Operations):  # type: ignore[misc]
 
     def _or_gone(self, path: str, error: OSError) -> OSError:
         """The error; or another one if it is no wonder, since what was open is no longer there."""
-        gone = find(self._desk.moment, path.rpartition("/")[0]) is None
+        gone = find(self._desk.moment, path.rpartition("/")[0], self._desk.links) is None
         return OSError(errno.ENODEV, path) if gone else error

@@ -7,6 +7,7 @@
     bridges/BRIDGE/ports/PORT/metadata/KEY
     bridges/BRIDGE/ports/PORT/statistics/COUNTER
     bridges/BRIDGE/ports/PORT/links/LINK/{device,…,metadata/KEY}
+    links/LINKID/{name,port,…,metadata/KEY}      as of `hotswitch link show`
 
 Nothing is made before somebody asks for it, so a path costs its length, whatever else there is.
 """
@@ -23,8 +24,10 @@ from hotswitch.app.cli.words import Word
 from hotswitch.app.events.moment import Moment
 from hotswitch.app.files.names import file_name, key_of
 from hotswitch.app.files.text import show
+from hotswitch.app.link_view import LinkView
 from hotswitch.app.rows import bridge_row, link_row, port_row
 from hotswitch.datapath.contract import Counters
+from hotswitch.kernel.links import Link
 from hotswitch.model.port import PortStatistics
 from hotswitch.switch.desired import DesiredPort, PortKind
 from hotswitch.switch.status import PortStatus
@@ -85,9 +88,14 @@ _COUNTS = tuple(each.name for each in fields(PortStatistics))
 _BRIDGE_COUNTS = tuple(each.name for each in fields(Counters))
 
 
-def find(moment: Moment, path: str) -> Node | None:
-    """What is there at this moment. path: from the tree's root, with "/" between names."""
-    node: Node | None = _folder({"bridges": lambda: _bridges(moment)})
+def find(moment: Moment, path: str, links: Callable[[], LinkView]) -> Node | None:
+    """What is there at this moment. path: from the tree's root, with "/" between names.
+
+    links: lists the host's, if it is asked.
+    """
+    node: Node | None = _folder(
+        {"bridges": lambda: _bridges(moment), "links": lambda: _host_links(links())}
+    )
     for name in filter(None, path.split("/")):
         if not isinstance(node, Folder):
             return None
@@ -181,6 +189,23 @@ def _links(status: PortStatus) -> Folder:
         return _folder({**states, "metadata": lambda: _metadata(row["metadata"])})
 
     return Folder(rows, lambda name: link(rows[name]) if name in rows else None)
+
+
+def _host_links(links: LinkView) -> Folder:
+    there = links.by_id
+    return Folder(there, lambda name: _host_link(links, there[name]) if name in there else None)
+
+
+def _host_link(links: LinkView, link: Link) -> Folder:
+    row = links.row(link)
+    metadata = row.pop("metadata")
+
+    def child(name: str) -> Node | None:
+        if name == "metadata":
+            return _metadata(metadata)
+        return Value(lambda: show(row[name])) if name in row else None
+
+    return Folder((*row, "metadata"), child)
 
 
 def _metadata(pairs: Mapping[str, str], of: MetadataOf | None = None) -> Folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from hotswitch.app.control.method import RequestError
 from hotswitch.app.service import Service
@@ -51,6 +51,45 @@ def with_links(
         links = tuple(replace(each, follow_rename=follow_rename) for each in port.members)
         port = replace(port, links=links)
     return replace(port, links=()) if port.links == (Member(port.name),) else port
+
+
+def require_own_links(
+    service: Service, bridge: DesiredBridge, port: DesiredPort, *, selects: bool
+) -> None:
+    """Refuse a port of this bridge that has names of others, or selects another's device.
+
+    selects: whether the port has been given a new selector. Raises RequestError.
+    """
+    bridges = {each.name: each for each in service.bridges()} | {bridge.name: bridge}
+    for name in sorted({port.name, *(each.name for each in port.members)}):
+        if name in bridges and name != bridge.name:
+            raise RequestError(f"{name} is itself a bridge", remedy="name another device")
+        for each in bridges.values():
+            if name in each.ports and (name, each.name) != (port.name, bridge.name):
+                _refuse_another_s(name, name, each.name)
+        vif = service.switch.vif_of(name)
+        if vif not in ("", port.name):
+            _refuse_another_s(name, vif, service.port(vif)[0].name)
+    if selects:
+        _require_own_devices(service, bridge.name, port)
+
+
+def _require_own_devices(service: Service, bridge: str, port: DesiredPort) -> None:
+    """Refuse a port of this bridge whose selectors fit others' devices. Raises RequestError."""
+    for name, status in service.switch.statuses().items():
+        for each in status.ports.values():
+            if (each.name, name) == (port.name, bridge):
+                continue
+            for link in filter(None, (held.link for held in each.links)):
+                if any(member.finds_by.fits(link) for member in port.members):
+                    _refuse_another_s(link.name, each.name, name)
+
+
+def _refuse_another_s(link: str, port: str, bridge: str) -> NoReturn:
+    raise RequestError(
+        f"{link} is already port {port} of bridge {bridge}",
+        remedy=f"remove it there first: hotswitch port del {port}",
+    )
 
 
 def lifecycle(text: str) -> Lifecycle | None:

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.methods.fields import Mac, Mtu, PortNumber, StormLimit, Vlan, read_mac
-from hotswitch.app.methods.lives import lifecycle, require_device, with_links
+from hotswitch.app.methods.lives import lifecycle, require_device, require_own_links, with_links
 from hotswitch.app.rows import port_row
 from hotswitch.app.service import Service, with_port, without_port
 from hotswitch.model.port import Hook, PortStatistics
@@ -104,6 +104,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                         f"{port.name} is already a port of bridge {other.name}",
                         remedy="change it with `hotswitch port set`, or delete it first",
                     )
+            require_own_links(service, bridge, port, selects=False)
             return with_port(bridge, port)
 
         await service.change(
@@ -161,7 +162,10 @@ def methods(service: Service) -> tuple[Method, ...]:
 
         def with_changed_port(bridge: DesiredBridge) -> DesiredBridge:
             before = bridge.ports.get(port.name, port)
-            return with_port(bridge, with_links(replace(before, **given), **of_links))
+            after = with_links(replace(before, **given), **of_links)
+            if of_links:
+                require_own_links(service, bridge, after, selects="link" in of_links)
+            return with_port(bridge, after)
 
         await service.change(bridge.name, with_changed_port, port.name)
 
