@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -16,12 +17,18 @@ from hotswitch.app.cli import events
 from hotswitch.app.control.client import ControlClient
 from hotswitch.app.events import differences
 from hotswitch.app.events.document import reference
+from hotswitch.app.events.feed import Feed
 from hotswitch.app.events.kinds import KINDS
-from hotswitch.app.events.ring import CAPACITY
+from hotswitch.base.clock import ManualClock
+from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import BUILT_IN
+from hotswitch.switch.switch import Switch
 from tests.support import process
 from tests.support.daemon import REAL, Daemon, command, environment
 from tests.support.room import Room
 from tests.support.wait import until
+from tests.switch.fakes import FakeWorld
+from tests.switch.wishes import bridge, desired
 
 PAGE = Path(__file__).parents[2] / "docs" / "events.md"
 
@@ -139,24 +146,43 @@ def test_a_number_from_before_a_restart_is_answered_so(daemon: Daemon) -> None:
     )
 
 
-def test_who_falls_behind_is_told_once_and_goes_on(daemon: Daemon) -> None:
+def test_who_falls_behind_is_told_once_and_goes_on() -> None:
+    async def work() -> None:
+        switch = Switch(FakeWorld(Registry(BUILT_IN)), ManualClock())
+        feed = Feed(switch, lambda: 1.0, capacity=8)
+        begun = feed.last
+        for turn in range(20):
+            switch.set_desired(desired(bridge("br0", ageing_time=turn + 1)))
+            feed.look()
+        lost, *found = (await feed.wait(begun, "", 100, 0)).events
+        assert (lost.what.kind, lost.what.fields["why"]) == ("lost", "overrun")
+        assert lost.what.fields["count"] == lost.number - begun == feed.last - begun - 8
+        assert [each.number for each in found] == list(range(lost.number + 1, feed.last + 1))
+        again = await feed.wait(lost.number, "", 100, 0)
+        assert list(again.events) == found
+        assert (await feed.wait(again.next, "", 100, 0)).events == ()
+
+    asyncio.run(work())
+
+
+def test_a_loss_of_the_kernel_s_messages_is_told(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.room.run("ip", "link", "add", "tap0", "type", "veth", "peer", "far")
+    daemon.room.run("ip", "link", "set", "far", "up")
     daemon.do("bridge add br0")
-    daemon.do("port add down bridge br0 type patch peer up")
-    begun = json.loads(daemon.do("events --no-follow --json").splitlines()[0])["number"]
-    two = [
-        {"tag": at, "trunks": [at], "storm_limit": at, "number": at, "peer": f"up{at}"}
-        | {"mode": mode, "metadata": {"turn": str(at)}, "hook": hook}
-        for at, mode, hook in ((1, "trunk", "xdp"), (2, "access", "tcx"))
-    ]
-    with ControlClient(daemon.run_dir / "ctl.sock") as client:
-        for turn in range(CAPACITY // 8 + 10):
-            client.call("port/set", name="down", **two[turn % 2])
-    lines = daemon.do(f"events --no-follow --json --since {begun}").splitlines()
-    found = [json.loads(line) for line in lines]
-    assert (found[0]["event"], found[0]["why"]) == ("lost", "overrun")
-    assert found[0]["count"] == found[0]["number"] - begun
-    first = found[0]["number"]
-    assert [each["number"] for each in found] == list(range(first, first + CAPACITY + 1))
+    daemon.do("port add tap0 bridge br0")
+    many = tmp_path / "many"
+    many.write_text("".join(f"link set far alias {number}\n" for number in range(8000)))
+    with Reader(daemon, "--json") as reader:
+        assert daemon.process
+        daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            daemon.room.run("ip", "-batch", str(many))
+            daemon.room.run("ip", "link", "set", "tap0", "name", "eth7")
+        finally:
+            daemon.process.send_signal(signal.SIGCONT)
+        found = [reader.next(), reader.next()]
+        assert sorted(each["event"] for each in found) == ["overflow", "port-renamed"]
+        assert [each["what"] for each in found if "what" in each] == ["links"]
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
@@ -178,11 +204,35 @@ def test_a_reader_of_the_output_that_leaves_ends_it_though_nothing_happens(daemo
         assert reader.process.stderr and reader.process.stderr.read() == ""
 
 
-def test_the_daemon_s_end_is_told(daemon: Daemon) -> None:
+def test_the_daemon_s_next_life_is_waited_for(daemon: Daemon) -> None:
+    daemon.do("bridge add br0")
     with Reader(daemon, "--json") as reader:
+        daemon.do("bridge set br0 ageing 60")
+        last = reader.until("attribute-changed")["number"]
+        for end in (signal.SIGKILL, signal.SIGTERM):
+            assert daemon.process and reader.process.stderr
+            daemon.process.send_signal(end)
+            daemon.process.wait()
+            said = reader.process.stderr.readline()
+            assert said.startswith("hotswitch: lost the daemon at ")
+            assert said.endswith(f"; waiting for it (at {last})\n")
+            daemon.start()
+            lost, started = reader.next(), reader.next()
+            assert (lost["event"], lost["why"], lost["count"]) == ("lost", "restart", None)
+            assert started["event"] == "started" and started["number"] > last
+            last = started["number"]
+        daemon.do("bridge set br0 ageing 70")
+        assert reader.next()["new"] == 70
         daemon.do("shutdown")
-        assert reader.process.wait(10) == 1
-        assert reader.process.stderr and "lost the daemon" in reader.process.stderr.read()
+        assert "waiting" in reader.process.stderr.readline()
+        reader.process.send_signal(signal.SIGINT)
+        assert reader.process.wait(10) in (0, 130)
+        assert reader.process.stderr.read() == ""
+
+
+def test_without_a_daemon_there_is_nothing_to_wait_for(daemon: Daemon) -> None:
+    daemon.do("shutdown")
+    assert "no daemon is running" in daemon.refuse("events")
 
 
 def test_wrong_parameters_are_refused(daemon: Daemon) -> None:

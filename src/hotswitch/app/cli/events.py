@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import sys
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5
 """Seconds of one question; between two, a reader of the output that has left is noticed."""
+
+_PAUSE = 0.5
+"""Seconds between two looks for a daemon that has gone."""
 
 _NUMBER = click.IntRange(0, (1 << 63) - 1)
 _NUMBER.name = "number"
@@ -47,6 +51,10 @@ def command(words: dict[str, Any], since: int | None, follow: bool) -> None:
     Without --since the first line is `listening`: what happens from then on
     follows. With --no-follow all that are kept are printed.
 
+    When the daemon goes, a line on standard error says so, and its next life is
+    waited for; then it goes on, with `lost`, for nobody has seen what happened
+    in between.
+
     \b
     Examples:
       hotswitch events
@@ -55,31 +63,56 @@ def command(words: dict[str, Any], since: int | None, follow: bool) -> None:
       hotswitch events --no-follow
     """
     try:
-        with connect() as client:
-            for event in _events(client, words, since, follow):
-                _print(event)
-                sys.stdout.flush()
+        for event in _events(words, since, follow):
+            _print(event)
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return  # the usual way to end it
 
 
-def _events(
-    client: ControlClient, words: dict[str, Any], since: int | None, follow: bool
-) -> Iterator[dict[str, Any]]:
-    """Event after event; without `follow` those that there are."""
-    if since is None:
-        found = client.call("events/wait", **words)
-        since = found["next"] if follow else found["oldest"]
-        if follow:
-            yield {"number": since, "time": found["time"], "event": "listening"}
-    while follow is not None:
-        found = client.call("events/wait", **words, since=since, timeout=_PATIENCE if follow else 0)
-        yield from found["events"]
-        if not follow and not found["events"] and found["next"] == since:
-            return
-        since = found["next"]
-        if follow and _nobody_reads():
-            return
+def _events(words: dict[str, Any], since: int | None, follow: bool) -> Iterator[dict[str, Any]]:
+    """Event after event, of one life of the daemon after another; or those that there are."""
+    from hotswitch.app.control.client import LostError
+
+    client: ControlClient | None = connect()
+    said = None
+    while client is not None:
+        with client:
+            try:
+                if since is None:
+                    found = client.call("events/wait", **words)
+                    since = found["next"] if follow else found["oldest"]
+                    if follow:
+                        yield {"number": since, "time": found["time"], "event": "listening"}
+                while True:
+                    timeout = _PATIENCE if follow else 0
+                    found = client.call("events/wait", **words, since=since, timeout=timeout)
+                    yield from found["events"]
+                    if not follow and not found["events"] and found["next"] == since:
+                        return
+                    since = found["next"]
+                    if follow and _nobody_reads():
+                        return
+            except LostError as error:
+                if not follow or since is None:
+                    raise
+                if said != since:  # it may take some attempts
+                    click.echo(f"hotswitch: {error.message}; waiting for it (at {since})", err=True)
+                said = since
+        client = _wait_for_the_next()
+
+
+def _wait_for_the_next() -> ControlClient | None:
+    """A connection to the daemon when there is one again; None if nobody reads any more."""
+    from hotswitch.app.control.client import NoDaemonError
+
+    while not _nobody_reads():
+        time.sleep(_PAUSE)
+        try:
+            return connect()
+        except NoDaemonError:
+            continue
+    return None
 
 
 def _nobody_reads() -> bool:

@@ -24,6 +24,10 @@ class NoDaemonError(ControlError):
     """No daemon is running there."""
 
 
+class LostError(ControlError):
+    """The daemon has gone, or answers no more, amid a conversation."""
+
+
 class ControlClient:
     """One connection; use it as a context manager.
 
@@ -70,9 +74,9 @@ class ControlClient:
             self._socket.sendall(encode(Request(method, [parameters], 0)))
             reply = self._receive()
         except TimeoutError as error:
-            raise ControlError(f"the daemon at {self._path} does not answer") from error
+            raise LostError(f"the daemon at {self._path} does not answer") from error
         except (OSError, ProtocolError) as error:
-            raise ControlError(f"lost the daemon at {self._path}: {error}") from error
+            raise LostError(f"lost the daemon at {self._path}: {error}") from error
         if reply.error is not None:
             raise ControlError(str(reply.error))
         return reply.result

@@ -12,7 +12,7 @@ from hotswitch.app.events.addresses import Place, Table
 from hotswitch.app.events.differences import differences
 from hotswitch.app.events.event import Happening, happening
 from hotswitch.app.events.moment import Moment
-from hotswitch.app.events.ring import Ring, Slice, first_number
+from hotswitch.app.events.ring import CAPACITY, Ring, Slice, first_number
 from hotswitch.base.errors import HotswitchError
 from hotswitch.model.port import Address
 from hotswitch.switch.switch import Switch
@@ -23,13 +23,13 @@ _log = logging.getLogger(__name__)
 class Feed:
     """Make it when the switch has been made as wanted: what is there then is no event.
 
-    wall: seconds since 1970.
+    wall: seconds since 1970. capacity: how many events are kept.
     """
 
-    def __init__(self, switch: Switch, wall: Callable[[], float]) -> None:
+    def __init__(self, switch: Switch, wall: Callable[[], float], capacity: int = CAPACITY) -> None:
         self._switch = switch
         self._wall = wall
-        self._ring = Ring(first_number(wall()))
+        self._ring = Ring(first_number(wall()), capacity)
         self._moment = Moment(switch.desired, switch.statuses())
         self._addresses: dict[str, Table | None] = dict.fromkeys(self._moment.bridges)
         self._adopted: frozenset[tuple[str, str]] = frozenset()
