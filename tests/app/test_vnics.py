@@ -141,6 +141,7 @@ def test_a_vnic_goes_with_its_namespace(lab: Daemon) -> None:
     assert lab.do("vnic add --netns web --over base0") == "vnic1\n"
     assert lab.do("vnic add --over base0") == "vnic2\n"
     lab.room.run("ip", "netns", "del", "web")
+    until(lambda: "vNIC vnic1 has gone with namespace web" in lab.log, "it is noticed unasked")
     until(lambda: "vnic0" not in vnics(lab), "the port has gone with the namespace")
     until(lambda: vnics(lab).keys() == {"vnic2"}, "so has the macvlan")
     assert vsctl(lab, "list-ports br0") == ""

@@ -36,6 +36,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.link_monitor import Heard, LinkMonitor
+from hotswitch.kernel.namespace_monitor import NamespaceMonitor
 from hotswitch.ovsdb import coverage, vlog
 from hotswitch.ovsdb.caller import usable_servers
 from hotswitch.ovsdb.coverage import Coverage
@@ -119,6 +120,7 @@ class Life:
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
             monitor = held.enter_context(LinkMonitor())
+            namespaces = held.enter_context(NamespaceMonitor())
             ids = KeptLinkIds(self._file(LINK_IDS))
             held.callback(ids.close)
             links = KernelLinks(ids)
@@ -141,6 +143,10 @@ class Life:
                 macvlans.follow()
                 netlink.links_changed()
 
+            def forget_gone() -> None:
+                if namespaces.has_told():
+                    macvlans.forget_gone()
+
             methods = all_methods(service, host, macvlans)
             commands, events = _commands(service, database, methods)
             files = FileTree(self._files.tree, Desk(service, methods, host.table), self._group)
@@ -156,6 +162,7 @@ class Life:
             with (
                 _watching(monitor, follow, service.events.links_lost),
                 _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
+                _every(_TICK_PERIOD, forget_gone),
                 _every(_AGEING_PERIOD, service.age),
                 _every(_TICK_PERIOD, netlink.tidy),
                 _every(_TICK_PERIOD, reconciler.tick),
