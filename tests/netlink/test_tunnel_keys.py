@@ -339,6 +339,20 @@ def test_a_packet_is_carried_out_that_came_by_a_tunnel(world: World, datapath: i
     assert isinstance(copy, Message) and copy.attributes["key"]["tunnel"] == TUNNEL6
 
 
+def test_a_copy_says_how_the_packet_is_to_leave(world: World, datapath: int) -> None:
+    client, asker = misses(world, datapath), world.client()
+    pid = client.session.port
+    for port, told in ((2, TO), (1, None), (9, None)):
+        upcall = ("userspace", Attributes(pid=pid, egress_port=port))
+        assert not execute(asker, datapath, set_tunnel(TO), upcall, in_port=1)
+        (copy,) = client.received()
+        assert isinstance(copy, Message)
+        assert copy.attributes.get("egress_tunnel_key") == told
+    assert not execute(asker, datapath, ("userspace", Attributes(pid=pid, egress_port=2)))
+    (copy,) = client.received()
+    assert isinstance(copy, Message) and "egress_tunnel_key" not in copy.attributes
+
+
 def test_a_port_other_than_the_device_s_is_refused(world: World, datapath: int) -> None:
     client = world.client()
     wrong = set_tunnel(TO + Attributes(dst_port=8472))

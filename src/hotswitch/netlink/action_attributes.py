@@ -70,7 +70,7 @@ def attributes_of(
             case act.PopMpls(ethertype):
                 pairs.append(("pop_mpls", ethertype))
                 labelled = ethertype in MPLS
-            case act.CopyToUser(reason, length, fields) if fields in ((), BESIDE, COPIED):
+            case act.CopyToUser(reason, length, fields) if _of_key(fields) in ((), BESIDE, COPIED):
                 if not 1 <= reason <= len(upcalls) or length < MINIMUM_LENGTH:
                     raise _unsayable(action)
                 if length != EVERYTHING:
@@ -144,6 +144,12 @@ def _run_of_sets(actions: Actions, start: int) -> list[act.SetField]:
             break
         run.append(action)
     return run
+
+
+def _of_key(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Without what goes with a copy for its egress port."""
+    out = tunnel_keys.OUT_FIELDS
+    return fields[: -len(out)] if fields[-len(out) :] == out else fields
 
 
 def _run_of_outer_headers(registry: Registry, actions: Actions, start: int) -> dict[str, int]:

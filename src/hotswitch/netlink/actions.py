@@ -112,6 +112,8 @@ class _Translation:
             raise NetlinkError("pid is missing", missing=USERSPACE.by_name["pid"].number)
         self.upcalls.append(value)
         fields = BESIDE if self._known.get("tunnel") == 0 else COPIED
+        if "egress_port" in value:
+            fields += tunnel_keys.OUT_FIELDS
         self.actions.append(act.CopyToUser(len(self.upcalls), self._length, fields))
         self._length = EVERYTHING
 

@@ -112,6 +112,8 @@ class PacketFamily:
         pairs: list[tuple[Name, Any]] = [("key", key)]
         if action is not None and "userdata" in action:
             pairs.append(("userdata", action["userdata"]))
+        if (outer := _egress_key(own, upcall, action)) is not None:
+            pairs.append(("egress_tunnel_key", outer))
         if action is not None and "actions" in action and actions is not None:
             pairs.append(("actions", actions))
         if upcall.length > len(upcall.frame):
@@ -191,3 +193,11 @@ class PacketFamily:
         except HotswitchError as error:
             raise declared(error) from error
         return engine.process(in_port, frame, beside=beside)
+
+
+def _egress_key(own: OwnDatapath, upcall: Upcall, action: Attributes | None) -> Attributes | None:
+    """With what outer headers the packet would leave by the port that the action names."""
+    vport = None if action is None else own.vports.get(action.get("egress_port"))
+    if vport is None or not vport.tunnel_port:
+        return None
+    return tunnel_keys.set_key_of(dict(upcall.fields))
