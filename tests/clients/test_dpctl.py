@@ -111,3 +111,22 @@ def test_a_change_of_tags_and_what_is_not_supported(dpctl: Control) -> None:
     for actions in ("recirc(1)", "ct(commit)", "hash(sym_l4(0)),recirc(2)"):
         assert "Invalid argument" in dpctl.refused("add-flow", "dp1", f"in_port(2),{IP}", actions)
     assert len(dpctl("dump-flows", "dp1").splitlines()) == 1
+
+
+def test_tunnels(dpctl: Control) -> None:
+    dpctl("add-dp", "dp1")
+    dpctl("add-if", "dp1", "p1", "vx0,type=vxlan,remote_ip=flow,dst_port=4799")
+    shown = dpctl("show", "dp1")
+    assert "port 2: vxlan_sys_4799 (vxlan" in shown, shown
+    tunnel = "tunnel(tun_id=0x4d,src=192.0.2.2,dst=192.0.2.1,ttl=0/0,flags(-df+csum+key))"
+    dpctl("add-flow", "dp1", f"in_port(2),{tunnel},{IP}", "1")
+    action = "set(tunnel(tun_id=0x4d,dst=192.0.2.2,ttl=64,tp_dst={},flags(df|key))),2"
+    assert "Invalid argument" in dpctl.refused(
+        "add-flow", "dp1", f"in_port(1),{IP}", action.format(4789)
+    )
+    dpctl("add-flow", "dp1", f"in_port(1),{IP}", action.format(4799))
+    flows = dpctl("dump-flows", "dp1")
+    assert "tun_id=0x4d,src=192.0.2.2,dst=192.0.2.1" in flows
+    assert f"actions:{action.format(4799)}" in flows
+    dpctl("del-if", "dp1", "vxlan_sys_4799")
+    assert "vxlan_sys" not in dpctl.daemon.room.run("ip", "-br", "link").stdout

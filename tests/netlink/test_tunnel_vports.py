@@ -20,6 +20,7 @@ from hotswitch.netlink.families.vport import GENEVE, VPORT, VXLAN
 from hotswitch.netlink.flags import ECHO
 from hotswitch.netlink.message import Acknowledgement, Message
 from hotswitch.netlink.server import vxlan_devices
+from hotswitch.switch.marks import is_marked
 from tests.netlink.asked import new_datapath, new_vport
 from tests.netlink.outside import World
 from tests.netlink.socket_client import SocketClient
@@ -124,6 +125,12 @@ def test_a_device_is_known_by_its_mark_or_by_its_address() -> None:
         (Link(7, "new", "vxlan", alternative_names=("hotswitch-you-vxlan-vx0",)), False),
     ):
         assert vxlan_devices.is_made("me", link) is known
+
+
+def test_no_bridge_adopts_a_device_that_was_made() -> None:
+    mark = vxlan_devices.mark("a1b2-netlink", "vx0")
+    assert is_marked(Link(7, "vx0", "vxlan", alternative_names=(mark,)))
+    assert not is_marked(Link(7, "vx0", "vxlan", alternative_names=("overlay",)))
 
 
 def test_only_a_device_that_is_told_outer_headers_has_a_tunnel_port() -> None:
