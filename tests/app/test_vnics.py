@@ -184,6 +184,58 @@ def test_names_are_free_in_all_senses(lab: Daemon) -> None:
     assert well(lab), lab.log
 
 
+def test_two_namespaces_have_a_vnic_of_the_same_name(lab: Daemon) -> None:
+    room = lab.room
+    room.run("ip", "netns", "add", "shop")
+    room.run("ip", "link", "add", "base0", "type", "bridge")
+    room.run("ip", "link", "add", "eth0", "type", "bridge")  # the host's own
+    for namespace in ("web", "shop"):
+        assert lab.do(f"vnic add --over br0 --netns {namespace} --name eth0") == "eth0\n"
+        assert lab.do(f"vnic add --over base0 --netns {namespace} --name eth1") == "eth1\n"
+        assert names(room, namespace) == {"eth0", "eth1"}
+        for over in ("br0", "base0"):
+            error = lab.refuse(f"vnic add --over {over} --netns {namespace} --name eth0")
+            assert f"eth0 is taken: a link in namespace {namespace} has it" in error
+    before = links(room, "web")["eth0"]["address"]
+    assert {(each["name"], each["port"]) for each in lab.ask("vnic list")} == {
+        ("eth0", "vnic0"),
+        ("eth0", "vnic1"),
+        ("eth1", ""),
+    }
+    assert "several vNICs are called eth0" in lab.refuse("vnic del eth0")
+    kill(lab)
+    lab.start()
+    assert links(room, "web")["eth0"]["address"] == before
+    lab.do("vnic del vnic0")
+    assert names(room, "web") == {"eth1"}
+    assert names(room, "shop") == {"eth0", "eth1"}
+    assert well(lab), lab.log
+
+
+def test_names_and_addresses_last(lab: Daemon) -> None:
+    room = lab.room
+    assert lab.do("vnic add --over br0") == "vnic0\n"
+    assert lab.do("vnic add --over br0 --type tap") == "vnic1\n"
+    lab.do("vnic rename vnic0 front")
+    lab.do("link rename vnic1 back")
+    addresses = {name: links(room)[name]["address"] for name in ("front", "back")}
+    rows = vsctl(lab, "get Interface vnic0 other_config:device-name mac")
+    assert rows == f'front\n"{addresses["front"]}"'
+    lab.do("shutdown --stop-forwarding")
+    assert lab.process
+    lab.process.wait(timeout=20)
+    assert "front" not in names(room)
+    lab.start()
+    assert {name: links(room)[name]["address"] for name in addresses} == addresses
+    room.run("ip", "link", "del", "front")
+    until(lambda: "front" in names(room), "the device")
+    lab.do("vnic rename front vnic0")
+    assert "device-name" not in vsctl(lab, "get Interface vnic0 other_config")
+    vsctl(lab, "set Interface vnic0 other_config:device-name=a/b")
+    until(lambda: "no link's name" in vsctl(lab, "get Interface vnic0 error"), "the error")
+    assert well(lab), lab.log
+
+
 def test_bad_input_is_refused_and_changes_nothing(lab: Daemon, tmp_path: Path) -> None:
     lab.room.run("ip", "link", "add", "base0", "type", "bridge")
     lab.room.run("ip", "link", "add", "tap0", "type", "veth", "peer", "far0")
@@ -201,7 +253,7 @@ def test_bad_input_is_refused_and_changes_nothing(lab: Daemon, tmp_path: Path) -
         ("--netns ..", "no network namespace"),
         ("--mac 01:00:5e:00:00:01", "group address"),
         ("--mac 00:00:00:00:00:00", "nobody's address"),
-        ("--mac 12", "vnic/add"),
+        ("--mac 12", "'12' is no MAC address"),
         ("--name a-name-that-is-too-long", "too long"),
         ("--name a/b", "no link's name"),
         ("--name lo", "lo"),
@@ -357,7 +409,7 @@ def is_whole(lab: Daemon, room: Room) -> None:
     of_bridge = [each for each in shown.values() if each["over"] == "br0"]
     hidden = [name for name in links(room) if name.startswith("hs-")]
     assert len(hidden) == len(of_bridge) + 1
-    assert set(vsctl(lab, "list-ports br0").split()) == {each["made_as"] for each in of_bridge}
+    assert set(vsctl(lab, "list-ports br0").split()) == {each["port"] for each in of_bridge}
 
 
 def test_a_kill_leaves_whole_vnics_or_none(daemon: Daemon) -> None:

@@ -29,6 +29,7 @@ VALUES = {
     "hook": "xdp",
     "link": "alternative-name=uplink",
     "netns": "blue",
+    "device-name": "front",
     "follow-rename": "false",
     "vif-preference": "7",
 }

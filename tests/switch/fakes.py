@@ -86,7 +86,7 @@ class FakeLinks:
         self.change(inner.index, peer=outer.index)
         return self.links[outer.index]
 
-    def move(self, index: int, namespace: str) -> None:
+    def move(self, index: int, namespace: str, name: str) -> None:
         self._live()
         if namespace in self.broken:
             raise FakeError(f"there is no namespace {namespace}")

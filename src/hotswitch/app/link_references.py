@@ -83,6 +83,23 @@ def _rule(rule: Rule, old: str, new: str) -> Rule:
     return replace(rule, patterns=tuple(named))
 
 
+def with_device_named(desired: Desired, port: str, name: str) -> Desired:
+    """What is wanted with another name for the device that is made for a port, if it is."""
+    for bridge in desired.bridges.values():
+        made = bridge.ports.get(port)
+        is_made = made and made.kind in (PortKind.INTERNAL, PortKind.TAP) and port != bridge.name
+        if made and is_made:
+            ports = SharedMap(bridge.ports).having({port: with_device_name(made, name)})
+            bridges = {**desired.bridges, bridge.name: replace(bridge, ports=ports)}
+            return Desired(MappingProxyType(bridges))
+    return desired
+
+
+def with_device_name(port: DesiredPort, name: str) -> DesiredPort:
+    """The port with another name for its device."""
+    return replace(port, device_name="" if name == port.name else name)
+
+
 def _port(port: DesiredPort, old: str, new: str) -> DesiredPort:
     if port.kind is not PortKind.SYSTEM:
         return port

@@ -113,6 +113,8 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "`id=7`; by the interface's name if not given",
         "netns": "hotswitch's own: the network namespace that an internal interface's device is "
         "for, by name or path; the port goes with it",
+        "device-name": "hotswitch's own: the name of the device of an internal or tap "
+        "interface; the interface's if not given",
         "follow-rename": "hotswitch's own: `false`, as in Open vSwitch, loses a device that is "
         "renamed; `true` if not given",
         "vif-preference": "hotswitch's own: of a VIF's interfaces that can be used, the one with "

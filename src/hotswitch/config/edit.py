@@ -235,6 +235,7 @@ def _interface_settings(port: DesiredPort, member: Member) -> Maps:
             "link": str(member.selector) if member.selector else None,
             "follow-rename": None if member.follow_rename else "false",
             "netns": port.namespace or None,
+            "device-name": port.device_name or None,
             "vif-preference": str(member.preference or "") or None,
         },
         "options": {"peer": port.peer or None},

@@ -130,6 +130,7 @@ def _port(
         mtu=_mtu(kind, interface, of_interface),
         lifecycle=common.lifecycle if kind is PortKind.SYSTEM else None,
         namespace=_namespace(kind, interface, of_interface, is_local=is_local),
+        device_name=_device_name(kind, interface, of_interface, is_local=is_local),
         master=common.master if kind is PortKind.SYSTEM else "",
         links=() if member == Member(name) else (member,),
     )
@@ -167,6 +168,7 @@ def _vif(
         _address(PortKind.SYSTEM, interface, each)
         _peer(PortKind.SYSTEM, interface, each)
         _namespace(PortKind.SYSTEM, interface, each, is_local=False)
+        _device_name(PortKind.SYSTEM, interface, each, is_local=False)
         links.append(read_member(interface, each))
     if common is None:
         return None
@@ -264,6 +266,14 @@ def _namespace(kind: PortKind, interface: Row, remarks: Remarker, *, is_local: b
         return pairs(interface, "other_config").get("netns", "")
     why = "only the device of an internal interface can be for another namespace"
     remarks.ignore_keys(interface, "other_config", ("netns",), why)
+    return ""
+
+
+def _device_name(kind: PortKind, interface: Row, remarks: Remarker, *, is_local: bool) -> str:
+    if kind in (PortKind.INTERNAL, PortKind.TAP) and not is_local:
+        return pairs(interface, "other_config").get("device-name", "")
+    why = "only a device that is made for an interface can be named"
+    remarks.ignore_keys(interface, "other_config", ("device-name",), why)
     return ""
 
 

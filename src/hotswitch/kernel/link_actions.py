@@ -187,9 +187,16 @@ def rename(index: int, name: str) -> None:
     _set(index, netlink.text(IFLA_IFNAME, name), f"rename the link {index} to {name}")
 
 
-def move(index: int, namespace: int) -> None:
-    """Move a link to the network namespace of a descriptor; its index there may be another."""
-    _set(index, netlink.u32(_IFLA_NET_NS_FD, namespace), f"move the link {index}")
+def move(index: int, namespace: int, name: str = "") -> None:
+    """Move a link to the network namespace of a descriptor; its index there may be another.
+
+    name: that it has there; if it is taken, the link is there with its old one. Empty: as it is.
+    """
+    where, attempt = netlink.u32(_IFLA_NET_NS_FD, namespace), f"move the link {index}"
+    if name:
+        check_name(name)
+        where, attempt = where + netlink.text(IFLA_IFNAME, name), f"{attempt} as {name}"
+    _set(index, where, attempt)
 
 
 def add_alternative_name(index: int, name: str) -> None:

@@ -197,19 +197,26 @@ class Macvlans:
                 link_actions.set_address(link.index, vnic.mac)
             known = msgspec.structs.replace(vnic, incarnation=life_of(link))
             self._keep(known)
-            link_actions.rename(link.index, vnic.name)
             if vnic.namespace:
                 self._look()  # so that who follows links gets to know it
                 descriptor = netns.open_namespace(vnic.namespace)
                 try:
-                    link_actions.move(link.index, descriptor)
+                    link_actions.move(link.index, descriptor, vnic.name)
                 finally:
                     os.close(descriptor)
+            else:
+                link_actions.rename(link.index, vnic.name)
         except BaseException:
             with suppress(KernelError):
-                _delete(link)
+                self._undo(vnic, link)
             raise
         return known
+
+    def _undo(self, vnic: Macvlan, link: Link) -> None:
+        """Delete what was made, here or where it has come to."""
+        there = self.find(vnic) if vnic.namespace else None
+        with inside(vnic.namespace if there else ""):
+            _delete(there or link)
 
     def _keep(self, vnic: Macvlan) -> None:
         self._save({**self._vnics, vnic.token: vnic})

@@ -66,8 +66,8 @@ class Links(Protocol):
     def set_mtu(self, index: int, mtu: int) -> None:
         """Set a link's MTU, in bytes."""
 
-    def move(self, index: int, namespace: str) -> None:
-        """Move a link to the network namespace of this name or path."""
+    def move(self, index: int, namespace: str, name: str) -> None:
+        """Move a link to the network namespace of this name or path, and call it so there."""
 
     def delete_many(self, indexes: Sequence[int]) -> Sequence[HotswitchError | None]:
         """Delete links, of a pair both ends; for each why it failed, or None."""
@@ -191,10 +191,10 @@ def _change_link(
 ) -> None:
     match step:
         case steps.CreateInternalLink():
-            outer = links.create_veth(step.port, step.inside, 0)
+            outer = links.create_veth(step.outer, step.inside, 0)
             _mark(links, outer.peer, step.mark)
         case steps.CreateTap():
-            links.create_tap(step.port, step.mark)
+            links.create_tap(step.name, step.mark)
         case steps.CreateCable():
             near = links.create_veth(*step.names, step.mtu)
             for index, mark in zip((near.index, near.peer), step.marks, strict=True):
@@ -210,7 +210,7 @@ def _change_link(
         case steps.SetMtu():
             links.set_mtu(step.index, step.mtu)
         case steps.MoveLink():
-            links.move(step.index, step.namespace)
+            links.move(step.index, step.namespace, step.name)
         case steps.KeepName():
             links.add_alternative_names(step.index, (step.name, step.mark))
         case steps.MarkLetGo():

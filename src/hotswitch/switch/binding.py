@@ -223,7 +223,7 @@ def _made(number: int, port: DesiredPort, making: Making) -> Binding:
         return Binding(number, link, device=making.links.other_end(link))
     if link:
         return Binding(number, link, device=link)
-    for name in (port.name, mark(making.owner, port.kind, port.name)):
+    for name in (port.made_as, mark(making.owner, port.kind, port.name)):
         if making.by_name(name):
             return Binding(number, error=f"there is a device {name} that hotswitch did not make")
     return Binding(number)

@@ -247,6 +247,13 @@ def _check_kind(where: str, port: DesiredPort, *, is_local: bool) -> None:
             f"{where}: its device stays in the switch's network namespace",
             "only that of an internal port other than the bridge's own can be for another one",
         )
+    if port.device_name:
+        check_name("device", port.device_name)
+        _require(
+            kind in (PortKind.INTERNAL, PortKind.TAP) and not is_local,
+            f"{where}: its device cannot be given a name",
+            "only that of an internal or tap port other than the bridge's own can",
+        )
     if port.mac:
         _require(
             kind in (PortKind.INTERNAL, PortKind.TAP),

@@ -66,6 +66,7 @@ class DesiredPort:
     metadata: for others; of the port with all its links.
     namespace: the network namespace, by name or path, that an internal port's device is for. The
         port goes with it.
+    device_name: of the device of an internal or tap port; empty: the port's name.
     """
 
     name: str
@@ -86,6 +87,12 @@ class DesiredPort:
     side: Side = Side.WIRE
     metadata: Metadata = ()
     namespace: str = ""
+    device_name: str = ""
+
+    @property
+    def made_as(self) -> str:
+        """The name that its device is made with; one for a namespace gets its own on the way."""
+        return self.name if self.namespace else self.device_name or self.name
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -59,11 +59,11 @@ class KernelLinks:
         link_actions.delete_alternative_names(index, names)
 
     @staticmethod
-    def move(index: int, namespace: str) -> None:
-        """Move a link to the network namespace of this name or path."""
+    def move(index: int, namespace: str, name: str) -> None:
+        """Move a link to the network namespace of this name or path, and call it so there."""
         descriptor = netns.open_namespace(namespace)
         try:
-            link_actions.move(index, descriptor)
+            link_actions.move(index, descriptor, name)
         finally:
             os.close(descriptor)
 

@@ -338,10 +338,10 @@ def _create_links(focus: _Focus, owner: str) -> Iterator[Step]:
         if binding.link or binding.error:
             continue
         if kind is PortKind.INTERNAL:
-            inside = inside_name(owner, name)
-            yield CreateInternalLink(bridge, name, inside, mark(owner, kind, name))
+            inside = inside_name(owner, port.made_as)
+            yield CreateInternalLink(bridge, name, port.made_as, inside, mark(owner, kind, name))
         elif kind is PortKind.TAP:
-            yield CreateTap(bridge, name, mark(owner, kind, name))
+            yield CreateTap(bridge, name, port.made_as, mark(owner, kind, name))
         elif kind is PortKind.PATCH and name < port.peer:
             names = cable_names(owner, name)
             marks = (mark(owner, kind, name), mark(owner, kind, port.peer))
@@ -415,4 +415,5 @@ def _move_out(focus: _Focus) -> Iterator[Step]:
     for port in focus.ports:
         device = focus.bridge.bound[port.name].device
         if device and port.namespace:
-            yield MoveLink(focus.name, port.name, device.index, port.namespace)
+            name = port.device_name or port.name
+            yield MoveLink(focus.name, port.name, device.index, port.namespace, name)

@@ -39,27 +39,29 @@ class DeleteDatapath:
 
 @dataclass(frozen=True, slots=True)
 class CreateInternalLink:
-    """Make the veth pair of `port` (the outer end's name, for the host) and `inside`, marked."""
+    """Make the veth pair of `outer`, for the host, and `inside`, marked."""
 
     bridge: str
     port: str
+    outer: str
     inside: str
     mark: str
 
     def __str__(self) -> str:
-        return f"{self.bridge}: create the link {self.port}, with {self.inside} as its inner end"
+        return f"{self.bridge}: create the link {self.outer}, with {self.inside} as its inner end"
 
 
 @dataclass(frozen=True, slots=True)
 class CreateTap:
-    """Make a TAP device of the port's name, marked."""
+    """Make a TAP device, marked."""
 
     bridge: str
     port: str
+    name: str
     mark: str
 
     def __str__(self) -> str:
-        return f"{self.bridge}: create the TAP device {self.port}"
+        return f"{self.bridge}: create the TAP device {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +262,11 @@ class MoveLink:
     port: str
     index: int
     namespace: str
+    name: str
 
     def __str__(self) -> str:
-        return f"{self.bridge}: move the device of {self.port} to namespace {self.namespace}"
+        there = f"namespace {self.namespace}, as {self.name}"
+        return f"{self.bridge}: move the device of {self.port} to {there}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def command() -> None:
 )
 @click.option("--type", "kind", type=click.Choice(_TYPES), help="[default: what fits]")
 @click.option("--netns", metavar="NAME", default="", help="Where it is to be: a name, or a path.")
-@click.option("--mac", metavar="ADDRESS", default="", help="[default: any]")
+@click.option("--mac", metavar="ADDRESS", default="", help="[default: any, and it stays]")
 @click.option("--name", metavar="NAME", default="", help="[default: vnic0, or the next free one]")
 @shared_options
 def add(over: str, kind: str | None, netns: str, mac: str, name: str) -> None:
@@ -105,7 +105,7 @@ def listing() -> None:
 @click.argument("new")
 @shared_options
 def rename(vnic: str, new: str) -> None:
-    """Rename the device of VNIC to NEW.
+    """Rename the device of VNIC to NEW, also for when it is made again.
 
     \b
     Example:
@@ -116,13 +116,14 @@ def rename(vnic: str, new: str) -> None:
 
 def _table(vnics: list[dict[str, Any]]) -> None:
     render.table(
-        ("ID", "VNIC", "TYPE", "OVER", "NAMESPACE", "ADDRESS", "MTU", "STATE", "ERROR"),
+        ("ID", "VNIC", "TYPE", "OVER", "PORT", "NAMESPACE", "ADDRESS", "MTU", "STATE", "ERROR"),
         (
             (
                 each["id"],
                 each["name"],
                 each["type"],
                 each["over"],
+                each["port"] or "-",
                 each["netns"] or "-",
                 each["mac"] or "-",
                 each["mtu"] or "-",

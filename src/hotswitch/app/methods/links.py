@@ -9,7 +9,7 @@ import msgspec
 
 from hotswitch.app.control.method import Method, Nothing, RequestError
 from hotswitch.app.host_links import HostLinks, read_id
-from hotswitch.app.link_references import check_rename, renamed
+from hotswitch.app.link_references import check_rename, renamed, with_device_named
 from hotswitch.app.link_view import LinkView
 from hotswitch.app.service import Service
 from hotswitch.base.errors import HotswitchError
@@ -87,7 +87,9 @@ async def rename_link(
     undo = host.rename(link, name)
     try:
         macvlans.link_renamed(link.name, name)
-        await service.rewrite(lambda desired: renamed(desired, link.name, name))
+        await service.rewrite(
+            lambda desired: with_device_named(renamed(desired, link.name, name), port, name)
+        )
     except HotswitchError:
         undo()
         with suppress(HotswitchError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Literal
 
 import msgspec
 
 from hotswitch.app.control.method import Method, Nothing, RequestError
 from hotswitch.app.host_links import HostLinks, give_name
-from hotswitch.app.methods.fields import Mac, read_mac
+from hotswitch.app.link_references import with_device_name, with_device_named
 from hotswitch.app.methods.links import rename_link
 from hotswitch.app.service import Service, with_port, without_port
 from hotswitch.app.vnic_names import VnicNames
@@ -27,6 +28,8 @@ from hotswitch.switch.desired import DesiredBridge, DesiredPort
 _ATTEMPTS = 16
 """Names to try while somebody else takes them at the same moment."""
 _GROUP_ADDRESS = 1 << 40
+_LOCAL_ADDRESS = 1 << 41
+"""Bits of a MAC address: one for many, and one that no manufacturer has given."""
 _LOOPBACK = 772
 _ETHERNET = 1
 """ARPHRD_LOOPBACK, ARPHRD_ETHER (include/uapi/linux/if_arp.h)."""
@@ -41,7 +44,7 @@ class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     over: str = ""
     type: Literal["", "veth", "tap", "macvlan"] = ""
     netns: str = ""
-    mac: Mac = ""
+    mac: str = ""
     name: str = ""
 
 
@@ -70,15 +73,15 @@ def methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Meth
         _check_type(kind, bridge, base, asked.netns)
         mac, namespace = _address(asked.mac), _namespace(asked.netns)
         for _ in range(_ATTEMPTS):
-            with names.reserved(asked.name, namespace) as name:
+            with names.reserved(asked.name, namespace) as (name, device):
                 try:
                     if base:
-                        macvlans.add(name, base, namespace, mac)
+                        macvlans.add(device, base, namespace, mac)
                     else:
                         port = DesiredPort(name, kind=KINDS[kind], mac=mac, namespace=namespace)
-                        await _add_port(service, bridge, port)
+                        await _add_port(service, bridge, with_device_name(port, device))
                     host.kernel.look()  # its id is known from now on
-                    return name
+                    return device
                 except HotswitchError:
                     if asked.name or names.is_free(name, namespace):
                         raise
@@ -99,7 +102,7 @@ def methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Meth
         if vnic.link is None:
             raise RequestError(f"vNIC {vnic.name} has no device that can be seen just now")
         if vnic.namespace:
-            _rename_there(macvlans, vnic, vnic.link, asked.name)
+            await _rename_there(service, macvlans, vnic, vnic.link, asked.name)
         else:
             await rename_link(service, host, macvlans, host.find(vnic.link.name), asked.name)
 
@@ -159,13 +162,20 @@ def _check_type(kind: str, bridge: str, base: Link | None, namespace: str) -> No
         )
 
 
-def _address(text: Mac) -> int:
-    mac = read_mac(text)
+def _address(text: str) -> int:
+    """A vNIC keeps its address, so one is chosen now if none is asked for. Raises RequestError."""
+    if not text:
+        return secrets.randbits(48) & ~_GROUP_ADDRESS | _LOCAL_ADDRESS
+    try:
+        mac = MAC.read(text)
+    except ValueError:
+        remedy = "such as 02:00:00:00:00:01"
+        raise RequestError(f"{text[:40]!r} is no MAC address", remedy=remedy) from None
     if mac & _GROUP_ADDRESS:
         raise RequestError(
             f"{MAC.show(mac)} is a group address", remedy="take one whose first byte is even"
         )
-    if text and not mac:
+    if not mac:
         raise RequestError(f"{MAC.show(mac)} is nobody's address", remedy="leave it out for any")
     return mac
 
@@ -184,27 +194,31 @@ def _namespace(given: str) -> str:
     return "" if there == netns.identity() else given
 
 
-def _rename_there(macvlans: Macvlans, vnic: Vnic, link: Link, name: str) -> None:
-    """Rename a device in another namespace. Raises HotswitchError."""
+async def _rename_there(
+    service: Service, macvlans: Macvlans, vnic: Vnic, link: Link, name: str
+) -> None:
+    """Rename a device in another namespace, or change nothing. Raises HotswitchError."""
     if name == link.name:
         return
     check_name("vNIC", name)
     with inside(vnic.namespace):
         undo = give_name(link_actions, link, name)
-    if isinstance(vnic.of, Macvlan):
-        try:
+    try:
+        if isinstance(vnic.of, Macvlan):
             macvlans.renamed(vnic.of, name)
-        except HotswitchError:
-            with inside(vnic.namespace):
-                undo()
-            raise
+        else:
+            await service.rewrite(lambda desired: with_device_named(desired, vnic.name, name))
+    except HotswitchError:
+        with inside(vnic.namespace):
+            undo()
+        raise
 
 
 def _row(vnic: Vnic) -> dict[str, Any]:
     link = vnic.link
     return {
         "name": vnic.known_as,
-        "made_as": vnic.name,
+        "port": "" if isinstance(vnic.of, Macvlan) else vnic.name,
         "type": vnic.type,
         "over": vnic.over,
         "netns": vnic.namespace,
