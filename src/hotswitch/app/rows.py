@@ -6,9 +6,10 @@ from typing import Any
 
 from hotswitch.headers.text import MAC
 from hotswitch.ports.adoption import show_rules
+from hotswitch.ports.members import merged
 from hotswitch.ports.selector import show_incarnation
 from hotswitch.switch.desired import DesiredBridge, DesiredPort
-from hotswitch.switch.status import BridgeStatus, LinkStatus, PortStatus
+from hotswitch.switch.status import BridgeStatus, LinkStatus, PortState, PortStatus
 
 
 def bridge_row(wanted: DesiredBridge, status: BridgeStatus) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def bridge_row(wanted: DesiredBridge, status: BridgeStatus) -> dict[str, Any]:
 
 def port_row(bridge: str, wanted: DesiredPort, status: PortStatus) -> dict[str, Any]:
     """What is wanted of a port, and how it is; without what it counted."""
+    of = {each.name: each for each in wanted.members}
     return {
         "name": status.name,
         "bridge": bridge,
@@ -36,13 +38,23 @@ def port_row(bridge: str, wanted: DesiredPort, status: PortStatus) -> dict[str, 
         "peer": wanted.peer,
         "state": status.state,
         "error": status.error or status.shortfall,
+        "reason": _reason(wanted, status),
         "link": status.link,
         "ifindex": status.ifindex,
         "incarnation": show_life(status.incarnation),
         "lost_incarnations": [show_life(each) for each in status.lost],
         "lifecycle": str(status.lifecycle or ""),
-        "links": [link_row(each) for each in status.links],
+        "links": [
+            {
+                **link_row(each),
+                "selector": str(of[each.name].finds_by),
+                "follow_rename": of[each.name].follow_rename,
+            }
+            for each in status.links
+            if each.name in of
+        ],
         "metadata": dict(status.metadata),
+        "metadata_in_force": _metadata(status),
         "mac": MAC.show(status.device.address) if status.device else "",
         "mtu": status.device.mtu if status.device else 0,
         "vlan": status.vlan,
@@ -52,6 +64,28 @@ def port_row(bridge: str, wanted: DesiredPort, status: PortStatus) -> dict[str, 
         "hook": wanted.hook,
         "storm_limit": wanted.storm_limit,
     }
+
+
+def _reason(wanted: DesiredPort, status: PortStatus) -> str:
+    """Why it does not forward, or not as it should."""
+    device = status.device
+    if said := status.error or status.shortfall:
+        return said
+    if status.state is PortState.WAITING:
+        return f"no device is found by {' or '.join(str(each.finds_by) for each in wanted.members)}"
+    if status.state is not PortState.DOWN:
+        return ""
+    if device is None:
+        return "its device is down in its network namespace"
+    if not device.up:
+        return f"{device.name} is down (ip link set {device.name} up)"
+    return f"{device.name} has no carrier: its other end is down, or nobody has opened it"
+
+
+def _metadata(status: PortStatus) -> dict[str, str]:
+    """Of the port and of its link that forwards."""
+    links = [each.metadata for each in status.links if each.forwards]
+    return dict(merged(status.metadata, *links))
 
 
 def link_row(status: LinkStatus) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from hotswitch.app.cli.words import (
     words_argument,
 )
 
-_AGEING = Word("ageing", "ageing_time", number(0, 1_000_000))
-_LIMIT = Word("address-limit", "address_limit", number(1, 1_000_000))
-_RESERVED = Word("reserved", "forward_reserved", on_off, ("on", "off"))
+_AGEING = Word("ageing", "ageing_time", or_none(number(0, 1_000_000), 300))
+_LIMIT = Word("address-limit", "address_limit", or_none(number(1, 1_000_000), 8192))
+_RESERVED = Word("reserved", "forward_reserved", or_none(on_off, False), ("on", "off"))
 _ADOPT = Word("adopt", "adopt", or_none(text, ""))
 _FACADE = Word("facade", "facade", or_none(text, ""))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
@@ -63,6 +63,7 @@ def add(name: str, words: dict[str, Any]) -> None:
                            PATTERN: * and ? in names, or tap{x}.{y}+vif{x}.{y} for VIFs,
                            with ,kind= ,driver= ,master=; settings: tag= trunks= mode=
                            mtu= hook= storm-limit= lifecycle= external-ids:KEY=
+                           vif=address (those of one MAC address are a VIF)
       facade DEVICE        a Linux bridge that is the local port, and whose slaves are ports
 
     \b
@@ -94,8 +95,8 @@ def delete(name: str) -> None:
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.
 
-    Keywords as with add; `none` takes lifecycle, adopt and facade back. When the
-    address table shrinks, the addresses seen last stay.
+    Keywords as with add; `none` takes a setting back. When the address table
+    shrinks, the addresses seen last stay.
 
     \b
     Example:
@@ -110,6 +111,19 @@ def change(name: str, words: dict[str, Any]) -> None:
     done(call("bridge/set", name=name, **words))
 
 
+@command.command("show")
+@click.argument("name", shell_complete=names.bridges)
+@shared_options
+def show_one(name: str) -> None:
+    """Show all of the bridge NAME, with its rules.
+
+    \b
+    Example:
+      hotswitch bridge show br0
+    """
+    show(call("bridge/show", name=name), _details)
+
+
 @command.command("list")
 @shared_options
 def listing() -> None:
@@ -121,6 +135,24 @@ def listing() -> None:
       hotswitch bridge list --json
     """
     show(call("bridge/list"), _table)
+
+
+def _details(bridge: dict[str, Any]) -> None:
+    lines = (
+        ("bridge", bridge["name"]),
+        ("error", bridge["error"]),
+        *(("remark", each) for each in bridge["remarks"]),
+        ("ports", ", ".join(bridge["ports"])),
+        ("ageing", f"{bridge['ageing_time']} s"),
+        ("limit", f"{bridge['address_limit']} addresses"),
+        ("reserved", "on" if bridge["forward_reserved"] else "off"),
+        ("lifecycle", bridge["lifecycle"]),
+        *(("adopts", each) for each in filter(None, bridge["adopt"].split("; "))),
+        ("facade", bridge["facade"]),
+    )
+    for key, value in lines:
+        if value:
+            click.echo(f"{key + ':':<13}{value}")
 
 
 def _table(bridges: list[dict[str, Any]]) -> None:

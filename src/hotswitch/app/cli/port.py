@@ -35,16 +35,16 @@ _HOOKS = ("auto", "tcx", "xdp")
 _TAG = Word("tag", "tag", or_none(vlan))
 _TRUNKS = Word("trunks", "trunks", or_none(vlans, ()))
 _MODE = Word("mode", "mode", or_none(one_of(*_MODES)), _MODES)
-_HOOK = Word("hook", "hook", one_of(*_HOOKS), _HOOKS)
+_HOOK = Word("hook", "hook", or_none(one_of(*_HOOKS), "auto"), _HOOKS)
 _STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0))
-_NUMBER = Word("number", "number", number(0, 0xFEFF))
-_TYPE = Word("type", "type", one_of(*_TYPES), _TYPES)
+_NUMBER = Word("number", "number", or_none(number(0, 0xFEFF), 0))
+_TYPE = Word("type", "type", or_none(one_of(*_TYPES), "system"), _TYPES)
 _PEER = Word("peer", "peer", or_none(text, ""), names="port")
 _MAC = Word("mac", "mac", or_none(mac, ""))
 _MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
 _LINK = Word("link", "link", or_none(text, ""))
-_FOLLOW = Word("follow-rename", "follow_rename", on_off, ("on", "off"))
+_FOLLOW = Word("follow-rename", "follow_rename", or_none(on_off, True), ("on", "off"))
 _VIF = Word("vif", "vif", or_none(several, []))
 _METADATA = Word("metadata", "metadata", or_none(pairs, {}))
 _LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU, _LIFECYCLE, _LINK, _FOLLOW, _VIF, _METADATA)
@@ -155,6 +155,8 @@ def delete(port: str, incarnation: str | None) -> None:
 def change(port: str, words: dict[str, Any]) -> None:
     """Change PORT. Keywords as with add; `none` takes a setting back.
 
+    What is given takes the place of what was: `metadata a=1` leaves no other.
+
     The port with the bridge's own name is the host's; it can be set too.
 
     \b
@@ -182,7 +184,7 @@ def listing(words: dict[str, Any]) -> None:
       forwarding  the port works
       down        its link is down, or the other end is
       waiting     its device, or the other end of its cable, does not exist
-      error       see `hotswitch port show`
+      error       it can't work; `hotswitch port show` says why, also of the others
 
     \b
     Examples:
@@ -214,12 +216,13 @@ def _note_idle_trunks(words: dict[str, Any]) -> None:
 
 def _table(ports: list[dict[str, Any]]) -> None:
     render.table(
-        ("PORT", "BRIDGE", "NUMBER", "STATE", "VLAN", "HOOK", "RX", "TX", "DROPPED"),
+        ("PORT", "BRIDGE", "NUMBER", "DEVICE", "STATE", "VLAN", "HOOK", "RX", "TX", "DROPPED"),
         (
             (
                 each["name"],
                 each["bridge"],
                 each["number"],
+                each["link"] or "-",
                 each["state"],
                 each["vlan"],
                 each["hook"],
@@ -239,27 +242,22 @@ def _link(link: dict[str, Any]) -> str:
     return f"{link['name']}{known_as} {state}"
 
 
-def _metadata(port: dict[str, Any]) -> list[tuple[str, str]]:
-    """Of the port and of its link that forwards."""
-    links = [link["metadata"] for link in port["links"] if link["forwards"]]
-    merged = dict(port["metadata"]) | (links[0] if links else {})
-    return sorted(merged.items())
-
-
 def _details(port: dict[str, Any]) -> None:
     lines = {
         "port": port["name"],
         "bridge": port["bridge"],
         "number": port["number"],
         "state": port["state"],
-        "error": port["error"],
+        "because": port["reason"],
         "type": port["type"],
         "peer": port["peer"],
         "device": f"{port['link']} (index {port['ifindex']})" if port["ifindex"] else "none",
         "incarnation": port["incarnation"],
         "links": ", ".join(map(_link, port["links"])) if len(port["links"]) > 1 else "",
+        "found by": " or ".join(each["selector"] for each in port["links"]),
+        "renames": "" if all(each["follow_rename"] for each in port["links"]) else "not followed",
         "lifecycle": port["lifecycle"],
-        "metadata": ", ".join(f"{key}={value}" for key, value in _metadata(port)),
+        "metadata": ", ".join(f"{key}={value}" for key, value in port["metadata_in_force"].items()),
         "mac": port["mac"],
         "mtu": port["mtu"] or "",
         "vlan": port["vlan"],

@@ -31,3 +31,5 @@ def _render(result: dict[str, Any]) -> None:
         click.echo(f"bridge {bridge['name']}, {count} port{'' if count == 1 else 's'}")
         if bridge["error"]:
             click.echo(f"    {bridge['error']}")
+        if bridge["faulty"]:
+            click.echo(f"    see `hotswitch port show`: {', '.join(bridge['faulty'])}")

@@ -89,12 +89,14 @@ _TOLD_OTHERWISE = frozenset(
         "name",
         "bridge",
         "state",
+        "reason",
         "link",
         "ifindex",
         "incarnation",
         "lost_incarnations",
         "links",
         "vlan",
+        "metadata_in_force",
     )
 )
 _OF_THE_DEVICE = frozenset(("mac", "mtu"))

@@ -1,4 +1,4 @@
-"""bridge/add, del, set, list."""
+"""bridge/add, del, set, show, list."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def methods(service: Service) -> tuple[Method, ...]:
             )
         await service.change(asked.name, lambda bridge: replace(bridge, **given))
 
-    def show(_: Nothing) -> list[dict[str, Any]]:
+    def listing(_: Nothing) -> list[dict[str, Any]]:
         status = service.switch.status()
         return [
             {
@@ -90,9 +90,14 @@ def methods(service: Service) -> tuple[Method, ...]:
             for bridge in service.bridges()
         ]
 
+    def show(asked: Name) -> dict[str, Any]:
+        service.bridges(asked.name)  # there is one
+        return next(each for each in listing(Nothing()) if each["name"] == asked.name)
+
     return (
         Method("bridge/add", add, Add),
         Method("bridge/del", delete, Name),
         Method("bridge/set", change, Set),
-        Method("bridge/list", show),
+        Method("bridge/show", show, Name),
+        Method("bridge/list", listing),
     )

@@ -36,7 +36,16 @@ def methods(service: Service) -> tuple[Method, ...]:
         return {
             "database": {"name": where.database, "problem": where.problem},
             "bridges": [
-                {"name": name, "error": each.error, "ports": sorted(each.ports)}
+                {
+                    "name": name,
+                    "error": each.error,
+                    "ports": sorted(each.ports),
+                    "faulty": sorted(
+                        port.name
+                        for port in each.ports.values()
+                        if port.error or port.shortfall or not port.is_in_force
+                    ),
+                }
                 for name, each in sorted(status.items())
             ],
         }
