@@ -157,6 +157,30 @@ def test_a_vif_flips_and_that_is_no_interruption(lab: Lab) -> None:
     ]
 
 
+def test_renames_of_a_vif_s_links_are_nothing_else(lab: Lab) -> None:
+    vif, tap = lab.add("vif1.0"), lab.add("tap1.0")  # not in the order of its members
+    lab.want(VM)
+    for index, old, new in ((tap.index, "tap1.0", "a"), (vif.index, "vif1.0", "b")):
+        lab.links.change(index, name=new)
+        assert words(lab.follow()) == [("port-renamed", "br0", "vm", old, new)]
+    # They exchange the names by which they would be looked for, in one moment.
+    lab.links.change(tap.index, name="vif1.0")
+    lab.links.change(vif.index, name="tap1.0")
+    assert sorted(words(lab.follow())) == [
+        ("port-renamed", "br0", "vm", "a", "vif1.0"),
+        ("port-renamed", "br0", "vm", "b", "tap1.0"),
+    ]
+    lab.links.delete(tap.index)
+    assert words(lab.follow()) == [("device-gone", "br0", "vm", "vif1.0")]
+
+
+def test_a_vif_s_only_link_is_renamed(lab: Lab) -> None:
+    vif = lab.add("vif1.0")
+    lab.want(VM)
+    lab.links.change(vif.index, name="b")
+    assert words(lab.follow()) == [("port-renamed", "br0", "vm", "vif1.0", "b")]
+
+
 def test_what_is_set_is_told_with_old_and_new(lab: Lab) -> None:
     tap = lab.add("tap0", mtu=1500)
     lab.want(DesiredPort("tap0"))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from hotswitch.kernel.links import Link, OperationalState
 from hotswitch.model.port import LinkLife
 from hotswitch.ports.selector import By, Selector
+
+_NONE: Mapping[str, Link] = MappingProxyType({})
 
 Metadata = tuple[tuple[str, str], ...]
 """Pairs of a key and a value, sorted, each key once."""
@@ -53,16 +56,25 @@ def lives(life: LinkLife, link: Link | None) -> bool:
     return unknown or life.incarnation == link.incarnation
 
 
-def keep(members: Sequence[Member], held: Iterable[Link]) -> dict[str, Link]:
+def keep(
+    members: Sequence[Member], held: Iterable[Link], had: Mapping[str, Link] = _NONE
+) -> dict[str, Link]:
     """Which members keep which of the links that the port has, by the members' names.
 
-    Who fits its link keeps it; what has been renamed stays with one that follows.
+    had: which had which, as far as that is known: so it stays, but for who does not follow renames.
+    Else who fits its link keeps it, and what has been renamed stays with one that follows.
     """
     left = sorted(held, key=lambda link: link.index)
     kept: dict[str, Link] = {}
     for member in members:
+        before = had.get(member.name)
+        link = next((each for each in left if before and each.index == before.index), None)
+        if link and (member.follow_rename or member.finds_by.fits(link)):
+            kept[member.name] = link
+            left.remove(link)
+    for member in members:
         link = next((each for each in left if member.finds_by.fits(each)), None)
-        if link:
+        if link and member.name not in kept:
             kept[member.name] = link
             left.remove(link)
     for member in members:

@@ -132,6 +132,8 @@ def _links(
         link, error = held.get(member.name), ""
         if link is None:
             link, error = _find(member, making)
+            if link in held.values():  # it is called so now, and stays another member's
+                link = None
         if link:
             error = _unusable(link, port.master, bridge, making)
         is_unusable = bool(error)

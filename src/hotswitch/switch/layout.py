@@ -294,7 +294,9 @@ def _held(
             if wanted.side is Side.WIRE or link is layout.facades.by_bridge[key[0]].link
         ]
         if alive:
-            found[key] = keep(wanted.members, alive)
+            then = before.bridges.get(key[0])
+            binding = None if is_sought_anew or then is None else then.bound.get(key[1])
+            found[key] = keep(wanted.members, alive, binding.members if binding else {})
     return found
 
 
