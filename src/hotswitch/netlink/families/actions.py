@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EINVAL
 
-from hotswitch.netlink.families.keys import KEY, NSH_KEY, Ethernet
+from hotswitch.netlink.families.keys import KEY, Ethernet
 from hotswitch.netlink.nested import Attribute, AttributeSet, Nested
 from hotswitch.netlink.types import (
     BE16,
@@ -123,7 +123,7 @@ ACTION: AttributeSet = AttributeSet(
     Attribute("push_eth", 14, "OVS_ACTION_ATTR_PUSH_ETH", Ethernet),
     Attribute("pop_eth", 15, "OVS_ACTION_ATTR_POP_ETH", FLAG),
     Attribute("ct_clear", 16, "OVS_ACTION_ATTR_CT_CLEAR", FLAG),
-    Attribute("push_nsh", 17, "OVS_ACTION_ATTR_PUSH_NSH", Nested(lambda: NSH_KEY)),
+    Attribute("push_nsh", 17, "OVS_ACTION_ATTR_PUSH_NSH", Nested(lambda: KEY), "its `nsh`"),
     Attribute("pop_nsh", 18, "OVS_ACTION_ATTR_POP_NSH", FLAG),
     Attribute("meter", 19, "OVS_ACTION_ATTR_METER", U32, "drop what is too much"),
     Attribute("clone", 20, "OVS_ACTION_ATTR_CLONE", Nested(lambda: ACTION), "with a copy"),

@@ -14,7 +14,7 @@ from hotswitch.netlink.families.keys import Ethernet
 from hotswitch.netlink.syntax.connections import CT
 from hotswitch.netlink.syntax.fields import Field, Fields
 from hotswitch.netlink.syntax.form import PLAIN, Form, Style
-from hotswitch.netlink.syntax.keys import BY_ATTRIBUTE, KeyForm, read_attribute
+from hotswitch.netlink.syntax.keys import BY_ATTRIBUTE, read_attribute
 from hotswitch.netlink.syntax.nsh import PUSHED
 from hotswitch.netlink.syntax.options import Option, Options
 from hotswitch.netlink.syntax.reader import Reader
@@ -86,6 +86,24 @@ class Probability:
 
 def _part(percent: str) -> int:
     return math.floor(ALWAYS * (float(percent) / 100) + 0.5)
+
+
+class PushNsh:
+    """An NSH header, which is within a key."""
+
+    usage = PUSHED.usage
+
+    def show(self, value: Attributes, mask: None, style: Style) -> str:
+        """The header's parts."""
+        return PUSHED.show(value["nsh"], None, style) if "nsh" in value else ""
+
+    def read(self, reader: Reader) -> tuple[Attributes, None]:
+        """The header, with what is usual where nothing is written."""
+        return Attributes(nsh=PUSHED.read(reader)[0]), None
+
+    def exact(self, mask: None) -> bool:
+        """There are no masks."""
+        return True
 
 
 class Hash:
@@ -169,7 +187,7 @@ FORMS: tuple[ActionForm, ...] = (
     ActionForm("push_eth", "push_eth", Fields(Ethernet, Field("src", MAC), Field("dst", MAC))),
     ActionForm("pop_eth", "pop_eth"),
     ActionForm("ct_clear", "ct_clear"),
-    ActionForm("push_nsh", "push_nsh", PUSHED),
+    ActionForm("push_nsh", "push_nsh", PushNsh()),
     ActionForm("pop_nsh", "pop_nsh"),
     ActionForm("meter", "meter", DECIMAL_32),
     ActionForm("clone", "clone", ActionList()),
@@ -217,7 +235,8 @@ def show_actions(actions: Attributes, style: Style = PLAIN) -> str:
 
 def _show(name: Name, value: Any, style: Style) -> str:
     if name == "output":
-        return _PORT.show(value, None, style)
+        text = _PORT.show(value, None, style)
+        return str(value) if text in _BY_NAME else text
     if name in ("set", "set_masked"):
         return f"set({','.join(_show_set(each, of, style) for each, of in value)})"
     form = _BY_ATTRIBUTE[name]
@@ -312,8 +331,3 @@ def _read_set(reader: Reader) -> tuple[Name, Any]:
     if form.attribute == "tunnel" or form.form.exact(mask):
         return "set", Attributes([(form.attribute, value)])
     return "set_masked", Attributes([(form.attribute, _joined(value, mask))])
-
-
-def usages() -> list[tuple[str, KeyForm | ActionForm]]:
-    """Each action's name and form, for the documentation."""
-    return [(str(each.attribute), each) for each in FORMS]

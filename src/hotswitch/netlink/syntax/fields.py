@@ -26,6 +26,7 @@ class Field:
     """A part: its name in the text, its form, the structure's member (that of its name, if
     empty) and the place of its lowest bit in there.
 
+    wildcarded: whether verbose style shows it where nothing of it is looked at.
     default: what it is if it is not written; shown: whether it is shown when it is just that.
     also: other names that are read.
     """
@@ -36,6 +37,7 @@ class Field:
     shift: int = 0
     default: int = 0
     shown: bool = True
+    wildcarded: bool = True
     also: tuple[str, ...] = ()
 
     def of(self, whole: Any) -> int:
@@ -64,7 +66,7 @@ class Fields:
         for field in self.fields:
             here = field.of(value)
             looked_at = None if mask is None else field.of(mask)
-            if looked_at == 0 and not style.verbose:
+            if looked_at == 0 and not (style.verbose and field.wildcarded):
                 continue
             if field.shown or here != field.default:
                 parts.append(f"{field.name}={field.form.show(here, looked_at, style)}")

@@ -10,6 +10,7 @@ from hotswitch.netlink.syntax.actions import read_list, show_actions
 from hotswitch.netlink.syntax.form import PLAIN, Style
 from hotswitch.netlink.syntax.keys import read_key, show_key
 from hotswitch.netlink.syntax.reader import NO_PORTS, Reader
+from hotswitch.netlink.ufid import read as read_ufid
 from hotswitch.netlink.ufid import show as show_ufid
 
 _UFID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -88,12 +89,19 @@ def read_flow(text: str, ports: dict[str, int] | None = None) -> FlowText:
     reader.blanks()
     ufid = None
     if reader.take("ufid:"):
-        ufid = bytes.fromhex(
-            reader.match(_UFID, "32 hexadecimal digits, as 8-4-4-4-12,").replace("-", "")
-        )
-        reader.blanks() or reader.fail("a comma")
-    key, mask = read_key(reader)
-    return FlowText(ufid, key, mask)
+        ufid = read_ufid(reader.match(_UFID, "32 hexadecimal digits, as 8-4-4-4-12,"))
+        if not reader.blanks():
+            reader.fail("a comma")
+    key, mask = read_key(reader, stop="packets:")
+    if reader.sees(")"):
+        reader.fail("the end, or a comma")
+    if reader.ended:
+        return FlowText(ufid, key, mask)
+    reader.match(_COUNTED, "packets:N, bytes:N, used:N.Ns")
+    reader.need("actions:")
+    with reader.with_masks(False):
+        actions = _rest(reader)
+    return FlowText(ufid, key, mask, actions)
 
 
 def read_actions(text: str, ports: dict[str, int] | None = None) -> Attributes:
@@ -102,7 +110,11 @@ def read_actions(text: str, ports: dict[str, int] | None = None) -> Attributes:
     ports: numbers by name.
     """
     reader = Reader("actions", text, ports=ports or NO_PORTS, masks=False)
+    return _rest(reader)
+
+
+def _rest(reader: Reader) -> Attributes:
     actions = read_list(reader)
     if not reader.ended:
-        reader.fail("the end, or an action")
+        reader.fail("the end, or a comma")
     return actions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ class Style:
     """verbose: what a mask leaves out is shown too. ports: names by number."""
 
     verbose: bool = False
-    ports: Mapping[int, str] = NO_NAMES
+    ports: Mapping[int, str] = field(default_factory=lambda: NO_NAMES)
 
     def port(self, number: int) -> str:
         """A port's name, if it has one that can be read back, or its number."""

@@ -47,6 +47,7 @@ _CT_STATE = dict(
     zip(CT_STATE, ("new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"), strict=True)
 )
 _ETHERTYPE = Integer(16, "0x{:04x}".format, "0x{:04x}".format)
+_BYTES = Bytes(" ")
 _ABSENT = re.compile(r"0(?=/)")
 
 
@@ -69,6 +70,41 @@ class EtherType:
     def exact(self, mask: int) -> bool:
         """Whether all bits are looked at."""
         return mask == 0xFFFF
+
+
+class Extensions:
+    """Options and flags of neighbour discovery (struct ovs_key_nd_extensions); bytes of another
+    size are written as such."""
+
+    _size = 8
+    _unused = 24
+    _fields = Fields(
+        None,
+        Field("nd_reserved", Integer(32, "0x{:x}".format, "0x{:08x}".format), shift=8),
+        Field("nd_options_type", DECIMAL_8),
+    )
+    usage = _fields.usage
+
+    def show(self, value: bytes, mask: bytes | None, style: Style) -> str:
+        """By its parts."""
+        if len(value) != self._size or value[5:].strip(b"\0"):
+            return _BYTES.show(value, mask, style)
+        under = None if mask is None else self._number(mask)
+        return self._fields.show(self._number(value), under, style)
+
+    def read(self, reader: Reader) -> tuple[bytes, bytes]:
+        """The bytes and their mask."""
+        if not reader.sees("nd_") and not reader.sees(")"):
+            return _BYTES.read(reader)
+        value, mask = self._fields.read(reader)
+        return tuple((each << self._unused).to_bytes(self._size, "big") for each in (value, mask))
+
+    def exact(self, mask: bytes) -> bool:
+        """Whether all parts are looked at."""
+        return self._fields.exact(self._number(mask))
+
+    def _number(self, value: bytes) -> int:
+        return int.from_bytes(value[: self._size], "big") >> self._unused
 
 
 class Encapsulated:
@@ -126,7 +162,7 @@ FORMS: tuple[KeyForm, ...] = (
             Field("proto", DECIMAL_8, "protocol"),
             Field("tos", HEX_8),
             Field("ttl", DECIMAL_8),
-            Field("frag", _FRAGMENT, "fragment"),
+            Field("frag", _FRAGMENT, "fragment", wildcarded=False),
         ),
     ),
     KeyForm(
@@ -140,7 +176,7 @@ FORMS: tuple[KeyForm, ...] = (
             Field("proto", DECIMAL_8, "protocol"),
             Field("tclass", HEX_8, "traffic_class"),
             Field("hlimit", DECIMAL_8, "hop_limit"),
-            Field("frag", _FRAGMENT, "fragment"),
+            Field("frag", _FRAGMENT, "fragment", wildcarded=False),
         ),
     ),
     KeyForm("tcp", "tcp", Fields(kernel.Tcp, *_PORTS)),
@@ -217,8 +253,8 @@ FORMS: tuple[KeyForm, ...] = (
         "packet_type",
         Fields(None, Field("ns", DECIMAL_16, shift=16), Field("id", HEX_16)),
     ),
-    KeyForm("nd_extensions", "nd_ext", Bytes(" ")),
-    KeyForm("tunnel_info", "tunnel_info", Bytes(" ")),
+    KeyForm("nd_extensions", "nd_ext", Extensions()),
+    KeyForm("tunnel_info", "tunnel_info", _BYTES),
     # ovs-dpctl does not know it, so it shows the bytes.
     KeyForm("ipv6_extensions", "key32", NativeNumber(2, Bytes(" ", size=2))),
 )
@@ -246,7 +282,7 @@ def show_key(key: Attributes, mask: Attributes | None, style: Style) -> str:
             shown.append("eth()")  # it is a frame, whatever its addresses
     if mask is not None and "ethertype" in mask and "ethertype" not in key:
         shown.append(f"eth_type(0/0x{mask['ethertype']:04x})")
-    return ",".join(shown) or "<empty>"
+    return ",".join(shown) if len(key) else "<empty>"
 
 
 def read_key(reader: Reader, stop: str = ")") -> tuple[Attributes, Attributes]:

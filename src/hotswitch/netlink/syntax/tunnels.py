@@ -6,7 +6,7 @@ import sys
 
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.syntax.fields import Field, Fields
-from hotswitch.netlink.syntax.form import Style, zeros
+from hotswitch.netlink.syntax.form import Style, c_hex, zeros
 from hotswitch.netlink.syntax.options import Option, Options
 from hotswitch.netlink.syntax.reader import Reader
 from hotswitch.netlink.syntax.values import (
@@ -72,10 +72,12 @@ class Geneve:
                 parts.append(f"{name}={text}")
         bits = _FULL_LENGTH if mask is None else mask[3] & _FULL_LENGTH
         if style.verbose or bits:
-            parts.append(f"len={length}" + ("" if bits == _FULL_LENGTH else f"/{bits:#x}"))
+            parts.append(f"len={length}" + ("" if bits == _FULL_LENGTH else f"/{c_hex(bits)}"))
         data, under = option[_OPTION:], None if mask is None else mask[_OPTION:]
         if data and (style.verbose or under is None or any(under)):
-            parts.append(_HEXADECIMAL.show(data, under, style))
+            number = Integer(8 * len(data), c_hex)
+            looked_at = None if under is None else int.from_bytes(under, "big")
+            parts.append(number.show(int.from_bytes(data, "big"), looked_at, style))
         return parts
 
     def read(self, reader: Reader) -> tuple[bytes, bytes]:
@@ -106,7 +108,8 @@ class Geneve:
         length, looked_at = values["len"]
         data, under = bytes(length), bytes(length)
         if not reader.sees("}"):
-            data, under = Bytes(prefix="0x", size=length).read(reader)
+            found = Integer(8 * length).read(reader)
+            data, under = (each.to_bytes(length, "big") for each in found)
         reader.need("}")
         return (
             _option(values["class"][0], values["type"][0], length // 4) + data,
@@ -153,7 +156,8 @@ class Erspan:
         ):
             looked_at = None if mask is None else bits(mask)
             if looked_at != 0 or style.verbose:
-                parts.append(f"{name}={form.show(bits(value), looked_at, style)}")
+                under = "" if looked_at is None else f"/{form.mask(looked_at)}"
+                parts.append(f"{name}={form.value(bits(value))}{under}")
         return ",".join(parts)
 
     def read(self, reader: Reader) -> tuple[bytes, bytes]:

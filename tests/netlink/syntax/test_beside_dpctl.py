@@ -1,0 +1,186 @@
+"""Open vSwitch's ovs-dpctl shows the same text for the same flows, and takes it.
+
+What it can't do right, it is not asked for; each such case says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from hotswitch.headers.registry import Registry
+from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.syntax import keys as key_forms
+from hotswitch.netlink.syntax.actions import show_actions
+from hotswitch.netlink.syntax.flow import read_actions, read_flow, show_flow, show_match
+from hotswitch.netlink.syntax.form import Style
+from tests.netlink.syntax import values
+from tests.netlink.syntax.parrot import Parrot
+from tests.netlink.syntax.test_syntax import in_order
+
+VERBOSE = Style(verbose=True)
+
+few = settings(
+    max_examples=2, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate]
+)
+"""Each example has many flows, as a program is started for it; so none is made smaller."""
+
+_UNKNOWN = {"tunnel_info", "ipv6_extensions"}
+"""It takes the first for an error, and does not know the second."""
+
+KEYS = [str(form.attribute) for form in key_forms.FORMS if form.attribute not in _UNKNOWN]
+
+_TERSE = {"tunnel", "ct_zone", "ct_mark", "ct_labels", "nsh"}
+"""Without a mask it leaves values out that count, unless it is to be verbose."""
+
+_UNREADABLE = {
+    # It shows `src_port` and reads `tp_src`.
+    "ct_tuple_ipv6",
+    # It does not read `ttl` here.
+    "nsh",
+    # It reads two numbers into the memory of one.
+    "packet_type",
+    # It reads masks of all bits for erspan, and some versions of geneve's length.
+    "tunnel",
+    # It puts what is within behind, not into it.
+    "encap",
+    # It reads 0 for a frame that has none.
+    "nd_extensions",
+}
+
+_UNSHOWN = {"dec_ttl", "drop", "psample"}
+"""Actions that have other numbers in its version, or none."""
+
+_UNREAD = {
+    # Decimal numbers only, and it shows hexadecimal ones.
+    "recirc",
+    # It has no way to write them.
+    *("hash", "push_mpls", "pop_mpls"),
+    # It wants a type that is not shown, and looks for it only behind userspace().
+    *("push_eth", "pop_eth"),
+    # `drop` for no actions is an action of its own to it.
+    *("sample", "clone", "check_pkt_len"),
+}
+
+
+@pytest.fixture(scope="module")
+def parrot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parrot]:
+    from hotswitch.headers.standard import BUILT_IN
+
+    with Parrot(Registry(BUILT_IN), tmp_path_factory.mktemp("parrot")) as running:
+        yield running
+
+
+def many(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(strategy, min_size=20, max_size=20)
+
+
+def _sayable(name: str, key: Attributes, mask: Attributes) -> bool:
+    """Whether it shows all that there is to it."""
+    if name == "nsh":
+        # Without a context of type 1 it shows one nevertheless; it never shows one of type 2.
+        return key["nsh"]["base"].md_type == 1 and "md1" in key["nsh"]
+    return True
+
+
+@pytest.mark.parametrize("name", KEYS)
+@few
+@given(data=st.data())
+def test_keys_are_shown_alike(parrot: Parrot, name: str, data: st.DataObject) -> None:
+    pairs = [pair for pair in data.draw(many(values.key_of(name))) if _sayable(name, *pair)]
+    if name == "nd_extensions":  # a mask of its first part is not shown
+        pairs = [(key, Attributes(nd_extensions=b"\xff" * 8)) for key, _ in pairs]
+    masked = [Attributes(key=key, mask=mask, actions=NONE) for key, mask in pairs]
+    exact = [Attributes(key=key, actions=NONE) for key, _ in pairs]
+    _alike(parrot, masked, VERBOSE)
+    _alike(parrot, masked, Style())
+    _alike(parrot, exact, VERBOSE)
+    if name not in _TERSE:
+        _alike(parrot, exact, Style())
+
+
+@few
+@given(data=st.data())
+def test_whole_keys_are_shown_alike(parrot: Parrot, data: st.DataObject) -> None:
+    names = [name for name in KEYS if name not in ("nsh", "nd_extensions")]
+    pairs = data.draw(many(values.keys(names)))
+    flows = [
+        Attributes(ufid=number.to_bytes(16, "big"), key=key, mask=mask, actions=NONE)
+        for number, (key, mask) in enumerate(pairs)
+    ]
+    # A mask of frames without an EtherType is not the key's.
+    flows += [
+        Attributes(key=key, mask=mask + Attributes(ethertype=0xFFFF), actions=NONE)
+        for key, mask in pairs
+        if "ethertype" not in key
+    ]
+    _alike(parrot, flows, VERBOSE)
+    _alike(parrot, flows, Style())
+
+
+@pytest.mark.parametrize("name", [name for name in values.NAMES if name not in _UNSHOWN])
+@few
+@given(data=st.data())
+def test_actions_are_shown_alike(parrot: Parrot, name: str, data: st.DataObject) -> None:
+    flows = [
+        Attributes(key=Attributes(in_port=1), actions=Attributes([each]))
+        for each in data.draw(many(_action(name)))
+    ]
+    _alike(parrot, flows, VERBOSE)
+
+
+@pytest.mark.parametrize("name", [name for name in KEYS if name not in _UNREADABLE])
+@few
+@given(data=st.data())
+def test_keys_are_read_alike(parrot: Parrot, name: str, data: st.DataObject) -> None:
+    pairs = data.draw(many(values.key_of(name)))
+    texts = [show_match(Attributes(key=key, mask=mask), VERBOSE) for key, mask in pairs]
+    for text, theirs in zip(texts, parrot.read([(text, "1") for text in texts]), strict=True):
+        ours = read_flow(text)
+        assert (theirs["key"], theirs["mask"]) == (ours.key, ours.mask), text
+
+
+@pytest.mark.parametrize("name", [name for name in values.NAMES if name not in _UNSHOWN | _UNREAD])
+@few
+@given(data=st.data())
+def test_actions_are_read_alike(parrot: Parrot, name: str, data: st.DataObject) -> None:
+    texts = [show_actions(Attributes([each])) for each in data.draw(many(_action(name)))]
+    read = parrot.read([("in_port(1)", text) for text in texts])
+    for text, theirs in zip(texts, read, strict=True):
+        assert in_order(theirs["actions"]) == in_order(read_actions(text)), text
+
+
+def _action(name: str) -> st.SearchStrategy[tuple[str, Any]]:
+    """An action, as far as it can write it."""
+    found = values.action(name, 0)
+    match name:
+        case "hash":
+            return found.map(lambda each: (name, each[1]._replace(algorithm=each[1].basis & 1)))
+        case "add_mpls":
+            return found.map(lambda each: (name, each[1]._replace(flags=0)))
+        case "sample":
+            tenths = st.integers(0, 1000)
+            return tenths.map(
+                lambda n: read_actions(f"sample(sample={n / 10}%,actions(1))").pairs[0]
+            )
+        case "push_nsh":
+            return found.filter(lambda each: each[1]["nsh"]["base"].md_type == 1).map(_small_nsh)
+    return found
+
+
+def _small_nsh(action: tuple[str, Any]) -> tuple[str, Any]:
+    """Flags of 2 bits, a TTL of 6: more there is not in a header."""
+    name, value = action
+    base = value["nsh"]["base"]
+    small = base._replace(flags=base.flags & 2, ttl=base.ttl & 0x3F)
+    return name, Attributes(nsh=Attributes(base=small, md1=value["nsh"]["md1"]))
+
+
+def _alike(parrot: Parrot, flows: Sequence[Attributes], style: Style) -> None:
+    options = ["-m"] * style.verbose
+    theirs = parrot.shown(flows, *options, "--no-names")
+    assert theirs == [show_flow(flow, 0, style) for flow in flows]
