@@ -88,6 +88,12 @@ class Client:
             await asyncio.gather(self._reader, return_exceptions=True)
         self._lose()
 
+    @property
+    def port(self) -> int:
+        """The port id that it has now: packets that a vport or a flow names it for are sent here,
+        and come by `event`. After a broken connection it can be another one."""
+        return self._port
+
     async def ask(
         self, family: Family, command: str, attributes: Attributes = NONE, *, datapath: int = 0
     ) -> Message:
@@ -148,7 +154,7 @@ class Client:
             self._groups.add(name)
 
     async def event(self) -> Message:
-        """The next thing that was told to a group.
+        """The next thing that was told to a group, or a packet that was sent to `port`.
 
         Raises NetlinkError with ENOBUFS if some were lost, also because the connection broke:
         then list anew; what comes after that is whole again.

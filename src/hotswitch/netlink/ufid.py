@@ -7,7 +7,7 @@ import re
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.flow import OMIT_ACTIONS, OMIT_KEY, OMIT_MASK
-from hotswitch.netlink.families.keys import KEY
+from hotswitch.netlink.families.keys import KEY, METADATA
 
 _TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _OMITTED = (("key", OMIT_KEY), ("mask", OMIT_MASK), ("actions", OMIT_ACTIONS))
@@ -17,9 +17,9 @@ _GROUPS = (4, 2, 2, 2, 6)
 def identity(attributes: Attributes) -> bytes:
     """What a flow is looked up by: its UFID, or without one its key as it was given.
 
-    Two keys are one if they have the same attributes, in whatever order. The two kinds never are
-    equal: a UFID has at most 16 bytes, a key with `ethernet` more. Raises NetlinkError if there
-    is neither.
+    Two keys are one if they have the same attributes, in whatever order, with what is beside the
+    packet or, where it is zero, without. The two kinds never are equal: a UFID has at most 16
+    bytes, a key with `ethernet` more. Raises NetlinkError if there is neither.
     """
     ufid = attributes.get("ufid")
     if ufid is not None:
@@ -27,7 +27,16 @@ def identity(attributes: Attributes) -> bytes:
     key = attributes.get("key")
     if key is None:
         raise NetlinkError("neither ufid nor key is there", missing=1)
-    return b"key:" + bytes(16) + KEY.encode(_sorted(key))
+    return b"key:" + bytes(16) + KEY.encode(_sorted(without_zeros(key)))
+
+
+def without_zeros(key: Attributes) -> Attributes:
+    """A key without what is beside the packet, where that is zero."""
+    return Attributes(
+        (name, value)
+        for name, value in key
+        if name not in METADATA or (any(value) if isinstance(value, bytes) else value)
+    )
 
 
 def shown(flow: Attributes, flags: int) -> Attributes:

@@ -87,6 +87,15 @@ def in_colour() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
+def nobody_reads() -> bool:
+    """Whether the output is a pipe whose reader has left."""
+    import select
+
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(what & select.POLLERR for _, what in poll.poll(0))
+
+
 def _shared(context: click.Context) -> Settings:
     found = context.find_object(Settings)
     if found is None:

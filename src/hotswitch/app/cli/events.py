@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 import sys
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotswitch.app.cli.context import connect, settings, shared_options
+from hotswitch.app.cli.context import connect, nobody_reads, settings, shared_options
 from hotswitch.app.cli.words import BRIDGE, words_argument
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _events(words: dict[str, Any], since: int | None, follow: bool) -> Iterator[
                     if not follow and not found["events"] and found["next"] == since:
                         return
                     since = found["next"]
-                    if follow and _nobody_reads():
+                    if follow and nobody_reads():
                         return
             except LostError as error:
                 if not follow or since is None:
@@ -106,20 +105,13 @@ def _wait_for_the_next() -> ControlClient | None:
     """A connection to the daemon when there is one again; None if nobody reads any more."""
     from hotswitch.app.control.client import NoDaemonError
 
-    while not _nobody_reads():
+    while not nobody_reads():
         time.sleep(_PAUSE)
         try:
             return connect()
         except NoDaemonError:
             continue
     return None
-
-
-def _nobody_reads() -> bool:
-    """Whether the output is a pipe whose reader has left."""
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)
-    return any(what & select.POLLERR for _, what in poll.poll(0))
 
 
 def _print(event: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ NOUNS = {
     "link": "Show and rename network links, and convert their ids.",
     "vnic": "Make network interfaces over bridges and links.",
     "fdb": "Show, add and flush addresses.",
+    "dp": "Make datapaths for programs, with flows, and see what they miss.",
     "table": "Show the entries that packets go through.",
     "stats": "Show what ports and bridges have counted.",
     "events": "Follow what happens to bridges, ports and addresses.",

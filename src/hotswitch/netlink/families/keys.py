@@ -87,6 +87,14 @@ CT_STATE = {
 }
 """OVS_CS_F_*: bits of `ct_state`."""
 
+METADATA = frozenset(
+    (
+        *("priority", "skb_mark", "dp_hash", "recirc_id"),
+        *("ct_state", "ct_zone", "ct_mark", "ct_labels"),
+    )
+)
+"""Attributes of what is beside the packet: zero is the same as not being there."""
+
 NSH_KEY = AttributeSet(
     "OVS_NSH_KEY_ATTR",
     Attribute("base", 1, "OVS_NSH_KEY_ATTR_BASE", NshBase),

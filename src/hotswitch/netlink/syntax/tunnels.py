@@ -156,8 +156,8 @@ class Erspan:
         ):
             looked_at = None if mask is None else bits(mask)
             if looked_at != 0 or style.verbose:
-                under = "" if looked_at is None else f"/{form.mask(looked_at)}"
-                parts.append(f"{name}={form.value(bits(value))}{under}")
+                more = "" if looked_at is None else f"/{form.mask(looked_at)}"
+                parts.append(f"{name}={form.value(bits(value))}{more}")
         return ",".join(parts)
 
     def read(self, reader: Reader) -> tuple[bytes, bytes]:

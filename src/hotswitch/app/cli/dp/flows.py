@@ -1,0 +1,295 @@
+"""Flows of datapaths."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from hotswitch.app.cli.context import done, shared_options, show
+from hotswitch.app.cli.dp import session
+from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.client import Client
+from hotswitch.netlink.families.flow import FLOW
+from hotswitch.netlink.flags import CREATE
+from hotswitch.netlink.message import Message
+from hotswitch.netlink.syntax.actions import show_actions
+from hotswitch.netlink.syntax.flow import (
+    FlowText,
+    read_actions,
+    read_flow,
+    show_flow,
+    show_match,
+    show_statistics,
+    show_tcp_flags,
+)
+from hotswitch.netlink.syntax.form import Style
+from hotswitch.netlink.ufid import show as show_ufid
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Words(NamedTuple):
+    """A datapath's name, or None, and what is behind it."""
+
+    datapath: str | None
+    rest: tuple[str, ...]
+
+
+def _words(*rest: str, optional: int = 0) -> Callable[[_Function], _Function]:
+    """Arguments: maybe a datapath's name, then these, of which so many may be missing."""
+
+    def read(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> Any:
+        if context.resilient_parsing:
+            return given
+        named = bool(given) and _is_datapath(given[0])
+        found = Words(given[0] if named else None, given[named:])
+        if len(found.rest) < len(rest) - optional:
+            raise click.UsageError(f"{rest[len(found.rest)]} is missing")
+        if len(found.rest) > len(rest):
+            raise click.UsageError(f"{found.rest[len(rest)]!r} is too much")
+        return found
+
+    def complete(
+        context: click.Context, parameter: click.Parameter, start: str
+    ) -> list[CompletionItem]:
+        if context.params.get("words"):
+            return []
+        return session.complete_datapaths(context, parameter, start)
+
+    usage = [f"[{each}]" if n >= len(rest) - optional else each for n, each in enumerate(rest)]
+    return click.argument(
+        "words",
+        nargs=-1,
+        callback=read,
+        shell_complete=complete,
+        metavar=" ".join(["[DP]", *usage]),
+    )
+
+
+def _is_datapath(word: str) -> bool:
+    """A flow has a parenthesis or is a UFID; no device is called so."""
+    return "(" not in word and not word.startswith("ufid:")
+
+
+@click.command("add-flow")
+@_words("FLOW", "ACTIONS", optional=1)
+@shared_options
+def add(words: Words) -> None:
+    """Add FLOW to the datapath DP: packets that match it are for ACTIONS.
+
+    What FLOW does not name is not looked at; `eth_type(0x0800)` alone is not
+    enough to look into headers behind it, they have to be named too. A line of
+    `dump-flows` has both in it.
+
+    \b
+    Examples:
+      hotswitch dp add-flow dp0 "in_port(1),eth(),eth_type(0x0806),arp()" 2
+      hotswitch dp add-flow dp0 "in_port(tap0),eth(),eth_type(0x0800),
+        ipv4(dst=10.0.0.0/255.0.0.0,proto=6,frag=no),tcp(dst=80)" "push_vlan(vid=10,pcp=0),tap1"
+      hotswitch dp add-flow dp0 "in_port(3),eth(dst=02:00:00:00:00:01)" drop
+    """
+
+    async def work(client: Client) -> None:
+        number, _, flow, actions = await _read(client, words)
+        asked = _named(flow) + Attributes(mask=flow.mask, actions=actions or NONE)
+        await client.change(FLOW, "new", asked, datapath=number)
+
+    done(session.run(work))
+
+
+@click.command("mod-flow")
+@_words("FLOW", "ACTIONS", optional=1)
+@click.option("--clear", is_flag=True, help="Begin to count anew.")
+@click.option("--may-create", is_flag=True, help="Add it if it is not there.")
+@click.option("-s", "--statistics", is_flag=True, help="Print what it has counted until now.")
+@shared_options
+def change(words: Words, clear: bool, may_create: bool, statistics: bool) -> None:
+    """Give FLOW of the datapath DP other ACTIONS; without them they stay.
+
+    \b
+    Examples:
+      hotswitch dp mod-flow dp0 "in_port(1),eth(),eth_type(0x0806),arp()" 3
+      hotswitch dp mod-flow dp0 "in_port(1),eth(),eth_type(0x0806),arp()" --clear -s
+    """
+
+    async def work(client: Client) -> Message | None:
+        number, _, flow, actions = await _read(client, words)
+        asked = _named(flow)
+        if actions is not None:
+            asked += Attributes(actions=actions)
+        before = None
+        if statistics:
+            before = await client.ask(FLOW, "get", _named(flow), datapath=number)
+        if may_create:
+            asked = asked + Attributes(mask=flow.mask)
+            await client.change(FLOW, "new", asked, datapath=number, flags=CREATE)
+        else:
+            asked += Attributes(clear=True) if clear else NONE
+            await client.change(FLOW, "set", asked, datapath=number)
+        return before
+
+    before = session.run(work)
+    if before is None:
+        done()
+    else:
+        show(_counted(before.attributes), lambda _: click.echo(_statistics(before.attributes)))
+
+
+@click.command("get-flow")
+@_words("UFID")
+@click.option("-m", "--more", is_flag=True, help="Also what is not looked at.")
+@click.option("--names/--no-names", default=None, help="Ports by name.  [default: with -m]")
+@shared_options
+def get(words: Words, more: bool, names: bool | None) -> None:
+    """Show one flow of the datapath DP, by its UFID.
+
+    \b
+    Example:
+      hotswitch dp get-flow dp0 ufid:00000000-0000-0000-0000-000000000001
+    """
+
+    async def work(client: Client) -> tuple[Attributes, Style]:
+        number, ports, flow, _ = await _read(client, words)
+        found = await client.ask(FLOW, "get", _named(flow), datapath=number)
+        return found.attributes, _style(ports, more, names)
+
+    flow, style = session.run(work)
+    show(describe(flow, style), lambda _: click.echo(show_flow(flow, now(), style)))
+
+
+@click.command("del-flow")
+@_words("FLOW")
+@shared_options
+def delete(words: Words) -> None:
+    """Delete FLOW from the datapath DP, and print its final statistics.
+
+    Each packet that it handled is in them.
+
+    \b
+    Examples:
+      hotswitch dp del-flow dp0 "in_port(1),eth(),eth_type(0x0806),arp()"
+      hotswitch dp del-flow dp0 ufid:00000000-0000-0000-0000-000000000001
+    """
+
+    async def work(client: Client) -> Attributes:
+        number, _, flow, _ = await _read(client, words)
+        gone = await client.change(FLOW, "del", _named(flow), datapath=number)
+        return gone.attributes if gone else NONE
+
+    gone = session.run(work)
+    show(_counted(gone), lambda _: click.echo(_statistics(gone)))
+
+
+@click.command("del-flows")
+@_words()
+@shared_options
+def delete_all(words: Words) -> None:
+    """Delete all flows of the datapath DP.
+
+    \b
+    Example:
+      hotswitch dp del-flows dp0
+    """
+
+    async def work(client: Client) -> None:
+        number = await session.datapath(client, words.datapath)
+        await client.change(FLOW, "del", datapath=number)
+
+    done(session.run(work))
+
+
+@click.command("dump-flows")
+@_words()
+@click.option("-m", "--more", is_flag=True, help="Also what is not looked at, and UFIDs.")
+@click.option("--names/--no-names", default=None, help="Ports by name.  [default: with -m]")
+@shared_options
+def dump(words: Words, more: bool, names: bool | None) -> None:
+    """List the flows of the datapath DP, in the order in which they were added.
+
+    A line has what a packet must be like, what was counted, and what is done.
+
+    \b
+    Examples:
+      hotswitch dp dump-flows dp0
+      hotswitch dp dump-flows -m dp0
+      hotswitch dp dump-flows dp0 --json
+    """
+
+    async def work(client: Client) -> tuple[list[Attributes], Style]:
+        number = await session.datapath(client, words.datapath)
+        ports = await session.ports(client, number)
+        found = await client.dump(FLOW, datapath=number)
+        return [each.attributes for each in found.messages], _style(ports, more, names)
+
+    found, style = session.run(work)
+    moment = now()
+    show(
+        [describe(flow, style) for flow in found],
+        lambda _: click.echo(
+            "".join(f"{show_flow(flow, moment, style)}\n" for flow in found), nl=False
+        ),
+    )
+
+
+class _Read(NamedTuple):
+    datapath: int
+    ports: dict[str, int]
+    flow: FlowText
+    actions: Attributes | None
+
+
+async def _read(client: Client, words: Words) -> _Read:
+    """The datapath's number, its ports, the flow and the actions. Raises HotswitchError."""
+    number = await session.datapath(client, words.datapath)
+    ports = await session.ports(client, number)
+    flow = read_flow(words.rest[0], ports)
+    actions = read_actions(words.rest[1], ports) if len(words.rest) > 1 else flow.actions
+    return _Read(number, ports, flow, actions)
+
+
+def _named(flow: FlowText) -> Attributes:
+    """How a request names a flow."""
+    ufid = Attributes() if flow.ufid is None else Attributes(ufid=flow.ufid)
+    return ufid + Attributes(key=flow.key) if len(flow.key) or not len(ufid) else ufid
+
+
+def _style(ports: dict[str, int], more: bool, names: bool | None) -> Style:
+    named = more if names is None else names
+    return Style(more, {number: name for name, number in ports.items()} if named else {})
+
+
+def now() -> int:
+    """Milliseconds of the clock that flows' last packets are told by."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def _statistics(flow: Attributes) -> str:
+    return show_statistics(flow, now())
+
+
+def _counted(flow: Attributes) -> dict[str, Any]:
+    """What a flow has counted, for JSON; used: seconds since the last packet."""
+    counted, used = flow.get("statistics"), flow.get("used")
+    return {
+        "packets": counted.packets if counted else 0,
+        "bytes": counted.bytes if counted else 0,
+        "used": (now() - used) / 1000 if used else None,
+        "flags": show_tcp_flags(flow.get("tcp_flags", 0)),
+    }
+
+
+def describe(flow: Attributes, style: Style) -> dict[str, Any]:
+    """A flow, for JSON: its parts as texts, as `add-flow` takes them."""
+    return {
+        "ufid": show_ufid(flow["ufid"]) if "ufid" in flow else None,
+        "match": show_match(flow, style),
+        **_counted(flow),
+        "actions": show_actions(flow.get("actions", NONE), style),
+    }
+
+
+COMMANDS = (add, change, get, delete, delete_all, dump)
