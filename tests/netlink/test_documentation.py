@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotswitch.netlink.document import limits, reference
+from hotswitch.netlink.document import limits, reference, syntax
 
 PAGE = Path(__file__).parents[2] / "docs" / "netlink.md"
 
@@ -21,7 +21,9 @@ def test_the_examples_run() -> None:
     assert "done" in names
 
 
-@pytest.mark.parametrize(("words", "text"), [("", reference()), (" limits", limits())])
+@pytest.mark.parametrize(
+    ("words", "text"), [("", reference()), (" limits", limits()), (" syntax", syntax())]
+)
 def test_the_tables_are_current(words: str, text: str) -> None:
     start = f"<!-- python -m hotswitch.netlink{words} -->\n"
     _, begun, rest = PAGE.read_text().partition(start)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,17 +19,22 @@ def test_the_text_is_read_again(ufid: bytes) -> None:
 
 
 def test_the_text() -> None:
-    assert show(UFID) == "00010203-0405-0607-0809-0a0b0c0d0e0f"
+    assert show(struct.pack("=4I", 0x00010203, 0x04050607, 0x08090A0B, 0x0C0D0E0F)) == (
+        "00010203-0405-0607-0809-0a0b0c0d0e0f"
+    )
     for text in ("", "0001", show(UFID) + "0", show(UFID).replace("-", ""), "ufid:" + show(UFID)):
         with pytest.raises(NetlinkError):
             read(text)
 
 
 def test_a_flow_is_its_ufid_or_its_key() -> None:
-    one = Attributes(in_port=1, priority=0)
-    other = Attributes(priority=0, in_port=1)
+    one = Attributes(in_port=1, priority=3)
+    other = Attributes(priority=3, in_port=1)
+    port = Attributes(in_port=1)
     assert identity(Attributes(key=one)) == identity(Attributes(key=other))
-    assert identity(Attributes(key=one)) != identity(Attributes(key=Attributes(in_port=1)))
+    assert identity(Attributes(key=one)) != identity(Attributes(key=port))
+    zeros = port + Attributes(recirc_id=0, ct_labels=bytes(16), in_port=1)
+    assert identity(Attributes(key=Attributes(zeros.pairs[:3]))) == identity(Attributes(key=port))
     assert identity(Attributes(key=one, ufid=UFID)) == UFID
     assert len(identity(Attributes(key=Attributes()))) > 16
     with pytest.raises(NetlinkError) as caught:

@@ -1,11 +1,12 @@
 """`python -m hotswitch.netlink` prints the reference of all messages; with `limits`, what of them
-can't be carried out yet."""
+can't be carried out yet; with `syntax`, how flows are written."""
 
 from __future__ import annotations
 
 import sys
 
-from hotswitch.netlink.document import limits, reference
+from hotswitch.netlink.document import limits, reference, syntax
 
 if __name__ == "__main__":
-    sys.stdout.write(limits() if sys.argv[1:] == ["limits"] else reference())
+    pages = {"limits": limits, "syntax": syntax}
+    sys.stdout.write(pages.get("".join(sys.argv[1:]), reference)())

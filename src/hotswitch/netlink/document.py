@@ -9,6 +9,7 @@ from hotswitch.netlink.codec import FAMILIES
 from hotswitch.netlink.extended import EXTENDED
 from hotswitch.netlink.family import DO, DUMP, NAMESPACE_ADMINISTRATOR, Command, Family
 from hotswitch.netlink.nested import Attribute, AttributeSet, Indexed, Nested
+from hotswitch.netlink.syntax import actions, keys
 from hotswitch.netlink.types import Array, AttributeType, Number, Structure, WithMask
 
 
@@ -27,6 +28,21 @@ def limits() -> str:
     lines += ["", "| action | takes |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, reason in lacks.ACTIONS.items()]
     return "\n".join(lines) + "\n"
+
+
+def syntax() -> str:
+    """How keys and actions are written."""
+    lines = ["| key attribute | written |", "|---|---|"]
+    lines += [f"| `{each.attribute}` | {_code(each.usage)} |" for each in keys.FORMS]
+    lines += ["", "| action | written |", "|---|---|"]
+    lines += ["| `output` | `PORT` |", "| `set`, `set_masked` | `set(KEY ATTRIBUTE)` |"]
+    lines += [f"| `{each.attribute}` | {_code(each.usage)} |" for each in actions.FORMS]
+    return "\n".join(lines) + "\n"
+
+
+def _code(text: str) -> str:
+    bars = text.replace("|", "\\|")
+    return f"`{bars}`"
 
 
 def _lines() -> Iterator[str]:

@@ -52,7 +52,8 @@ class NetlinkError(HotswitchError):
         return self
 
     def __str__(self) -> str:
-        return f"{self.attribute}: {self.message}" if self.path else self.message
+        text = super().__str__()
+        return f"{self.attribute}: {text}" if self.path else text
 
 
 def declared(error: HotswitchError, number: int = numbers.EINVAL) -> NetlinkError:

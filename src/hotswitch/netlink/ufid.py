@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+from itertools import pairwise
 
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
@@ -11,7 +13,8 @@ from hotswitch.netlink.families.keys import KEY, METADATA
 
 _TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _OMITTED = (("key", OMIT_KEY), ("mask", OMIT_MASK), ("actions", OMIT_ACTIONS))
-_GROUPS = (4, 2, 2, 2, 6)
+_GROUPS = (0, 8, 12, 16, 20, 32)
+_numbers = struct.Struct("=4I")
 
 
 def identity(attributes: Attributes) -> bytes:
@@ -51,19 +54,17 @@ def shown(flow: Attributes, flags: int) -> Attributes:
 
 
 def show(ufid: bytes) -> str:
-    """The text of a UFID of 16 bytes, as `ovs-dpctl` has it: groups of hexadecimal digits."""
-    parts = []
-    for size in _GROUPS:
-        parts.append(ufid[:size].hex())
-        ufid = ufid[size:]
-    return "-".join(parts)
+    """The text of a UFID of 16 bytes, as `ovs-dpctl` has it: four numbers of the machine's byte
+    order, their hexadecimal digits in groups."""
+    digits = "".join(f"{number:08x}" for number in _numbers.unpack(ufid))
+    return "-".join(digits[start:end] for start, end in pairwise(_GROUPS))
 
 
 def read(text: str) -> bytes:
     """The UFID that a text stands for. Raises NetlinkError."""
     if not _TEXT.fullmatch(text):
         raise NetlinkError(f"{text[:60]!r} is not a UFID, 32 hexadecimal digits as 8-4-4-4-12")
-    return bytes.fromhex(text.replace("-", ""))
+    return _numbers.pack(*struct.unpack(">4I", bytes.fromhex(text.replace("-", ""))))
 
 
 def _sorted(key: Attributes) -> Attributes:

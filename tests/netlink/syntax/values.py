@@ -142,7 +142,7 @@ def _erspan() -> st.SearchStrategy[Pair]:
     second = st.tuples(st.integers(0, 15), st.integers(0, 1)).map(
         lambda pair: (
             version[2] + bytes(7) + bytes([pair[0] << 4 | pair[1] << 3]),
-            version[255] + bytes(6) + b"\x03\xf8",
+            version[255] + bytes(7) + b"\xf8",
         )
     )
     return first | second

@@ -138,6 +138,11 @@ class KeyForm:
     form: Form
     nested: bool = False
 
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return f"{self.name}({self.form.usage})"
+
     def show(self, value: Any, mask: Any, style: Style) -> str:
         """Its text, with its name."""
         return f"{self.name}({self.form.show(value, mask, style)})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -13,6 +14,7 @@ from hotswitch.app.cli.context import done, shared_options, show
 from hotswitch.app.cli.dp import session
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.client import Client
+from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.flags import CREATE
 from hotswitch.netlink.message import Message
@@ -118,7 +120,8 @@ def change(words: Words, clear: bool, may_create: bool, statistics: bool) -> Non
 
     async def work(client: Client) -> Message | None:
         number, _, flow, actions = await _read(client, words)
-        asked = _named(flow)
+        ufid = NONE if flow.ufid is None else Attributes(ufid=flow.ufid)
+        asked = ufid + Attributes(key=flow.key)  # the kernel wants one, whatever it is
         if actions is not None:
             asked += Attributes(actions=actions)
         before = None
@@ -167,7 +170,8 @@ def get(words: Words, more: bool, names: bool | None) -> None:
 def delete(words: Words) -> None:
     """Delete FLOW from the datapath DP, and print its final statistics.
 
-    Each packet that it handled is in them.
+    Each packet that it handled is in them. FLOW is as it was added, whatever
+    its masks, or as `dump-flows -m` shows it, or its UFID.
 
     \b
     Examples:
@@ -177,7 +181,12 @@ def delete(words: Words) -> None:
 
     async def work(client: Client) -> Attributes:
         number, _, flow, _ = await _read(client, words)
-        gone = await client.change(FLOW, "del", _named(flow), datapath=number)
+        try:
+            gone = await client.change(FLOW, "del", _named(flow), datapath=number)
+        except NetlinkError as error:
+            if error.errno == errno.ENOENT and flow.ufid is None:
+                error.remedy = "name it as it was added, as dump-flows -m shows it, or by its UFID"
+            raise
         return gone.attributes if gone else NONE
 
     gone = session.run(work)
@@ -229,10 +238,12 @@ def dump(words: Words, more: bool, names: bool | None) -> None:
     moment = now()
     show(
         [describe(flow, style) for flow in found],
-        lambda _: click.echo(
-            "".join(f"{show_flow(flow, moment, style)}\n" for flow in found), nl=False
-        ),
+        lambda _: _print([show_flow(flow, moment, style) for flow in found]),
     )
+
+
+def _print(lines: list[str]) -> None:
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
 class _Read(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -24,6 +25,10 @@ T = TypeVar("T")
 
 _PATIENCE = 10.0
 """Seconds until a command gives up that can't reach the daemon any more."""
+
+
+_PAUSE = 0.2
+"""Seconds between two attempts."""
 
 
 class DatapathError(HotswitchError):
@@ -66,6 +71,18 @@ async def _client() -> AsyncIterator[Client]:
         raise ControlError(f"the daemon has gone: {error.strerror or error}") from None
     finally:
         await client.__aexit__(None, None, None)
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Do something that asks the daemon, which may be just restarting. Raises OSError."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return await work()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(_PAUSE)
 
 
 async def datapaths(client: Client) -> dict[str, int]:

@@ -67,7 +67,7 @@ async def _events(client: Client, name: str | None, more: bool, count: int | Non
         message = await _next(client)
         if message is None:
             _print({"event": "lost"}, ["lost"])
-            names = _by_number(await session.datapaths(client))
+            names = _by_number(await session.patiently(lambda: session.datapaths(client)))
             continue
         if message.family is DATAPATH and message.command != "del":
             names[message.datapath] = message.attributes["name"]
@@ -84,9 +84,8 @@ def _event(message: Message, datapath: str, more: bool) -> tuple[dict[str, Any],
         line = f"{datapath} port-{command} {port['port']}: {port['name']}{kind}"
         return {"event": f"port-{command}", "datapath": datapath, **port}, [line]
     if message.family is DATAPATH:
-        return {"event": f"datapath-{command}", "datapath": datapath}, [
-            f"{datapath} datapath-{command}"
-        ]
+        line = f"{datapath} datapath-{command}"
+        return {"event": f"datapath-{command}", "datapath": datapath}, [line]
     style = Style(more)
     line = f"{datapath} flow-{command} {show_flow(said, flows.now(), style)}"
     found = flows.describe(said, style)
@@ -139,6 +138,7 @@ class _Monitor:
         self._count = count
         self._datapath = 0
         self._taken: dict[str, tuple[int, ...]] = {}
+        self._own = 0
         self._style = Style()
 
     async def run(self) -> None:
@@ -169,7 +169,7 @@ class _Monitor:
             message = await _next(self._client)
             if message is None:
                 _print({"event": "lost"}, ["lost"])
-                await self._begin()
+                await session.patiently(self._begin)
             elif message.family is PACKET and message.datapath == self._datapath:
                 packet = packets.describe(message, name, self._style)
                 _print(packet, packets.lines(packet, self._with_bytes))
@@ -182,28 +182,35 @@ class _Monitor:
         listed = await self._client.dump(VPORT, datapath=self._datapath)
         found = {each.attributes["name"]: each.attributes for each in listed.messages}
         self._style = Style(ports={each["port"]: name for name, each in found.items()})
-        own = (self._client.port,)
+        last, self._own = self._own, self._client.port
         for name in self._wanted:
             if name not in found and name not in self._taken:
                 raise session.DatapathError(f"there is no port {name}")
         for name, port in found.items():
             before = tuple(port.get("upcall_pid", ()))
-            if before == own or (self._wanted and name not in self._wanted):
+            if before == (self._own,) or (self._wanted and name not in self._wanted):
                 continue
-            if any(before) and name not in self._taken and not self._take:
+            ours = before == (last,)  # from before the connection broke
+            if name in self._taken and any(before) and not ours:
+                del self._taken[name]  # somebody else wants it now
+                continue
+            if any(before) and not ours and not self._take:
                 if self._wanted:
                     raise session.DatapathError(
                         f"the packets of {name} go to {before[0]}", remedy="--take takes them"
                     )
                 continue
             self._taken.setdefault(name, before)
-            await self._send_to(name, own)
+            await self._send_to(name, (self._own,))
 
     async def _give_back(self) -> None:
         """As it was, where it still is ours."""
-        for name, before in self._taken.items():
-            with contextlib.suppress(NetlinkError, OSError):
-                await self._send_to(name, before or (0,))
+        with contextlib.suppress(NetlinkError, OSError):
+            listed = await self._client.dump(VPORT, datapath=self._datapath)
+            for each in listed.messages:
+                name, pids = each.attributes["name"], each.attributes.get("upcall_pid", ())
+                if name in self._taken and tuple(pids) == (self._own,):
+                    await self._send_to(name, self._taken[name] or (0,))
 
     async def _send_to(self, name: str, pids: tuple[int, ...]) -> None:
         asked = Attributes(name=name, upcall_pid=pids)
