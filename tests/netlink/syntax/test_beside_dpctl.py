@@ -162,7 +162,7 @@ def test_actions_are_read_alike(parrot: Parrot, name: str, data: st.DataObject) 
         assert in_order(theirs["actions"]) == in_order(read_actions(text)), text
 
 
-def _action(name: str) -> st.SearchStrategy[tuple[str, Any]]:
+def _action(name: str) -> st.SearchStrategy[Any]:
     """An action, as far as it can write it."""
     found = values.action(name, 0)
     match name:

@@ -16,7 +16,6 @@ from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.client import Client
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.flow import FLOW
-from hotswitch.netlink.flags import CREATE
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.syntax.actions import show_actions
 from hotswitch.netlink.syntax.flow import (
@@ -129,7 +128,8 @@ def change(words: Words, clear: bool, may_create: bool, statistics: bool) -> Non
             before = await client.ask(FLOW, "get", _named(flow), datapath=number)
         if may_create:
             asked = asked + Attributes(mask=flow.mask)
-            await client.change(FLOW, "new", asked, datapath=number, flags=CREATE)
+            # NLM_F_CREATE would refuse a flow that is there (net/openvswitch/datapath.c).
+            await client.change(FLOW, "new", asked, datapath=number, flags=0)
         else:
             asked += Attributes(clear=True) if clear else NONE
             await client.change(FLOW, "set", asked, datapath=number)

@@ -24,7 +24,7 @@ from hotswitch.netlink.families.vport import VPORT
 T = TypeVar("T")
 
 _PATIENCE = 10.0
-"""Seconds until a command gives up that can't reach the daemon any more."""
+"""Seconds until a command gives up that goes on while the daemon is restarted."""
 
 
 _PAUSE = 0.2
@@ -49,7 +49,7 @@ def run(work: Callable[[Client], Awaitable[T]]) -> T:
 async def _client() -> AsyncIterator[Client]:
     directory = paths.RunDirectory(settings().run_dir)
     path = directory.netlink
-    client = Client(path, patience=_PATIENCE)
+    client = Client(path)
     try:
         await client.__aenter__()
     except (FileNotFoundError, ConnectionRefusedError):
@@ -68,7 +68,7 @@ async def _client() -> AsyncIterator[Client]:
         # Of the output: that is the caller's.
         if isinstance(error, BrokenPipeError):
             raise
-        raise ControlError(f"the daemon has gone: {error.strerror or error}") from None
+        raise ControlError(f"no answer from the daemon: {error.strerror or error}") from None
     finally:
         await client.__aexit__(None, None, None)
 
