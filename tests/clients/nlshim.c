@@ -30,6 +30,7 @@ enum { SOCKETS = 65536 };
 /* By descriptor. port 0: not one of these sockets. */
 static struct {
     unsigned port;
+    int type;
     int signal;
     int extended, capped;
 } sockets[SOCKETS];
@@ -136,6 +137,7 @@ int socket(int domain, int type, int protocol)
         errno = EPROTONOSUPPORT;
         return -1;
     }
+    sockets[fd].type = type & ~flags;
     if (flags & SOCK_NONBLOCK)
         NEXT(fcntl)(fd, F_SETFL, O_NONBLOCK);
     return fd;
@@ -207,7 +209,7 @@ int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
 int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
 {
     if (is_ours(fd) && level == SOL_SOCKET && *size >= sizeof(int)) {
-        int answer = option == SO_TYPE ? SOCK_RAW
+        int answer = option == SO_TYPE ? sockets[fd].type
             : option == SO_DOMAIN ? AF_NETLINK
             : option == SO_PROTOCOL ? NETLINK_GENERIC : -1;
         if (answer >= 0) {

@@ -281,3 +281,14 @@ def test_an_acknowledgement_keeps_the_request() -> None:
     assert CODEC.decode(CODEC.encode(refused)) == refused
     accepted = Acknowledgement(0, request[:16], sequence=7)
     assert CODEC.decode(CODEC.encode(accepted)) == accepted
+
+
+def test_of_a_family_s_own_attributes_that_come_twice_the_last_counts() -> None:
+    """As with the kernel (nla_parse); the kernel's own ovs-dpctl.py sends one of them twice."""
+    codec = Codec()
+    twice = Attributes((("name", "dp1"), ("upcall_pid", 5), ("upcall_pid", 0)))
+    data = codec.encode(Message(DATAPATH, "new", twice))
+    found = codec.decode(data)
+    assert isinstance(found, Message)
+    assert found.attributes["upcall_pid"] == 0
+    assert codec.encode(found) == data

@@ -52,7 +52,8 @@ class AttributeSet:
     """The attributes that can stand beside each other.
 
     ordered: the same one may occur more than once (actions).
-    open: others are kept, with their number for a name, instead of refused.
+    open: others are kept, with their number for a name, instead of refused; and of one that is
+        there twice the last counts (nla_parse, lib/nlattr.c).
     refusal: the errno for a payload that is not of its type, 0: as lib/nlattr.c has it (ERANGE).
     """
 
@@ -107,7 +108,7 @@ class AttributeSet:
             else:
                 raise NetlinkError(f"{self.name} has no attribute {number}", offset=payload - 4)
         attributes = Attributes(pairs)
-        if not self.ordered and attributes.repeats:
+        if not self.ordered and not self.open and attributes.repeats:
             self._check_once(found)
         return attributes
 
