@@ -139,7 +139,6 @@ def test_the_error_names_the_attribute_and_its_place() -> None:
         (FLOW, _attribute(6, b"") + b"\0\0", "", START + 4, errno.EINVAL),
         (FLOW, struct.pack("=HH", 3, 1), "", START, errno.EINVAL),
         (FLOW, struct.pack("=HH", 60000, 1), "", START, errno.EINVAL),
-        (VPORT, _attribute(3, b"p\0") * 2, "name", START + 8, errno.EINVAL),
         (VPORT, _attribute(4, _attribute(1, b"\1")), "options.destination_port", START + 4, None),
     ],
 )
