@@ -81,7 +81,7 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parrot]:
 
 
 def many(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(strategy, min_size=20, max_size=20)
+    return st.lists(strategy, min_size=8, max_size=8)
 
 
 def _sayable(name: str, key: Attributes, mask: Attributes) -> bool:
