@@ -46,20 +46,16 @@ class Moment:
 def changed_ports(before: Moment, now: Moment) -> Iterator[tuple[str, str]]:
     """Ports that may differ, by bridge and name, sorted. What both moments share is not looked at.
 
-    The work grows with what has changed; of a bridge whose settings have, with its ports, each of
-    which is then one comparison of identities.
+    The work grows with what has changed.
     """
     found = {key for key, _ in differing(before.bridges, now.bridges)}
     for name, bridge in now.desired.bridges.items():
         then = before.desired.bridges.get(name)
         if then is None or then.ports is bridge.ports or name not in now.bridges:
             continue
-        old = then.ports
-        found.update(
-            (name, port) for port, wanted in bridge.ports.items() if old.get(port) is not wanted
-        )
-        there = SharedMap(now.bridges[name].ports)
-        found.update((name, port) for port in old.keys() - bridge.ports.keys() if port in there)
+        wanted, there = SharedMap(bridge.ports), SharedMap(now.bridges[name].ports)
+        different = wanted.differing(SharedMap(then.ports))
+        found.update((name, port) for port in different if port in wanted or port in there)
     yield from sorted(found)
 
 
