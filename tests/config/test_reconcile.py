@@ -374,7 +374,7 @@ def test_others_have_their_turns_amid_long_work(lab: Lab) -> None:
         turn = asyncio.create_task(lab.reconciler.turn())
         seen = set()
         while not turn.done():
-            if lab.switch.is_amid:
+            if lab.switch.is_amid and len(made) not in seen:
                 seen.add(len(made))
                 assert "br0" in lab.switch.status()
                 if len(seen) == 2:

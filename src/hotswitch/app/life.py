@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -56,6 +57,9 @@ _AGEING_PERIOD = 1.0
 _TICK_PERIOD = 1.0
 _RETRY_PERIOD = 5.0
 
+_SWITCH_INTERVAL = 0.0005
+"""Seconds that another thread, which compiles or counts, keeps this one from following links."""
+
 _METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
 """What begins like this is no file: an external database, or a mistake."""
 
@@ -104,6 +108,7 @@ class Life:
     async def run(self) -> None:
         """Live until told to stop. Raises HotswitchError if it can't begin."""
         asyncio.get_running_loop().set_exception_handler(LoopErrors())
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         with ExitStack() as held:
             lock = self._begin()
             held.callback(lock.release)

@@ -26,6 +26,15 @@ def at_once(pieces: Pieces[_Result]) -> _Result:
             return result
 
 
+async def others_turn() -> None:
+    """Return when others have done what they had to do now, also with what has come in only now.
+
+    That, asyncio finds when it goes around once, and puts it behind what is to go on then.
+    """
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 async def by_turns(pieces: Pieces[_Result]) -> _Result:
     """Do it while the event loop goes on: about every 20 ms others have a turn.
 
@@ -40,7 +49,7 @@ async def by_turns(pieces: Pieces[_Result]) -> _Result:
                 result: _Result = end.value
                 return result
             if time.monotonic() - began > _LONGEST:
-                await asyncio.sleep(0)
+                await others_turn()
                 began = time.monotonic()
     finally:
         pieces.close()

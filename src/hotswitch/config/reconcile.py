@@ -14,7 +14,7 @@ from typing import Protocol
 
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
-from hotswitch.base.pieces import by_turns
+from hotswitch.base.pieces import by_turns, others_turn
 from hotswitch.config.devices import Devices
 from hotswitch.config.edit import Operation, edit
 from hotswitch.config.follow import News
@@ -209,10 +209,12 @@ class Reconciler:
         self._pending.note(self._switch, reading)
         if operations := edit(self._database.tables(), reading, self._pending.left(reading)):
             await self._database.change(operations)
+            await others_turn()
             reading = self._reading = self._read()
         wanted, adopted = self._wanted(reading), self._pending.adopted
         if operations := edit(self._database.tables(), reading, wanted):
             await self._database.change(operations)
+            await others_turn()
             self._pending.kept(adopted)
             reading = self._reading = self._read()
         return reading
@@ -250,6 +252,7 @@ class Reconciler:
     async def _write(self, reading: Reading, *, is_in_force: bool) -> None:
         try:
             reading = await self._follow_devices(reading)
+            await others_turn()  # devices don't wait for rows
             if self._wanted(reading) != self._switch.desired:  # others have written meanwhile
                 is_in_force = False
                 self._woken.set()
@@ -266,6 +269,7 @@ class Reconciler:
             self._news = {}
             if updates:
                 await self._database.transact(updates)
+                await others_turn()
             if self._clock.now() >= self._statistics_at:
                 self._statistics_at = self._clock.now() + reading.statistics_period
                 await self._write_statistics(reading, picture)
@@ -285,7 +289,7 @@ class Reconciler:
             tables = self._database.tables()
             if updates := statistics_updates(tables, reading, picture, counted, counters, some):
                 await self._database.transact(updates)
-            await asyncio.sleep(0)
+            await others_turn()
         if reading.counts_host:
             said = await asyncio.to_thread(self._devices.host)
             if updates := host_updates(self._database.tables(), said):
@@ -296,7 +300,7 @@ class Reconciler:
         for name, status in picture.status.items():
             if not status.error:
                 counted[name] = self._switch.statistics(name)
-                await asyncio.sleep(0)  # events of links don't wait for all bridges
+                await others_turn()  # events of links don't wait for all bridges
         return counted
 
     def _is_late(self, now: int) -> bool:
