@@ -17,13 +17,13 @@ import pytest
 
 from hotswitch.datapath.contract import DatapathError, PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.datapath.engines.kernel import KernelEngine
+from hotswitch.datapath.engines.kernel import KernelEngine, ports
 from hotswitch.datapath.engines.kernel.attachments import Place
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.hooks import clsact
-from hotswitch.kernel.links import get_link
+from hotswitch.kernel.links import Link, get_link
 from hotswitch.model.port import Hook, LinkLife, Port, Side
 from tests.engines.fixture import read_entry
 from tests.engines.frames import tcp4
@@ -123,6 +123,25 @@ def test_nothing_is_lost_or_doubled_while_links_take_over_from_each_other(hook: 
         statistics = datapath.port_statistics()
         assert statistics[2].rx_packets == statistics[2].tx_packets == sent[0]
         assert statistics[2].tx_dropped == statistics[1].tx_dropped == 0
+
+
+def test_another_link_takes_over_before_the_kernel_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who asks may have to wait for whoever changes devices, and frames were lost until then."""
+    with datapath_of((1, 2, 3)) as (datapath, made):
+        datapath.add_port("a", ifindex=made[1].near)
+        datapath.add_port("vif", ifindex=made[2].near, standby=(LinkLife(made[3].near),))
+        capture, usual = Capture(made), ports.get_links
+
+        def asked(indexes: Sequence[int]) -> Mapping[int, Link]:
+            made[1].far.send(FRAME)
+            capture.wait(lambda: bool(capture.frames[3]), 5)
+            return usual(indexes)
+
+        monkeypatch.setattr(ports, "get_links", asked)
+        datapath.set_port(flipped(datapath.ports()[2]))
+        assert (capture.frames[2], capture.frames[3]) == ([], [FRAME])
 
 
 def test_links_join_and_leave_a_port() -> None:

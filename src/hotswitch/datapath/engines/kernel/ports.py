@@ -198,6 +198,11 @@ class Ports:
     def _aim(self, ports: Iterable[Port]) -> None:
         """Let ports' frames leave by their links, as those can take them now."""
         aimed = list(ports)
+        for port in aimed:
+            before = self.known.get(port.number)
+            if not before or before.ifindex != port.ifindex:
+                # The kernel may keep who asks waiting, and the link is fit for what all links are.
+                self._write(port.number, port.ifindex, _abilities(port, None, None))
         wires = [port.ifindex for port in aimed if port.ifindex and port.side is not Side.HOST]
         links = get_links(wires)
         features = xdp_features(wires) if XDP.name in self.hooks else {}  # no other program asks
