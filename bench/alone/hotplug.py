@@ -113,10 +113,16 @@ def _appearances() -> list[Row]:
             switch.adopt("tap*")
             _until_forwarded(source, "warm")
             delays = [_until_forwarded(source, str(number)) for number in range(_APPEARANCES)]
-    percentiles = statistics.quantiles(delays, n=100)
+            apart = []
+            for number in range(_APPEARANCES):
+                _until(lambda: len(switch.names()) == 2)
+                apart.append(_until_forwarded(source, str(number)))
+    percentiles, of_apart = (statistics.quantiles(each, n=100) for each in (delays, apart))
     return [
         Row("a device appears and forwards: p50", 1000 * percentiles[49], "ms"),
         Row("a device appears and forwards: p99", 1000 * percentiles[98], "ms", "appears: p99"),
+        Row("once the last one's port has gone: p50", 1000 * of_apart[49], "ms"),
+        Row("once the last one's port has gone: p99", 1000 * of_apart[98], "ms"),
     ]
 
 
