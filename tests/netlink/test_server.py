@@ -17,8 +17,8 @@ from hotswitch.netlink.families.packet import PACKET
 from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.families.vport import GENEVE, GRE, INTERNAL, VPORT, VXLAN
 from hotswitch.netlink.flags import ACK, CREATE, DUMP, DUMP_INTERRUPTED, ECHO
-from hotswitch.netlink.message import Acknowledgement, Done, Message, Received
-from hotswitch.netlink.server.session import EVENTS
+from hotswitch.netlink.message import Acknowledgement, Done, Message, Received, split
+from hotswitch.netlink.server.session import EVENTS, PACKETS
 from tests.netlink.asked import flow, frame, key, mask, new_datapath, new_vport
 from tests.netlink.outside import Client, World
 
@@ -382,7 +382,49 @@ def test_a_slow_reader_is_told_once_that_events_are_lost(
     assert len(slow.received()) == 1
 
 
+def test_several_answers_come_in_one_datagram_to_who_says_so(
+    world: World, client: Client, datapath: int
+) -> None:
+    asked = [
+        world.codec.encode(Message(VPORT, "get", Attributes(port=port), datapath, 1, port + 1))
+        for port in (0, 1, 2)
+    ]
+    server, session = world.server, client.session
+    for options, datagrams in ((NONE, 3), (Attributes(together=True), 1)):
+        client.request(SOCKET, "option", options)
+        for each in asked:
+            server.receive(session, each)
+        taken = []
+        while (data := session.take()) is not None:
+            taken.append(data)
+        assert len(taken) == datagrams
+        answers = [world.codec.decode(each) for data in taken for each in split(data)]
+        assert [each.sequence for each in answers] == [1, 2, 3]
+
+
 # Packets
+
+
+def test_a_slow_reader_is_told_once_that_packets_are_lost(
+    world: World, client: Client, datapath: int
+) -> None:
+    slow = world.client()
+    said = Attributes(port=1, upcall_pid=(slow.session.port,))
+    client.ask(VPORT, "set", said, datapath=datapath)
+    own = world.server.datapaths[datapath]
+    long = frame(7) + bytes(60_000)
+    for _ in range(2):
+        lost_before = own.lost
+        for _ in range(PACKETS // len(long) + 5):
+            world.outside.engines["dp1"].process(1, long)
+        world.server.upcalls(own)
+        lost = own.lost - lost_before
+        assert lost >= 4
+        first, *rest = slow.received()
+        assert isinstance(first, Acknowledgement)
+        assert (first.error, first.sequence) == (errno.ENOBUFS, 0)
+        assert all(isinstance(each, Message) and each.command == "miss" for each in rest)
+        assert len(rest) == PACKETS // len(long) + 5 - lost
 
 
 def test_misses_go_to_who_wants_them(world: World, client: Client, datapath: int) -> None:
@@ -441,7 +483,7 @@ def test_a_flood_of_misses_costs_only_misses(world: World, client: Client, datap
     for _ in range(sent):
         world.outside.engines["dp1"].process(1, frame(7) + bytes(9000))
     world.server.upcalls(own)
-    got = len(hearer.received())
+    got = sum(isinstance(each, Message) for each in hearer.received())
     told = client.ask(DATAPATH, "get", datapath=datapath).attributes["statistics"]
     assert 0 < got < sent
     assert told.lost == sent - got

@@ -9,8 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,11 +21,9 @@ from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.families.vport import INTERNAL, VPORT
 from hotswitch.netlink.flags import ACK, CREATE, DUMP, ECHO
 from hotswitch.netlink.message import Acknowledgement, Message
-from tests.netlink.asked import flow, frame, key, new_datapath, new_vport
-from tests.netlink.socket_client import SocketClient
+from tests.netlink.asked import flow, frame, key, new_vport
+from tests.netlink.lab import Lab
 from tests.support import process
-from tests.support.daemon import Daemon
-from tests.support.room import Room
 
 _SEND = """
 import socket, sys, threading
@@ -50,42 +46,6 @@ while not ended.is_set():
                 raise
 print(sent, flush=True)
 """
-
-
-class Lab:
-    """A daemon, two hosts, and a datapath dp1 with the ports 1 (p1) and 2 (p2)."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        self.room = daemon.room
-        self.path = daemon.run_dir / "netlink.sock"
-        with self.client() as client:
-            self.datapath = client.ask(DATAPATH, "new", new_datapath()).datapath
-            for name in ("p1", "p2"):
-                client.ask(VPORT, "new", new_vport(name), datapath=self.datapath)
-
-    def client(self) -> SocketClient:
-        return SocketClient(self.path)
-
-    def counted(self, client: SocketClient, port: int) -> tuple[int, int]:
-        """Packets that came in by a port, and that left by it."""
-        answer = client.ask(VPORT, "get", Attributes(port=port), datapath=self.datapath)
-        return answer.attributes["statistics"].rx_packets, answer.attributes[
-            "statistics"
-        ].tx_packets
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    with Room() as room:
-        for number in (1, 2):
-            room.add_host(f"h{number}", f"p{number}", f"10.0.0.{number}/24")
-            # Else their own packets would be counted too.
-            for host, device in (("", f"p{number}"), (f"h{number}", "eth0")):
-                room.run("sysctl", "-qw", f"net.ipv6.conf.{device}.disable_ipv6=1", host=host)
-        with Daemon(room, tmp_path / "run") as daemon:
-            yield Lab(daemon)
-        assert "Traceback" not in daemon.log, daemon.log
 
 
 def test_each_packet_is_in_the_statistics_of_a_deleted_flow(lab: Lab) -> None:

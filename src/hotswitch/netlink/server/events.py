@@ -14,7 +14,7 @@ from hotswitch.netlink.message import Message
 from hotswitch.netlink.server.answers import answer
 from hotswitch.netlink.server.controller import NOTIFY
 from hotswitch.netlink.server.request import Outcome, Request
-from hotswitch.netlink.server.session import LOST, Session
+from hotswitch.netlink.server.session import Session
 from hotswitch.netlink.server.sockets import Sockets
 
 
@@ -25,7 +25,6 @@ class Events:
         self._codec = codec
         self.groups = _numbers_of_groups(codec)
         self.sockets = Sockets(self.groups.values())
-        self._lost = codec.encode(LOST)
         self._reached: set[Session] = set()
 
     def reached(self) -> set[Session]:
@@ -61,7 +60,7 @@ class Events:
         data = self._codec.encode(message)
         for session in self._sessions:
             if group in session.groups and session is not but:
-                session.announce(data, self._lost)
+                session.announce(data)
                 self._reached.add(session)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 
+from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.flags import CAPPED
 from hotswitch.netlink.message import HEADER_SIZE, Acknowledgement
 from hotswitch.netlink.server.listing import Listing
@@ -20,6 +21,7 @@ is one that a Unix socket takes with its usual buffer."""
 
 LOST = Acknowledgement(errno.ENOBUFS, bytes(HEADER_SIZE), flags=CAPPED)
 """What a reader is told that was too slow: an error, to no request (its sequence number is 0)."""
+_LOST = Codec().encode(LOST)
 
 
 class Queue:
@@ -70,17 +72,23 @@ class Session:
         self.dump: Listing | None = None
         self._events = Queue(EVENTS)
         self._packets = Queue(PACKETS)
-        self._lost: bytes | None = None
+        self._lost = False
+        self._congested = False
 
-    def announce(self, event: bytes, lost: bytes) -> None:
-        """An event. If there is no room, it and those that wait are dropped, and `lost` is said."""
+    def announce(self, event: bytes) -> None:
+        """An event. If there is no room, it and those that wait are dropped, and that is said."""
         if not self._events.put(event):
             self._events.clear()
-            self._lost = lost
+            self._lost = True
 
     def deliver(self, packet: bytes) -> bool:
-        """A packet for user space; whether there was room."""
-        return self._packets.put(packet)
+        """A packet for user space; whether there was room. That some were lost is said once until
+        all that wait have been read, as the kernel does (netlink_overrun)."""
+        if self._packets.put(packet):
+            return True
+        if not self._congested:
+            self._congested = self._lost = True
+        return False
 
     def take(self) -> bytes | None:
         """The datagram to be sent next."""
@@ -99,7 +107,10 @@ class Session:
         """What comes next: answers, then events, then packets."""
         if self.answers:
             return self.answers.popleft()
-        if self._lost is not None:
-            lost, self._lost = self._lost, None
-            return lost
-        return self._events.take() or self._packets.take()
+        if self._lost:
+            self._lost = False
+            return _LOST
+        found = self._events.take() or self._packets.take()
+        if found is None:
+            self._congested = False
+        return found

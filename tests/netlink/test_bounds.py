@@ -1,0 +1,170 @@
+"""Many flows, clients that do not read, junk: others are served, and memory stays bounded."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.netlink.client import NetlinkClient
+from bench.netlink.flows import deletes, installs
+
+from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.families.controller import CONTROLLER
+from hotswitch.netlink.families.flow import FLOW
+from hotswitch.netlink.families.socket import SOCKET
+from hotswitch.netlink.families.vport import VPORT
+from hotswitch.netlink.flags import CREATE, DUMP, DUMP_INTERRUPTED
+from hotswitch.netlink.message import Done, Message, split
+from hotswitch.netlink.server.session import EVENTS, PACKETS
+from tests.netlink.asked import flow, frame
+from tests.netlink.lab import Lab
+from tests.netlink.test_junk import REQUESTS
+from tests.support import process
+from tests.support.wait import until
+
+_MIB = 1 << 20
+_FLOWS = 100_000
+_LARGEST = 1 << 18
+_SEND = """
+import socket, sys
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+out.bind(("eth0", 0))
+frame = bytes.fromhex(sys.argv[1]) + bytes(1000)
+while True:
+    try:
+        out.send(frame)
+    except OSError as error:
+        if error.errno not in (11, 105):
+            raise
+"""
+
+
+def _resident(lab: Lab) -> float:
+    """The daemon's memory in MiB."""
+    assert lab.daemon.process
+    statm = Path(f"/proc/{lab.daemon.process.pid}/statm").read_text()
+    return int(statm.split()[1]) * resource.getpagesize() / _MIB
+
+
+@contextlib.contextmanager
+def _deaf(lab: Lab) -> Iterator[socket.socket]:
+    """A socket whose owner reads nothing."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as deaf:
+        deaf.connect(str(lab.path))
+        deaf.setblocking(False)
+        yield deaf
+
+
+def test_others_are_answered_while_a_hundred_thousand_flows_are_listed(lab: Lab) -> None:
+    """And what is there all the time is listed exactly once, whatever comes and goes."""
+    with (
+        contextlib.closing(NetlinkClient(lab.path, together=True)) as maker,
+        lab.client() as lister,
+        lab.client() as other,
+    ):
+        maker.in_flight(installs((0,), lab.datapath))
+        maker.in_flight(installs(range(1, _FLOWS), lab.datapath))
+        lister.send(FLOW, "get", Attributes(ufid_flags=6), datapath=lab.datapath, flags=DUMP)
+        seen: list[int] = []
+        parts = interrupted = 0
+        ended = False
+        while not ended:
+            messages = [lister.codec.decode(each) for each in split(lister.socket.recv(_LARGEST))]
+            ended = isinstance(messages[-1], Done)
+            for each in messages:
+                interrupted += bool(each.flags & DUMP_INTERRUPTED)
+                if isinstance(each, Message):
+                    seen.append(int.from_bytes(each.attributes["ufid"], "big"))
+            parts += 1
+            if parts % 100 == 1 and not ended:
+                # The listing is not over, and this is answered all the same.
+                number = _FLOWS + parts
+                maker.in_flight(installs((number,), lab.datapath))
+                maker.in_flight(deletes((number,), lab.datapath))
+                answer = other.ask(VPORT, "get", Attributes(port=1), datapath=lab.datapath)
+                assert answer.attributes["name"] == "p1"
+        lasting = [number for number in seen if number < _FLOWS]
+        assert sorted(lasting) == list(range(_FLOWS))
+        assert parts > 200 and interrupted
+
+
+def test_who_does_not_read_costs_a_bounded_amount(lab: Lab) -> None:
+    with lab.client() as client, contextlib.ExitStack() as held:
+        about = client.ask(CONTROLLER, "getfamily", Attributes(family_name="ovs_flow"))
+        group = about.attributes["groups"][1]["id"]
+        deaf = [held.enter_context(_deaf(lab)) for _ in range(4)]
+        ports = []
+        for each in deaf:
+            with lab.client() as knows:
+                each.send(knows.encode(SOCKET, "bind", NONE))
+                until(lambda each=each: _has_come(each), "the socket's port id is told")  # type: ignore[misc]
+                ports.append(knows.codec.decode(each.recv(_LARGEST)).attributes["port"])  # type: ignore[union-attr]
+                each.send(knows.encode(SOCKET, "join", Attributes(group=group)))
+                # It asks for more than it ever takes.
+                asked = knows.encode(FLOW, "get", datapath=lab.datapath, flags=DUMP)
+                with contextlib.suppress(BlockingIOError):
+                    for _ in range(10_000):
+                        each.send(asked)
+        before = _resident(lab)
+        for port in (1, 2):
+            said = Attributes(port=port, upcall_pid=tuple(ports))
+            client.ask(VPORT, "set", said, datapath=lab.datapath)
+        sender = lab.room.start(sys.executable, "-c", _SEND, frame(9).hex(), host="h1")
+        try:
+            for number in range(2_500):
+                client.send(FLOW, "new", flow(1, number, 2), datapath=lab.datapath, flags=CREATE)
+                named = Attributes(key=flow(1, number, 2)["key"])
+                client.send(FLOW, "del", named, datapath=lab.datapath)
+                if not number % 500:
+                    assert client.ask(VPORT, "get", Attributes(port=1), datapath=lab.datapath)
+        finally:
+            process.stop(sender)
+        grown = _resident(lab) - before
+        assert grown < len(deaf) * 2 * (EVENTS + PACKETS) / _MIB + 16, grown
+        assert client.list(VPORT, datapath=lab.datapath)
+
+
+def _has_come(connection: socket.socket) -> bool:
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return False
+
+
+def test_junk_does_not_make_the_daemon_grow(lab: Lab) -> None:
+    """No exception is in the log (the fixture looks), others are served, memory stays."""
+    chance = random.Random(5)
+    with lab.client() as good, lab.client() as bad:
+        bad.socket.setblocking(False)
+        memory = []
+        for turn in range(4):
+            for _ in range(3_000):
+                with contextlib.suppress(BlockingIOError):
+                    bad.socket.send(_junk(chance))
+                with contextlib.suppress(BlockingIOError):
+                    while bad.socket.recv(_LARGEST):
+                        pass
+            assert good.ask(VPORT, "get", Attributes(port=1), datapath=lab.datapath), turn
+            memory.append(_resident(lab))
+        assert memory[-1] - memory[0] < 8, memory
+
+
+def _junk(chance: random.Random) -> bytes:
+    """A recorded request with some bytes changed; none that makes anything."""
+    data = bytearray(chance.choice(_QUESTIONS))
+    for _ in range(chance.randrange(1, 5)):
+        data[chance.randrange(20, len(data))] = chance.randrange(256)
+    if chance.random() < 0.3:
+        del data[chance.randrange(len(data)) :]
+    if chance.random() < 0.3:
+        data[:4] = len(data).to_bytes(4, "little")
+    return bytes(data)
+
+
+_QUESTIONS = [each for each in REQUESTS if each[16] not in (1, 2) or each[4] == 34]
+"""Without those that make or delete datapaths and ports: there the machine's limits are met."""
