@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import BUILT_IN
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.client import Client
 from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.vport import VPORT
 from tests.netlink.asked import flow, new_datapath, new_vport
+from tests.netlink.outside import World
 from tests.support import process
 from tests.support.daemon import Daemon
 from tests.support.room import Room
@@ -87,3 +92,40 @@ async def _over_a_kill(daemon: Daemon) -> None:
         listed = await client.dump(FLOW, datapath=made.datapath)
         found = [each.attributes["key"]["ethernet"].dst for each in listed.messages]
         assert found == list(range(2, 401, 2))
+
+
+def test_what_is_asked_at_once_comes_in_few_datagrams(tmp_path: Path) -> None:
+    asyncio.run(_asked_at_once(tmp_path / "netlink.sock"))
+
+
+async def _asked_at_once(path: Path) -> None:
+    """Against a server that counts datagrams, and answers all in one."""
+    world = World(Registry(BUILT_IN))
+    session = world.server.connect()
+    datagrams: list[int] = []
+
+    async def serve(listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        connection, _ = await loop.sock_accept(listening)
+        connection.setblocking(False)
+        with connection:
+            while data := await loop.sock_recv(connection, 1 << 18):
+                requests = world.server.split(session, data)
+                datagrams.append(len(requests))
+                for each in requests:
+                    world.server.receive(session, each)
+                while (answer := session.take()) is not None:
+                    await loop.sock_sendall(connection, answer)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        listening.setblocking(False)
+        serving = asyncio.create_task(serve(listening))
+        async with Client(path) as client:
+            said = Attributes(family_name="ovs_flow")
+            asked = (client.ask(CONTROLLER, "getfamily", said) for _ in range(1000))
+            answers = await asyncio.gather(*asked)
+            assert {each.attributes["family_name"] for each in answers} == {"ovs_flow"}
+        await serving
+    assert sum(datagrams) == 1002 and len(datagrams) < 20

@@ -15,6 +15,7 @@ import errno
 import itertools
 import os
 import socket
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,8 @@ from hotswitch.netlink.flags import ACK, CREATE, DUMP_INTERRUPTED, ECHO, EXCLUSI
 from hotswitch.netlink.message import Acknowledgement, Done, Header, Message, split
 
 _LARGEST = 1 << 18
+_DATAGRAM = 1 << 14
+"""Bytes after which no more requests are put into one datagram."""
 _IDENTITY = 16
 _PAUSES = (0.01, 0.05, 0.2, 0.5)
 """Seconds between attempts to connect, the last one again and again."""
@@ -65,7 +68,8 @@ class Client:
         self._socket: socket.socket | None = None
         self._reader: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
-        self._sending = asyncio.Lock()
+        self._outbox: deque[bytes] = deque()
+        self._sender: asyncio.Task[None] | None = None
         self._sequence = 0
         self._port = 0
         self._waiting: dict[int, _Exchange] = {}
@@ -187,10 +191,7 @@ class Client:
         exchange = _Exchange(asyncio.get_running_loop().create_future())
         self._waiting[sequence] = exchange
         try:
-            async with self._sending:
-                if self._socket is None:
-                    raise ConnectionResetError(errno.ECONNRESET, "the connection is over")
-                await asyncio.get_running_loop().sock_sendall(self._socket, data)
+            self._send(data)
             last = await exchange.ended
         finally:
             self._waiting.pop(sequence, None)
@@ -198,6 +199,26 @@ class Client:
             said = last.attributes.get("message", os.strerror(last.error))
             raise NetlinkError(said, errno=last.error, offset=last.attributes.get("offset"))
         return exchange.answers
+
+    def _send(self, data: bytes) -> None:
+        """Send a request, in one datagram with those that are asked for at the same time."""
+        if self._socket is None:
+            raise ConnectionResetError(errno.ECONNRESET, "the connection is over")
+        self._outbox.append(data)
+        if self._sender is None:
+            self._sender = asyncio.get_running_loop().create_task(self._send_all(self._socket))
+
+    async def _send_all(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._outbox and self._socket is connection:
+                await loop.sock_sendall(connection, _datagram(self._outbox))
+        except OSError:
+            if self._socket is connection:
+                self._lose()
+        finally:
+            if self._sender is asyncio.current_task():
+                self._sender = None
 
     async def _connected(self) -> None:
         async with self._connecting:
@@ -211,7 +232,8 @@ class Client:
                 raise
             loop = asyncio.get_running_loop()
             hello = Message(SOCKET, "bind", flags=REQUEST, sequence=1)
-            options = Message(SOCKET, "option", Attributes(extended=True), flags=REQUEST)
+            wanted = Attributes(extended=True, together=True)
+            options = Message(SOCKET, "option", wanted, flags=REQUEST)
             try:
                 await loop.sock_sendall(made, self._codec.encode(options))
                 await loop.sock_sendall(made, self._codec.encode(hello))
@@ -262,6 +284,10 @@ class Client:
             exchange.ended.set_result(message)
 
     def _lose(self) -> None:
+        self._outbox.clear()
+        if self._sender is not None:
+            self._sender.cancel()
+            self._sender = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -270,3 +296,14 @@ class Client:
                 exchange.ended.set_exception(ConnectionResetError(errno.ECONNRESET, "hung up"))
         if self._groups:
             self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))
+
+
+def _datagram(messages: deque[bytes]) -> bytes:
+    """Some of the messages, of which there is at least one, as one datagram."""
+    parts = [messages.popleft()]
+    size = len(parts[0])
+    while messages and size + len(messages[0]) <= _DATAGRAM:
+        padding = -size % 4
+        parts += [bytes(padding), messages.popleft()]
+        size += padding + len(parts[-1])
+    return b"".join(parts)
