@@ -86,7 +86,7 @@ def test_the_only_bridge() -> None:
     def answer(*names: str) -> Any:
         return [{"name": each} for each in names]
 
-    assert only_bridge(_Told(answer("br0"))) == "br0"
+    assert only_bridge(_Told(answer("br0")), "") == "br0"
     for names in ((), ("br0", "br1")):
         with pytest.raises(GuestError, match="no bridge is named"):
-            only_bridge(_Told(answer(*names)))
+            only_bridge(_Told(answer(*names)), "set BRIDGE")

@@ -106,7 +106,7 @@ def test_no_guest_without_its_port(host: Host) -> None:
         assert "network script" in second and first.startswith("hotswitch-ifup: ")
         return first
 
-    assert "no bridge is named (name one: br0, br1)" in refused("tap7", "")
+    assert "no bridge is named (set HOTSWITCH_BRIDGE: br0, br1)" in refused("tap7", "")
     assert "no bridge br9" in refused("tap7", "br9")
     assert "no VLAN 5000" in refused("tap7", "br0.5000")
     assert "'br 0' names no bridge" in refused("tap7", "br 0")
@@ -161,6 +161,15 @@ def test_goodbye(host: Host) -> None:
         assert "hotswitch" not in qemu.quit()
     assert host.port("tap7") is None
     assert host.index("web0")
+
+
+def test_a_port_that_is_not_to_go_stays(host: Host) -> None:
+    host.room.run("ip", "tuntap", "add", "tap7", "mode", "tap")
+    host.daemon.do("port add tap7 bridge br0 tag 8")
+    with host.qemu(netdev("tap7", host.up, host.down)) as qemu:
+        assert not qemu.failure
+        assert "hotswitch" not in qemu.quit()
+    assert host.port("tap7")["tag"] == 8
 
 
 def test_a_late_goodbye_does_not_hit_the_next_guest(host: Host) -> None:

@@ -72,12 +72,15 @@ def unplug(control: Control, name: str, incarnation: str) -> None:
     control.call("port/del", {"name": name, "incarnation": incarnation})
 
 
-def only_bridge(control: Control) -> str:
-    """The bridge that is meant when none is named. Raises GuestError if there are more, or none."""
+def only_bridge(control: Control, how: str) -> str:
+    """The bridge that is meant when none is named. Raises GuestError if there are more, or none.
+
+    how: one is named, in an order.
+    """
     names = [each["name"] for each in control.call("bridge/list", {})]
     if len(names) != 1:
         there = ", ".join(names[:4]) or "there is none"
-        raise GuestError("no bridge is named", remedy=f"name one: {there}")
+        raise GuestError("no bridge is named", remedy=f"{how}: {there}")
     return str(names[0])
 
 

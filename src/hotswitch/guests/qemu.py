@@ -48,7 +48,7 @@ def place_named(program: str, environment: Mapping[str, str]) -> Place | None:
 
 
 def _plug(control: Control, program: str, tap: str) -> None:
-    place = place_named(program, os.environ) or Place(only_bridge(control))
+    place = place_named(program, os.environ) or Place(only_bridge(control, f"set {BRIDGE}"))
     try:
         index = socket.if_nametoindex(tap)
     except OSError:
@@ -64,6 +64,8 @@ def _unplug(control: Control, program: str, tap: str) -> None:
             remedy="only QEMU can call this: it hands over the tap that is meant",
         )
     port = find(control, tap)
+    if port and port["lifecycle"] != EPHEMERAL["lifecycle"]:
+        return  # it is not to go with its tap: a person has made it
     for device in held:
         incarnation = incarnation_of(port, device) if device else ""
         if incarnation:
@@ -76,9 +78,11 @@ def _unplug(control: Control, program: str, tap: str) -> None:
 
 def _run(arguments: Sequence[str], work: _Work, patience: float = 0.0) -> int:
     program = os.path.basename(arguments[0])  # noqa: PTH119
-    if len(arguments) != 2:
-        print(f"usage: {program} TAP (called by QEMU)", file=sys.stderr)
-        return 2
+    asks_for_help = "--help" in arguments or "-h" in arguments
+    if asks_for_help or len(arguments) != 2:
+        usage = f"usage: {program} TAP (called by QEMU; the bridge is in {BRIDGE})"
+        print(usage, file=sys.stdout if asks_for_help else sys.stderr)
+        return 0 if asks_for_help else 2
     try:
         with_daemon(os.environ, lambda control: work(control, arguments[0], arguments[1]), patience)
     except HotswitchError as error:

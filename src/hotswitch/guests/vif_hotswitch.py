@@ -56,7 +56,7 @@ def _carry_out(call: Call, environment: Mapping[str, str], store: Store) -> None
     index = _renamed(call.device, interface.device(call))
 
     def make(control: Control) -> tuple[int, str]:
-        place = interface.place or Place(only_bridge(control))
+        place = interface.place or Place(only_bridge(control, "write bridge= in the vif"))
         mtu = interface.mtu or _mtu_of(control, place.bridge)
         return mtu, plug(control, interface.request(place, mtu), index)
 
