@@ -15,7 +15,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.families.datapath import DATAPATH
-from hotswitch.netlink.families.vport import INTERNAL, VPORT
+from hotswitch.netlink.families.vport import INTERNAL, VPORT, VXLAN
 from hotswitch.netlink.family import Family
 from hotswitch.netlink.flags import ECHO
 from hotswitch.netlink.message import Acknowledgement, Message
@@ -24,7 +24,7 @@ from tests.netlink.asked import new_datapath, new_vport
 from tests.netlink.outside import Client, World
 
 REGISTRY = Registry(BUILT_IN)
-_STEPS = ("make_internal", "delete_made", "take", "give_back", "make_datapath")
+_STEPS = ("make_internal", "make_vxlan", "delete_made", "take", "give_back", "make_datapath")
 _MOST = 12
 
 
@@ -52,13 +52,17 @@ class Countdown:
         return counted
 
 
+def _new_vxlan(name: str, port: int) -> Attributes:
+    return new_vport(name, VXLAN, options=Attributes(destination_port=port))
+
+
 def _world() -> tuple[World, int]:
     world = World(REGISTRY)
     for name in ("p1", "p2"):
         world.outside.add_device(name)
     client = world.client()
     datapath = client.ask(DATAPATH, "new", new_datapath()).datapath
-    for wanted in (new_vport("p1"), new_vport("int0", INTERNAL)):
+    for wanted in (new_vport("p1"), new_vport("int0", INTERNAL), _new_vxlan("vx0", 4789)):
         client.ask(VPORT, "new", wanted, datapath=datapath)
     return world, datapath
 
@@ -66,8 +70,10 @@ def _world() -> tuple[World, int]:
 REQUESTS: dict[str, tuple[Family, str, Attributes]] = {
     "add a device": (VPORT, "new", new_vport("p2")),
     "add an internal port": (VPORT, "new", new_vport("int1", INTERNAL)),
+    "add a VXLAN port": (VPORT, "new", _new_vxlan("vx1", 4790)),
     "let a device go": (VPORT, "del", Attributes(name="p1")),
     "delete an internal port": (VPORT, "del", Attributes(name="int0")),
+    "delete a VXLAN port": (VPORT, "del", Attributes(name="vx0")),
     "set a port's pid": (VPORT, "set", Attributes(name="p1", upcall_pid=(7,))),
     "add a datapath": (DATAPATH, "new", new_datapath("dp2")),
     "delete a datapath": (DATAPATH, "del", Attributes(name="dp1")),
