@@ -427,6 +427,20 @@ def test_a_slow_reader_is_told_once_that_packets_are_lost(
         assert len(rest) == PACKETS // len(long) + 5 - lost
 
 
+def test_a_packet_longer_than_an_attribute_is_cut_off(
+    world: World, client: Client, datapath: int
+) -> None:
+    hearer = world.client()
+    said = Attributes(port=1, upcall_pid=(hearer.session.port,))
+    client.ask(VPORT, "set", said, datapath=datapath)
+    whole = frame(7) + bytes(0xFFFF - len(frame(7)))
+    world.outside.engines["dp1"].process(1, whole)
+    world.server.upcalls(world.server.datapaths[datapath])
+    (miss,) = hearer.received()
+    assert isinstance(miss, Message) and miss.attributes["length"] == 0xFFFF
+    assert miss.attributes["packet"] == whole[: 0xFFFF - 4]
+
+
 def test_misses_go_to_who_wants_them(world: World, client: Client, datapath: int) -> None:
     hearer = world.client()
     port = hearer.session.port

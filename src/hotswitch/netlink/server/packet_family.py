@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hotswitch.base.clock import Clock
@@ -36,6 +37,9 @@ from hotswitch.netlink.server.own_datapath import OwnDatapath, check_tunnel_port
 from hotswitch.netlink.server.request import Handlers, Outcome, Request
 from hotswitch.netlink.server.room import Room
 from hotswitch.netlink.server.session import Session
+
+_LONGEST = 0xFFFF - 4
+"""Bytes of a frame that fit into an attribute; of longer ones (GSO) that many are told."""
 
 
 class PacketFamily:
@@ -86,6 +90,8 @@ class PacketFamily:
         reached: set[Session],
         actions: Attributes | None = None,
     ) -> None:
+        if len(upcall.frame) > _LONGEST:
+            upcall = replace(upcall, frame=upcall.frame[:_LONGEST])
         key, number = self._frames.of(upcall)
         session = self._sessions.get(self._pid(own, upcall, action, number))
         if session is None:
