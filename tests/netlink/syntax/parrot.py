@@ -40,8 +40,9 @@ class Parrot:
         self._number = made.datapath
         handlers = Handlers({"new": self._new}, {"get": lambda _: self})
         server = self._world.server
-        server._handlers = {**server._handlers, FLOW.name: handlers}
-        server._flows.plans = {}  # what is changed without handlers
+        families: Any = server._dispatch._handlers  # those of listings, too
+        families[FLOW.name] = handlers
+        server._flows._plans.by_command = {}  # what is changed without handlers
 
     def __enter__(self) -> Parrot:
         self._loop = asyncio.new_event_loop()
