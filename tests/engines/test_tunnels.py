@@ -156,6 +156,11 @@ CASES = {
         [(WIRE, T, {})],
         [[Seen(TUNNEL, T, sent())]],
     ),
+    "it is said no more": Case(
+        [f"0 1 any {WITH_SOURCE},output:2,set:out_tunnel=0,output:2,output:in_port"],
+        [(WIRE, T, {})],
+        [[PASS, Seen(TUNNEL, T, sent())]],
+    ),
     "nothing is said": Case(
         ["0 1 any output:2,output:in_port"],
         [(WIRE, T, {})],

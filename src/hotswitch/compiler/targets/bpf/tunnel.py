@@ -33,7 +33,7 @@ FIELDS = frozenset(each.name for each in META if each.origin is Origin.TUNNEL)
 OUT_FIELDS = frozenset(each.name for each in META if each.origin is Origin.OUT_TUNNEL)
 
 _VISIBLE = TUNNEL_CHECKSUM | TUNNEL_HAS_ID | TUNNEL_DONT_FRAGMENT | TUNNEL_OAM
-_IPV6 = 6
+_IPV4, _IPV6 = 4, 6
 _HALF = 8
 """Bytes of an IPv6 address that make a number."""
 
@@ -79,7 +79,7 @@ def read_tunnel(packet: Packet, state: State) -> None:
         return b.icmp_signed("==", result, code.number(number, I32))
 
     result = ask(0)
-    code.when(is_(result, 0), lambda: _take(state, buffer, 4), "outer_ipv4")
+    code.when(is_(result, 0), lambda: _take(state, buffer, _IPV4), "outer_ipv4")
 
     def ipv6() -> None:
         code.when(is_(ask(key.IPV6), 0), lambda: _take(state, buffer, _IPV6), "outer_ipv6")
@@ -123,40 +123,39 @@ def _halves(state: State, name: str, place: int) -> list[tuple[Piece, int]]:
 
 
 def tell_tunnel(packet: Packet, state: State, error: Value) -> None:
-    """Let the packet have the outer headers that were set, if there are any."""
+    """Let the packet have the outer headers that were set.
+
+    None can't be taken off again. So those without a version have no destination either, with
+    which a VXLAN device drops the packet.
+    """
     code, b, number = state.code, state.code.b, state.code.number
     state.unmark(cells.TUNNEL_DIRTY)
     version = _out(state, "")
     buffer = code.at(state.memory, cells.TUNNEL)
+    for place in range(key.REMOTE, key.SIZE, _HALF):
+        code.store(buffer, place, number(0))
+    code.store(buffer, key.ID, _out(state, "_id"), I32)
+    code.store(buffer, key.TOS, _out(state, "_tos"), I8)
+    code.store(buffer, key.TTL, _out(state, "_ttl"), I8)
+    is_ipv4 = b.icmp_unsigned("==", version, number(_IPV4))
+    is_ipv6 = b.icmp_unsigned("==", version, number(_IPV6))
 
-    def tell() -> None:
-        for place in range(4, key.SIZE, _HALF):
-            code.store(buffer, place, number(0))
-        code.store(buffer, key.ID, _out(state, "_id"), I32)
-        code.store(buffer, key.TOS, _out(state, "_tos"), I8)
-        code.store(buffer, key.TTL, _out(state, "_ttl"), I8)
-        is_ipv6 = b.icmp_unsigned("==", version, number(_IPV6))
-        yes, no, on = code.block("ipv6"), code.block("ipv4"), code.block("addressed")
-        b.cbranch(is_ipv6, yes, no)
-        code.enter(yes)
+    def ipv4() -> None:
+        for name, place in (("src", key.LOCAL), ("dst", key.REMOTE)):
+            code.store(buffer, place, _out(state, f"_{name}"), I32)
+
+    def ipv6() -> None:
         for name, place in (("src", key.LOCAL), ("dst", key.REMOTE)):
             for piece, at in _halves(state, f"out_tunnel_ipv6_{name}", place):
                 if state.has(piece.word):
                     code.store(buffer, at, code.swap(state.piece(piece)))
-        code.go(on)
-        code.enter(no)
-        for name, place in (("src", key.LOCAL), ("dst", key.REMOTE)):
-            code.store(buffer, place, _out(state, f"_{name}"), I32)
-        code.go(on)
-        code.enter(on)
-        size = number(key.SIZE)
-        flags = _flags(state, is_ipv6)
-        packet.must(
-            code.call(c.SKB_SET_TUNNEL_KEY, packet.pointer, buffer, size, flags),
-            error,
-        )
 
-    code.when(code.is_set(version), tell, "tunnel")
+    code.when(is_ipv4, ipv4, "to_ipv4")
+    code.when(is_ipv6, ipv6, "to_ipv6")
+    result = code.call(
+        c.SKB_SET_TUNNEL_KEY, packet.pointer, buffer, number(key.SIZE), _flags(state, is_ipv6)
+    )
+    packet.must(result, error)
 
 
 def _flags(state: State, is_ipv6: Value) -> Value:
