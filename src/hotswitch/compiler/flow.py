@@ -66,6 +66,10 @@ class Flow:
         self._presence = {name: index for index, name in enumerate(registry.layers)}
         self.pieces = cache(self._pieces)
 
+    def beside_words(self) -> frozenset[Word]:
+        """The words of all fields beside the packet."""
+        return frozenset(piece.word for name in self._beside for piece in self.pieces(name))
+
     def presence(self, layer: str) -> Piece:
         """The bit that says that the layer is present."""
         index = self._presence[layer]

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.template import Template
 from hotswitch.headers.registry import FieldKind
-from hotswitch.model.action import GotoTable
+from hotswitch.model.action import GotoTable, Recirculate, walk
 from hotswitch.model.match import Mask, Match
 
 FieldMasks: TypeAlias = tuple[tuple[str, int], ...]
@@ -99,6 +99,15 @@ def fits(flow: Flow, form: Form, masks: FieldMasks) -> bool:
 def _looks_at(flow: Flow, masks: FieldMasks, layer: str) -> bool:
     there = flow.presence(layer)
     return bool(flow.terms(masks).get(there.word, 0) & there.mask)
+
+
+def looks_up_again(shape: Shape) -> bool:
+    """Whether any entry's actions have packets looked up again."""
+    return any(
+        isinstance(action, Recirculate)
+        for _, template in shape.templates
+        for action in walk(template)
+    )
 
 
 def goto_of(template: Template) -> int | None:

@@ -9,34 +9,49 @@ from typing import Any
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.limits import Limits
 from hotswitch.headers.meta import META
+from hotswitch.headers.parse import MINIMUM_FRAME
 from hotswitch.headers.registry import FieldInfo, FieldKind, HeaderError, Registry
 from hotswitch.model.action import (
+    CANNOT_BE_UNDONE,
     IN_PORT,
     MAXIMUM_PORT,
     Action,
     Actions,
+    CheckLength,
+    Clone,
     CopyField,
     CopyToUser,
     DecrementTtl,
     Drop,
     GotoTable,
+    Hash,
     Learn,
     Limit,
     Lookup,
+    NoteFlags,
     Output,
     OutputList,
     PopMpls,
     PopVlan,
     PushMpls,
     PushVlan,
+    Recirculate,
+    Sample,
     SetField,
     ToHost,
+    Truncate,
+    lists_in,
+    walk,
+    with_lists,
 )
 
 PORT_BITS = 16
 """What a field needs to hold any port's number."""
 
-_LAST = frozenset({Drop, ToHost, GotoTable})
+_LAST = frozenset({Drop, ToHost, GotoTable, Recirculate})
+_INSIDE = -1
+_NOT_INSIDE = frozenset({ToHost, GotoTable})
+_BEHIND_TRUNCATE = (Output, OutputList, CopyToUser, Truncate, Drop)
 _VLAN_TYPES = (0x8100, 0x88A8)  # IEEE 802.1Q, table 9-1
 _MPLS_TYPES = (0x8847, 0x8848)  # RFC 5332, 3
 
@@ -53,7 +68,7 @@ class ActionCheck:
         self._checks: Mapping[type, Callable[[Any], Action]] = {
             Output: self._output,
             OutputList: self._output_list,
-            Drop: _as_is,
+            Drop: self._drop,
             ToHost: _as_is,
             SetField: self._set_field,
             CopyField: self._copy_field,
@@ -67,6 +82,13 @@ class ActionCheck:
             Learn: self._learn,
             Lookup: self._lookup,
             Limit: self._limit,
+            Clone: _as_is,
+            Sample: self._sample,
+            CheckLength: self._check_length,
+            Truncate: self._truncate,
+            Hash: self._hash,
+            Recirculate: self._recirculate,
+            NoteFlags: _as_is,
         }
 
     def actions(self, table: int, actions: Actions) -> Actions:
@@ -79,12 +101,17 @@ class ActionCheck:
         return normal
 
     def _normal(self, table: int, actions: Actions) -> Actions:
-        if len(actions) > self._limits.actions:
+        count = len(actions) if not any(map(lists_in, actions)) else sum(1 for _ in walk(actions))
+        if count > self._limits.actions:
             raise DatapathError(
-                f"{len(actions)} actions are too many", remedy=f"at most {self._limits.actions}"
+                f"{count} actions are too many", remedy=f"at most {self._limits.actions}"
             )
+        return self._list(table, actions, final=True)
+
+    def _list(self, table: int, actions: Actions, *, final: bool) -> Actions:
+        """final: nothing is done with the packet after these actions. table: -1 within others."""
         last = len(actions) - 1
-        changed = False
+        changed = truncated = False
         result = []
         for position, action in enumerate(actions):
             kind = type(action)
@@ -92,10 +119,25 @@ class ActionCheck:
             if check is None:
                 raise DatapathError(f"{action!r} is not an action")
             normal = check(action)
+            if inner := lists_in(normal):
+                ends = final and (kind is DecrementTtl or position == last)
+                checked = tuple(self._list(_INSIDE, each, final=ends) for each in inner)
+                if any(new is not old for new, old in zip(checked, inner, strict=True)):
+                    normal = with_lists(normal, checked)
             changed |= normal is not action
             result.append(normal)
             if kind in _LAST and position != last:
                 raise DatapathError(f"an action after {kind.__name__}", remedy="put it last")
+            if table == _INSIDE and kind in _NOT_INSIDE:
+                raise DatapathError(f"{kind.__name__} within another action")
+            if not final and isinstance(action, CANNOT_BE_UNDONE):
+                raise DatapathError(
+                    f"{kind.__name__} with a copy of a packet that goes on",
+                    remedy="nothing can follow it",
+                )
+            if truncated and not isinstance(action, _BEHIND_TRUNCATE):
+                raise DatapathError(f"{kind.__name__} behind Truncate", remedy="only outputs are")
+            truncated |= kind is Truncate
             if kind is GotoTable and action.table <= table:  # type: ignore[union-attr]
                 raise DatapathError(
                     f"GotoTable from table {table} to {action.table}",  # type: ignore[union-attr]
@@ -231,6 +273,30 @@ class ActionCheck:
                 f"Lookup into {action.target}, which has {target.width} bits",
                 remedy=f"a port's number needs {PORT_BITS}",
             )
+        return action
+
+    def _drop(self, action: Drop) -> Action:
+        _within("Drop's reason", action.reason, 0, 0xFFFFFFFF)
+        return action
+
+    def _sample(self, action: Sample) -> Action:
+        _within("Sample's probability", action.probability, 0, 0xFFFFFFFF)
+        return action
+
+    def _check_length(self, action: CheckLength) -> Action:
+        _within("CheckLength's length", action.length, 0, 0xFFFFFFFF)
+        return action
+
+    def _truncate(self, action: Truncate) -> Action:
+        _within("Truncate's length", action.length, MINIMUM_FRAME, 0xFFFFFFFF)
+        return action
+
+    def _hash(self, action: Hash) -> Action:
+        _within("Hash's basis", action.basis, 0, 0xFFFFFFFF)
+        return action
+
+    def _recirculate(self, action: Recirculate) -> Action:
+        _within("Recirculate's id", action.id, 0, 0xFFFFFFFF)
         return action
 
     def _limit(self, action: Limit) -> Action:

@@ -125,9 +125,13 @@ class Registry:
         """All fields: those beside the packet, the spaces', then layer by layer."""
         return iter(self._fields.values())
 
+    def has(self, name: str) -> bool:
+        """Whether there is a field of that name."""
+        return name in self._fields
+
     def those_here(self, tests: Iterable[Test]) -> tuple[Test, ...]:
         """Those of the tests whose fields there are among these headers."""
-        return tuple(test for test in tests if test.field in self._fields)
+        return tuple(test for test in tests if self.has(test.field))
 
     def header(self, name: str) -> Header:
         """The header of that name. Raises HeaderError, with the nearest name, if there is none."""

@@ -6,7 +6,8 @@ one of its fields does nothing, copying from it gives zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 IN_PORT = 0xFFFFFFF8
@@ -15,12 +16,17 @@ IN_PORT = 0xFFFFFFF8
 MAXIMUM_PORT = 0xFEFF
 """The highest number that a port may have; the lowest is 1."""
 
+MOST_RECIRCULATIONS = 8
+"""How often one packet can be looked up again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Send the packet, as it is now, to a port. To its ingress port only as `IN_PORT`."""
+    """Send the packet, as it is now, to a port. To its ingress port only as `IN_PORT`, or if
+    `hairpin` says so."""
 
     port: int
+    hairpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,12 @@ class OutputList:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """End here. (A packet for which no table has an entry is dropped too.)"""
+    """End here. (A packet for which no table has an entry is dropped too.)
+
+    reason: why, for who looks at entries or at a trace; 0: not said.
+    """
+
+    reason: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +111,13 @@ class PopMpls:
 
 @dataclass(frozen=True, slots=True)
 class DecrementTtl:
-    """Decrement `field`; if it was 0 or 1 the packet is dropped and counted as expired."""
+    """Decrement `field`; if it was 0 or 1 the packet's way ends, counted as expired.
+
+    spent: what is done with such a packet before that.
+    """
 
     field: str = "ipv4.ttl"
+    spent: Actions = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +166,69 @@ class Limit:
     meter: int
 
 
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """Carry these actions out with a copy: the packet is as before afterwards.
+
+    What ends the copy's way does not end the packet's.
+    """
+
+    actions: Actions
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Do as `Clone`, but only for some packets: each with a chance of (probability + 1) / 2**32."""
+
+    probability: int
+    actions: Actions
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLength:
+    """Do as `Clone`, with the actions for packets that are longer than `length`, or the others.
+
+    length: bytes of the frame as it is now, with its tags. Of a packet that is yet to be segmented
+    the longest segment counts.
+    """
+
+    length: int
+    longer: Actions
+    otherwise: Actions = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """Cut the packet off behind `length` bytes. Only outputs and copies come behind it."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hash:
+    """Put a hash of the packet's flow into `dp_hash`; it is never 0.
+
+    It is the same for both directions, and for all fragments. docs/pipeline.md defines it.
+    """
+
+    basis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recirculate:
+    """Parse the packet, as it is now, once more, and begin again in table 0. Only last.
+
+    The field `recirc_id` has the value `id` then, and the other fields beside the packet theirs.
+    """
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFlags:
+    """Add the packet's TCP flags, as they are now, to those that its entry has seen."""
+
+
 Action: TypeAlias = (
     Output
     | OutputList
@@ -168,5 +246,52 @@ Action: TypeAlias = (
     | Learn
     | Lookup
     | Limit
+    | Clone
+    | Sample
+    | CheckLength
+    | Truncate
+    | Hash
+    | Recirculate
+    | NoteFlags
 )
 Actions: TypeAlias = tuple[Action, ...]
+
+CANNOT_BE_UNDONE = (PushMpls, PopMpls, Truncate, Recirculate)
+"""What can't be carried out with a copy, unless nothing is done with the packet afterwards."""
+
+
+def lists_in(action: Action) -> tuple[Actions, ...]:
+    """The lists of actions that are in an action."""
+    match action:
+        case Clone(actions) | Sample(_, actions):
+            return (actions,)
+        case CheckLength(_, longer, otherwise):
+            return longer, otherwise
+        case DecrementTtl(_, spent):
+            return (spent,)
+    return ()
+
+
+def with_lists(action: Action, lists: tuple[Actions, ...]) -> Action:
+    """The action with these lists in the places of its own."""
+    match action:
+        case Clone() | Sample():
+            return replace(action, actions=lists[0])
+        case CheckLength():
+            return replace(action, longer=lists[0], otherwise=lists[1])
+        case DecrementTtl():
+            return replace(action, spent=lists[0])
+    return action
+
+
+def walk(actions: Actions) -> Iterator[Action]:
+    """All actions, each before what is in it."""
+    for action in actions:
+        yield action
+        for inner in lists_in(action):
+            yield from walk(inner)
+
+
+def can_be_undone(actions: Actions) -> bool:
+    """Whether the packet can be made to be as before these actions."""
+    return not any(isinstance(action, CANNOT_BE_UNDONE) for action in walk(actions))

@@ -41,17 +41,20 @@ class EntryStatistics:
     """Packets and bytes (frame length with tags, without FCS) that an entry has handled.
 
     last_used: nanoseconds of the monotonic clock, 0 if never; a few ms coarse.
+    tcp_flags: all that `NoteFlags` has seen.
     """
 
     packets: int = 0
     bytes: int = 0
     last_used: int = 0
+    tcp_flags: int = 0
 
     def __add__(self, other: EntryStatistics) -> EntryStatistics:
         return EntryStatistics(
             self.packets + other.packets,
             self.bytes + other.bytes,
             max(self.last_used, other.last_used),
+            self.tcp_flags | other.tcp_flags,
         )
 
 

@@ -19,6 +19,12 @@ Actions are in the order in which they are carried out, with commas between them
     learn:reg0, lookup:reg0->reg1      limit:7
     copy_to_user:reason=1:length=128   drop, host
     copy_to_user:fields=reg0+skb_mark  with the values of fields beside the packet
+    output:3:hairpin                   to port 3 even if the packet came in there
+    drop:7                             with a reason
+    clone{output:2,push_vlan}          with a copy; also sample:0x7fffffff{…} (a chance of a half)
+    check_length:1514{output:2}{…}     if longer, and otherwise
+    decrement_ttl:ipv4.ttl{…}          what is done with a packet whose TTL is spent
+    truncate:64, hash:5                recirculate:9, note_flags
 
 Bits in brackets count from the least significant one. What an action has a default for may be
 left out. `read_*` raises TextError, one line that names the culprit.
@@ -27,7 +33,7 @@ left out. `read_*` raises TextError, one line that names the culprit.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from hotswitch.headers.registry import FieldInfo, FieldKind, HeaderError, Registry
 from hotswitch.headers.text import TextError, read_number, read_value, show_value
@@ -79,12 +85,13 @@ def show_actions(registry: Registry, actions: Actions) -> str:
 def show_action(registry: Registry, action: Action) -> str:
     """The text of one action. Raises HeaderError for a field that does not exist."""
     match action:
-        case act.Output(port):
-            return f"output:{'in_port' if port == act.IN_PORT else port}"
+        case act.Output(port, hairpin):
+            name = "in_port" if port == act.IN_PORT else port
+            return f"output:{name}{':hairpin' if hairpin else ''}"
         case act.OutputList(ports):
             return f"outputs:{'+'.join(map(str, ports))}"
-        case act.Drop():
-            return "drop"
+        case act.Drop(reason):
+            return f"drop:{reason}" if reason else "drop"
         case act.ToHost():
             return "host"
         case act.SetField(field, value, mask):
@@ -99,8 +106,8 @@ def show_action(registry: Registry, action: Action) -> str:
             return f"push_mpls:{ethertype:#x}"
         case act.PopMpls(ethertype):
             return f"pop_mpls:{ethertype:#x}"
-        case act.DecrementTtl(field):
-            return f"decrement_ttl:{field}"
+        case act.DecrementTtl(field, spent):
+            return f"decrement_ttl:{field}" + (_show_lists(registry, spent) if spent else "")
         case act.GotoTable(table):
             return f"goto:{table}"
         case act.CopyToUser(reason, length, fields):
@@ -112,6 +119,24 @@ def show_action(registry: Registry, action: Action) -> str:
             return f"lookup:{vlan}->{target}"
         case act.Limit(meter):
             return f"limit:{meter}"
+        case act.Clone(inner):
+            return f"clone{_show_lists(registry, inner)}"
+        case act.Sample(probability, inner):
+            return f"sample:{probability:#x}{_show_lists(registry, inner)}"
+        case act.CheckLength(length, longer, otherwise):
+            return f"check_length:{length}{_show_lists(registry, longer, otherwise)}"
+        case act.Truncate(length):
+            return f"truncate:{length}"
+        case act.Hash(basis):
+            return f"hash:{basis}"
+        case act.Recirculate(number):
+            return f"recirculate:{number}"
+        case act.NoteFlags():
+            return "note_flags"
+
+
+def _show_lists(registry: Registry, *lists: Actions) -> str:
+    return "".join(f"{{{show_actions(registry, each)}}}" for each in lists)
 
 
 def read_actions(registry: Registry, text: str) -> Actions:
@@ -120,13 +145,65 @@ def read_actions(registry: Registry, text: str) -> Actions:
 
 
 def _read_action(registry: Registry, text: str) -> Action:
+    if "{" in text or "}" in text:
+        return _read_with_lists(registry, text)
+    return _read_plain(registry, text)
+
+
+def _read_with_lists(registry: Registry, text: str) -> Action:
+    head, brace, rest = text.partition("{")
+    lists = tuple(read_actions(registry, each) for each in _braced(brace + rest))
+    name, _, argument = (each.strip() for each in head.partition(":"))
+    most = {"clone": 1, "sample": 1, "check_length": 2, "decrement_ttl": 1}.get(name)
+    if most is None:
+        raise TextError(f"{name[:60]!r}: no actions can be in it")
+    if len(lists) > most:
+        raise TextError(f"{name}: at most {most} in braces")
+    match name:
+        case "clone":
+            if argument:
+                raise TextError(f"clone has only actions, without {argument[:60]!r}")
+            return act.Clone(lists[0])
+        case "sample":
+            return act.Sample(_number("sample", argument), lists[0])
+        case "check_length":
+            return act.CheckLength(_number("check_length", argument), *lists)
+    plain = _read_plain(registry, head.strip())
+    return act.with_lists(plain, lists)
+
+
+def _braced(text: str) -> list[str]:
+    """What is in each of some pairs of braces that follow each other."""
+    found = []
+    while text:
+        if text[0] != "{":
+            raise TextError(f"{text[:60]!r}: something stands behind a brace")
+        end = _closing(text)
+        found.append(text[1:end])
+        text = text[end + 1 :].strip()
+    return found
+
+
+def _closing(text: str) -> int:
+    """Where the first brace is closed."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "{") - (letter == "}")
+        if not depth:
+            return place
+    raise TextError(f"{text[:60]!r}: a brace is not closed")
+
+
+def _read_plain(registry: Registry, text: str) -> Action:
     name, colon, argument = (each.strip() for each in text.partition(":"))
     if colon and not argument and name != "outputs":
         raise TextError(f"{name[:60]!r}: something is missing after the colon")
-    if name in _PLAIN:
+    if name in _PLAIN and not (colon and name in _READERS):
         if colon:
             raise TextError(f"{name} stands alone, without {argument[:60]!r}")
         return _PLAIN[name]
+    if name in _WITH_LISTS:
+        raise TextError(f"{name}: actions are missing, in braces")
     if name not in _READERS:
         raise TextError(f"no action {name[:60]!r}; actions are {', '.join(ACTION_NAMES)}")
     if not colon:
@@ -137,7 +214,10 @@ def _read_action(registry: Registry, text: str) -> Action:
 
 
 def _read_output(_registry: Registry, text: str) -> Action:
-    return act.Output(act.IN_PORT if text == "in_port" else _number("output", text))
+    port, colon, hairpin = (each.strip() for each in text.partition(":"))
+    if colon and hairpin != "hairpin":
+        raise TextError(f"output: {hairpin[:60]!r}; write output:PORT:hairpin")
+    return act.Output(act.IN_PORT if port == "in_port" else _number("output", port), bool(colon))
 
 
 def _read_outputs(_registry: Registry, text: str) -> Action:
@@ -192,7 +272,12 @@ def _read_copy_to_user(registry: Registry, text: str) -> Action:
 
 _Reader = Callable[[Registry, str], Action]
 
-_PLAIN: Mapping[str, Action] = {"drop": act.Drop(), "host": act.ToHost(), "pop_vlan": act.PopVlan()}
+_PLAIN: Mapping[str, Action] = {
+    "drop": act.Drop(),
+    "host": act.ToHost(),
+    "pop_vlan": act.PopVlan(),
+    "note_flags": act.NoteFlags(),
+}
 
 _DEFAULTS: Mapping[str, Action] = {
     "push_vlan": act.PushVlan(),
@@ -201,6 +286,7 @@ _DEFAULTS: Mapping[str, Action] = {
     "copy_to_user": act.CopyToUser(),
     "learn": act.Learn(),
     "lookup": act.Lookup(),
+    "hash": act.Hash(),
 }
 
 _READERS: Mapping[str, _Reader] = {
@@ -217,19 +303,36 @@ _READERS: Mapping[str, _Reader] = {
     "learn": lambda registry, text: act.Learn(_field(registry, text).name),
     "lookup": _read_lookup,
     "limit": lambda _, text: act.Limit(_number("limit", text)),
+    "drop": lambda _, text: act.Drop(_number("drop", text)),
+    "truncate": lambda _, text: act.Truncate(_number("truncate", text)),
+    "hash": lambda _, text: act.Hash(_number("hash", text)),
+    "recirculate": lambda _, text: act.Recirculate(_number("recirculate", text)),
 }
 
-ACTION_NAMES: tuple[str, ...] = (*_READERS, *_PLAIN)
+_WITH_LISTS = ("clone", "sample", "check_length")
+
+ACTION_NAMES: tuple[str, ...] = (*dict.fromkeys((*_READERS, *_PLAIN)), *_WITH_LISTS)
 """The words that actions begin with."""
 
 
 def _parts(text: str, nothing: str) -> list[str]:
     if text.strip() in ("", nothing):
         return []
-    parts = [part.strip() for part in text.split(",")]
+    parts = [part.strip() for part in _split(text)]
     if "" in parts:
         raise TextError(f"{text[:60]!r}: nothing between two commas, or before or after one")
     return parts
+
+
+def _split(text: str) -> Iterator[str]:
+    """What is between commas that are not in braces."""
+    depth = start = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "{") - (letter == "}")
+        if letter == "," and depth == 0:
+            yield text[start:place]
+            start = place + 1
+    yield text[start:]
 
 
 def _field(registry: Registry, name: str) -> FieldInfo:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import UnionType
+from typing import Any
 
 from hotswitch.compiler.flow import Flow, Word
 from hotswitch.compiler.ir import Program, Uses
@@ -12,20 +14,36 @@ from hotswitch.headers.declaration import Field
 from hotswitch.headers.meta import KERNELS_OWN, META, Beside
 from hotswitch.model.action import (
     Action,
+    Actions,
+    CheckLength,
     CopyField,
     CopyToUser,
     DecrementTtl,
+    Hash,
     Learn,
     Lookup,
+    NoteFlags,
     PopMpls,
     PopVlan,
     PushMpls,
     PushVlan,
+    Recirculate,
     SetField,
+    walk,
 )
 
 TAGS = ("vlan", "vlan2")
+ENDS = ("src", "dst")
 LABELS = ("mpls", "mpls2", "mpls3")
+FLAGS = "tcp.flags"
+LAYER_4 = ("tcp", "udp", "sctp")
+HASHED = (
+    *(f"{layer}.{side}" for layer in ("ethernet", "ipv4", "ipv6", *LAYER_4) for side in ENDS),
+    "ethertype", "ip_protocol", "ip_fragment", "ipv4", "ipv6",
+)  # fmt: skip
+"""What `Hash` looks at."""
+SEGMENTED = ("tcp.data_offset", "udp")
+"""What says where the headers of a packet end that is yet to be segmented."""
 
 
 def uses(program: Program, flow: Flow) -> Program:
@@ -37,7 +55,7 @@ def uses(program: Program, flow: Flow) -> Program:
             for word, bits in flow.terms(subtable.masks).items():
                 read[word] |= bits
     for template in program.templates.values():
-        for action in template:
+        for action in walk(template):
             for name, mask in _read(flow, action):
                 for word, bits in flow.terms([(name, mask)]).items():
                     read[word] |= bits
@@ -81,20 +99,12 @@ def _tags(flow: Flow) -> list[tuple[str, int]]:
 
 def changes_labels(program: Program) -> bool:
     """Whether some action puts labels on or takes them off."""
-    return any(
-        isinstance(action, PushMpls | PopMpls)
-        for template in program.templates.values()
-        for action in template
-    )
+    return has_action(program, PushMpls | PopMpls)
 
 
 def changes_tags(program: Program) -> bool:
     """Whether some action changes a frame's tags."""
-    return bool(program.uses.written_layers & {*TAGS}) or any(
-        isinstance(action, PushVlan | PopVlan)
-        for template in program.templates.values()
-        for action in template
-    )
+    return bool(program.uses.written_layers & {*TAGS}) or has_action(program, PushVlan | PopVlan)
 
 
 def _tags_if_set(flow: Flow, name: str) -> list[tuple[str, int]]:
@@ -143,7 +153,18 @@ def _read(flow: Flow, action: Action) -> list[tuple[str, int]]:
             return _all(flow, "ethernet.dst", vlan)
         case CopyToUser(fields=fields):
             return _all(flow, *fields)
+        case CheckLength():
+            return _all(flow, *_here(flow, *SEGMENTED))
+        case Hash():
+            return _all(flow, *_here(flow, *HASHED))
+        case NoteFlags():
+            return _all(flow, *_here(flow, FLAGS))
     return []
+
+
+def _here(flow: Flow, *names: str) -> tuple[str, ...]:
+    """Those of these fields that there are."""
+    return tuple(filter(flow.registry.has, names))
 
 
 def kernels_own(flow: Flow, names: Iterable[str]) -> tuple[Beside, ...]:
@@ -158,6 +179,26 @@ def matches_kernels_own(program: Program, flow: Flow) -> bool:
         kernels_own(flow, (name for name, _ in subtable.masks))
         for code in program.tables
         for subtable in code.table.subtables
+    )
+
+
+def changed_words(flow: Flow, actions: Actions) -> dict[Word, int]:
+    """The words that actions change, and the bits that are set of each."""
+    changed: Counter[Word] = Counter()
+    for action in walk(actions):
+        moved = _tags(flow) if isinstance(action, PushVlan | PopVlan) else []
+        for name, mask in (*_written(flow, action), *moved):
+            for piece in flow.pieces(name):
+                changed[piece.word] |= piece.place(mask)
+    return {word: bits for word, bits in sorted(changed.items()) if bits}
+
+
+def has_action(program: Program, kinds: type[Any] | UnionType) -> bool:
+    """Whether any template has such an action, also within another."""
+    return any(
+        isinstance(action, kinds)
+        for template in program.templates.values()
+        for action in walk(template)
     )
 
 
@@ -182,4 +223,8 @@ def _written(flow: Flow, action: Action) -> list[tuple[str, int]]:
             return _all(flow, field)
         case Lookup(target=target):
             return _all(flow, target)
+        case Hash():
+            return _all(flow, "dp_hash")
+        case Recirculate():
+            return _all(flow, "recirc_id")
     return []

@@ -2,48 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program
 from hotswitch.compiler.passes.uses import LABELS, TAGS, copied_width, kernels_own, read_by, set_by
+from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.addresses import learn, lookup
+from hotswitch.compiler.targets.bpf.aside import Aside
 from hotswitch.compiler.targets.bpf.beside import tell_kernel
 from hotswitch.compiler.targets.bpf.code import Code, Value
 from hotswitch.compiler.targets.bpf.commit import Commit
 from hotswitch.compiler.targets.bpf.copies import copy_to_user
-from hotswitch.compiler.targets.bpf.counting import Counting
+from hotswitch.compiler.targets.bpf.counting import Counting, note_flags
+from hotswitch.compiler.targets.bpf.flow_hash import flow_hash
 from hotswitch.compiler.targets.bpf.hook import Packet
 from hotswitch.compiler.targets.bpf.labels import pop_label, push_label
 from hotswitch.compiler.targets.bpf.layout import SLOT_HEAD
+from hotswitch.compiler.targets.bpf.length import longest, truncate
 from hotswitch.compiler.targets.bpf.limit import limit
 from hotswitch.compiler.targets.bpf.output import Outputs
+from hotswitch.compiler.targets.bpf.recirculate import recirculate
 from hotswitch.compiler.targets.bpf.state import State
 from hotswitch.compiler.targets.bpf.tunnel import OUT_FIELDS
-from hotswitch.compiler.template import operand_words
+from hotswitch.compiler.template import Template, operand_words, own_operand_words
 from hotswitch.headers.registry import FieldKind
 from hotswitch.model.action import (
     IN_PORT,
     Action,
+    CheckLength,
+    Clone,
     CopyField,
     CopyToUser,
     DecrementTtl,
     Drop,
     GotoTable,
+    Hash,
     Learn,
     Limit,
     Lookup,
+    NoteFlags,
     Output,
     OutputList,
     PopMpls,
     PopVlan,
     PushMpls,
     PushVlan,
+    Recirculate,
+    Sample,
     SetField,
     ToHost,
+    Truncate,
+    lists_in,
 )
+
+_FOR_TCX = (
+    OutputList, CopyToUser, ToHost, Limit, PushMpls, PopMpls, Clone, Sample, CheckLength, Truncate,
+    Recirculate, NoteFlags,
+)  # fmt: skip
+"""What XDP leaves to tcx."""
+
+
+class _Scope:
+    """A list of actions under construction.
+
+    verdict: where what ends the list goes. final: nothing is done with the packet afterwards.
+    free: where in the scratch memory there is room.
+    """
+
+    def __init__(
+        self, actions: Actions, verdict: Mapping[str, Value], final: bool, free: int
+    ) -> None:
+        self.verdict = verdict
+        self.final = final
+        self.free = free
+        code, packet, state = actions.code, actions.packet, actions.state
+        self.commit = Commit(code, packet, state, actions.flow, actions.program, verdict["error"])
+        self.outputs = Outputs(code, packet, state, actions.counting, actions.in_port, verdict)
+
+
+class _Slot(NamedTuple):
+    """The entry whose actions are built: its table, and where its slot is."""
+
+    table: int
+    data: Value
 
 
 class Actions:
@@ -70,37 +115,55 @@ class Actions:
         self.in_port = in_port
         self.tables = tables
         self.verdict = verdict
-        self.commit = Commit(code, packet, state, flow, program, verdict["error"])
-        self.outputs = Outputs(code, packet, state, counting, in_port, verdict)
+        self.whole = _Scope(self, verdict, True, state.end)
+        self.outputs = self.whole.outputs
 
     def build(self, table: int, number: int, data: Value, line: Callable[[Any], int]) -> None:
         """Build template `number` for a table; `data` is the slot. Control ends in a verdict or
         in another table."""
-        template = self.program.templates[number]
-        operand = SLOT_HEAD.size
-        for position, action in enumerate(template):
-            words = operand_words(self.flow, action)
+        slot = _Slot(table, data)
+        lines = (
+            line(("action", table, number, position))
+            for position in range(len(self.program.templates[number]))
+        )
+        self._list(self.program.templates[number], SLOT_HEAD.size, slot, self.whole, lines)
+
+    def _list(
+        self,
+        actions: Template,
+        operand: int,
+        slot: _Slot,
+        scope: _Scope,
+        lines: Iterator[int] | None = None,
+    ) -> None:
+        """Build actions whose operands begin at `operand`; control ends in a verdict of the scope,
+        or in another table. lines: of the program's text, if each action has its own."""
+        for position, action in enumerate(actions):
+            words = own_operand_words(self.flow, action)
             operands = [
-                (lambda at=operand + 8 * index: self.code.load(data, at)) for index in range(words)
+                (lambda at=operand + 8 * index: self.code.load(slot.data, at))
+                for index in range(words)
             ]
-            last = position == len(template) - 1
-            with self.code.line(line(("action", table, number, position))):
+            last = scope.final and position == len(actions) - 1
+            with self.code.line(next(lines)) if lines else nullcontext():
                 if not self._put_off(action, last):
-                    self._action(action, operands, table, data, last)  # type: ignore[arg-type]
-                    names = set_by(self.flow, action)
-                    tell_kernel(self.packet, self.state, names)
-                    if OUT_FIELDS.intersection(names):
-                        self.state.mark(cells.TUNNEL_DIRTY)
-            operand += 8 * words
+                    inner = operand + 8 * words
+                    self._action(action, operands, inner, slot, scope, last)  # type: ignore[arg-type]
+                    if not self.code.b.block.is_terminated:
+                        names = set_by(self.flow, action)
+                        tell_kernel(self.packet, self.state, names)
+                        if OUT_FIELDS.intersection(names):
+                            self.state.mark(cells.TUNNEL_DIRTY)
+            operand += 8 * operand_words(self.flow, action)
             if self.code.b.block.is_terminated:
                 return
-        self.code.go(self.verdict["finish"])
+        self.code.go(scope.verdict["finish"])
 
     def _put_off(self, action: Action, last: bool) -> bool:
         """On XDP, leave the packet to tcx where it can't be handled to its end here."""
         if not self.packet.context.whole_data:
             return False
-        here = not isinstance(action, OutputList | CopyToUser | ToHost | Limit | PushMpls | PopMpls)
+        here = not isinstance(action, _FOR_TCX) and not any(lists_in(action))
         names = set_by(self.flow, action)
         here = here and not kernels_own(self.flow, (*read_by(self.flow, action), *names))
         here = here and not OUT_FIELDS.intersection(names)
@@ -113,51 +176,54 @@ class Actions:
         self,
         action: Action,
         operands: list[Callable[[], Value]],
-        table: int,
-        data: Value,
+        inner: int,
+        slot: _Slot,
+        scope: _Scope,
         last: bool,
     ) -> None:
+        """inner: where the operands begin of actions that are in this one."""
+        code, verdict, commit = self.code, scope.verdict, scope.commit
         match action:
-            case Output(port):
+            case Output(port, hairpin):
                 to_in_port = port == IN_PORT
                 number = self.in_port if to_in_port else operands[0]()
-                self.outputs.one(number, to_in_port, last, self.commit.build)
+                scope.outputs.one(number, to_in_port or hairpin, last, commit.build)
             case OutputList():
-                self.commit.build()
-                self.outputs.all(operands[0]())
+                commit.build()
+                scope.outputs.all(operands[0]())
             case Drop():
-                self.code.go(self.verdict["finish"])
+                code.go(verdict["finish"])
             case ToHost():
-                self.commit.build()
-                self.outputs.to_host()
+                commit.build()
+                scope.outputs.to_host()
             case SetField(name):
                 self._set(name, action.mask, operands)
             case CopyField():
                 self._copy(action)
             case PushVlan(ethertype):
-                self._push_tag(ethertype)
+                self._push_tag(ethertype, verdict["error"])
             case PopVlan():
                 self.code.when(self.state.present("vlan"), self._pop_tag)
             case PushMpls(ethertype):
-                self.commit.build()
-                push_label(self.code, self.packet, self.state, self.verdict["error"], ethertype)
+                commit.build()
+                push_label(code, self.packet, self.state, verdict["error"], ethertype)
             case PopMpls(ethertype):
-                self.commit.build()
-                self.code.when(
+                commit.build()
+                code.when(
                     self.state.present(LABELS[0]),
                     lambda: pop_label(
-                        self.code, self.packet, self.state, self.verdict["error"], action.ethertype
+                        code, self.packet, self.state, verdict["error"], action.ethertype
                     ),
                 )
-            case DecrementTtl(name):
-                self._if_present(name, lambda: self._decrement(name))
+            case DecrementTtl(name, spent):
+                self._if_present(name, lambda: self._decrement(name, spent, inner, slot, scope))
             case GotoTable(number):
-                self.code.go(self.tables[number])
+                code.go(self.tables[number])
             case CopyToUser():
-                self.commit.build()
+                commit.build()
                 copy_to_user(
-                    self.code, self.packet, self.state, self.counting, self.in_port, table,
-                    self.code.load(data, 8), operands[0](), action.fields,
+                    code, self.packet, self.state, self.counting, self.in_port, slot.table,
+                    code.load(slot.data, 8), operands[0](), action.fields,
                 )  # fmt: skip
             case Learn(vlan):
                 learn(
@@ -167,12 +233,87 @@ class Actions:
                     self.counting,
                     self.in_port,
                     vlan,
-                    self.verdict,
+                    verdict,
                 )
             case Lookup(vlan, target):
                 self._if_present(target, lambda: lookup(self.code, self.state, vlan, target))
             case Limit():
-                limit(self.code, self.state, self.counting, operands[0](), self.verdict["finish"])
+                limit(code, self.state, self.counting, operands[0](), verdict["finish"])
+            case Clone(actions):
+                self._clone(actions, inner, slot, scope, last)
+            case Sample(_, actions):
+                self._sample(operands[0](), actions, inner, slot, scope, last)
+            case CheckLength():
+                commit.build()
+                whole = longest(self.packet, self.state, commit)
+                is_longer = code.b.icmp_unsigned(">", whole, operands[0]())
+                self._either(is_longer, action, inner, slot, scope, last)
+            case Truncate():
+                commit.build()
+                truncate(self.packet, operands[0](), verdict["error"])
+            case Hash():
+                flow_hash(self.state, operands[0]())
+            case Recirculate():
+                commit.build()
+                recirculate(self.packet, self.state, operands[0](), verdict)
+            case NoteFlags():
+                note_flags(self.state, slot.data)
+
+    def _clone(self, actions: Template, inner: int, slot: _Slot, scope: _Scope, last: bool) -> None:
+        """With a copy; what comes last needs none."""
+        if last:
+            self._list(actions, inner, slot, scope)
+            return
+        code = self.code
+        aside = Aside(self.packet, self.state, self.flow, actions, scope.free)
+        done, error = code.block("copy_done"), code.block("copy_error")
+        verdict = {**scope.verdict, "finish": done, "error": error}
+        self._list(actions, inner, slot, _Scope(self, verdict, False, aside.end))
+        code.enter(error)
+        self.counting.total("errors")
+        code.go(done)
+        code.enter(done)
+        aside.put_back()
+
+    def _sample(
+        self,
+        probability: Value,
+        actions: Template,
+        inner: int,
+        slot: _Slot,
+        scope: _Scope,
+        last: bool,
+    ) -> None:
+        code, b = self.code, self.code.b
+        on = scope.verdict["finish"] if last else code.block("sampled")
+        drawn = b.and_(code.call(c.RANDOM), code.number(0xFFFFFFFF))
+        code.jump_if(b.icmp_unsigned(">", drawn, probability), on)
+        self._clone(actions, inner, slot, scope, last)
+        if not last:
+            code.go(on)
+            code.enter(on)
+
+    def _either(
+        self,
+        is_longer: Value,
+        action: CheckLength,
+        inner: int,
+        slot: _Slot,
+        scope: _Scope,
+        last: bool,
+    ) -> None:
+        code = self.code
+        yes, no, on = code.block("longer"), code.block("not_longer"), code.block("checked")
+        code.b.cbranch(is_longer, yes, no)
+        for block, actions in ((yes, action.longer), (no, action.otherwise)):
+            code.enter(block)
+            self._clone(actions, inner, slot, scope, last)
+            if not last:
+                code.go(on)
+            inner += 8 * sum(operand_words(self.flow, each) for each in actions)
+        code.enter(on)
+        if last:
+            code.b.unreachable()
 
     def _if_present(self, name: str, then: Callable[[], None]) -> None:
         info = self.flow.field(name)
@@ -224,21 +365,23 @@ class Actions:
 
         self._if_present(action.target, then)
 
-    def _decrement(self, name: str) -> None:
+    def _decrement(
+        self, name: str, spent: Template, inner: int, slot: _Slot, scope: _Scope
+    ) -> None:
         b, number = self.code.b, self.code.number
         value = self.state.field(name)
         expired, alive = self.code.block("expired"), self.code.block("alive")
         b.cbranch(b.icmp_unsigned("<=", value, number(1)), expired, alive)
         self.code.enter(expired)
         self.counting.total("expired")
-        self.code.go(self.verdict["finish"])
+        self._list(spent, inner, slot, scope)
         self.code.enter(alive)
         self.state.set_field(name, b.sub(value, number(1)))
 
-    def _push_tag(self, ethertype: int) -> None:
+    def _push_tag(self, ethertype: int, error: Value) -> None:
         code, state, b = self.code, self.state, self.code.b
         outer, inner = (self.flow.pieces(f"{layer}.vid")[0].word for layer in TAGS)
-        code.jump_if(state.present(TAGS[1]), self.verdict["error"])
+        code.jump_if(state.present(TAGS[1]), error)
         state.set_word(inner, state.word(outer))
         state.set_presence(TAGS[1], state.presence(TAGS[0]))
         (kind,) = self.flow.pieces("ethernet.type")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hotswitch.compiler.passes.uses import FLAGS
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.code import I32, Code, Value
@@ -42,6 +43,19 @@ class Counting(Protocol):
 def counting(context: Context, code: Code, state: State, counters: Value) -> Counting:
     """The way of counting that fits the hook. counters: the ingress port's."""
     return Deferred(code, state, counters) if context.whole_data else AtOnce(code, state, counters)
+
+
+def note_flags(state: State, slot: Value) -> None:
+    """Add the packet's TCP flags to those in an entry's slot; all CPUs share them."""
+    code, b = state.code, state.code.b
+    if not state.flow.registry.has(FLAGS):
+        return
+    place = code.at(slot, memory.SLOT_FLAGS)
+    flags = b.trunc(state.field(FLAGS), I32)
+    before = b.load(place, typ=I32, align=4)
+    more = b.and_(flags, b.not_(before))
+    new = b.icmp_unsigned("!=", more, code.number(0, I32))
+    code.when(new, lambda: b.atomic_rmw("or", place, flags, "monotonic"), "flags")
 
 
 class AtOnce:

@@ -5,7 +5,7 @@ The rest of the target reads and writes its packet only through this.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
@@ -21,7 +21,7 @@ class Context:
     """Offsets in the context structure, verdicts, and helpers of one hook.
 
     programs: the name of the hook's program array. tag_beside: the outermost tag may lie beside it.
-    whole_data: all bytes are directly readable.
+    whole_data: all bytes are directly readable. again: packets come from `Recirculate`.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Context:
     drop: int
     tag_beside: bool
     whole_data: bool
+    again: bool = False
 
     @property
     def programs(self) -> str:
@@ -42,10 +43,14 @@ class Context:
 SKB = Context("tcx", "tc", 76, 80, 40, 0xFFFFFFFF, 2, tag_beside=True, whole_data=False)
 """struct __sk_buff; TCX_NEXT and TCX_DROP (include/uapi/linux/bpf.h)."""
 
+AGAIN = replace(SKB, name="again", again=True)
+"""Where packets come that are looked up again, at tcx."""
+
 XDP = Context("xdp", "xdp", 0, 4, 12, 2, 1, tag_beside=False, whole_data=True)
 """struct xdp_md; XDP_PASS and XDP_DROP."""
 
 _SKB_LENGTH, _SKB_TAG_PRESENT, _SKB_TCI, _SKB_TPID = 0, 20, 24, 28
+_SKB_SEGMENT_SIZE = 176
 _SKB_BESIDE = {Origin.MARK: 8, Origin.PRIORITY: 32}
 
 
@@ -82,6 +87,10 @@ class Packet:
         if not self.context.tag_beside:
             return length
         return self.code.b.add(length, self.code.b.shl(self.tag_present(), self.code.number(2)))
+
+    def segment_size(self) -> Value:
+        """Bytes of payload in each segment of a packet that is yet to be segmented, else 0."""
+        return self.code.load(self.pointer, _SKB_SEGMENT_SIZE, I32)
 
     def tag_present(self) -> Value:
         """1 if a tag lies beside the frame."""

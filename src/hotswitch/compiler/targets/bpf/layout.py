@@ -29,21 +29,22 @@ LINK_HOST = 4
 """The port is the host's: frames are taken where the host sends them, and received by the host."""
 
 SLOTS = "slots"
-"""array by slot: template, next (u32 each), cookie (u64), priority, nothing (u32 each), operands.
+"""array by slot: template, next (u32 each), cookie (u64), priority, flags (u32 each), operands.
 
 Entries that differ only in priority share a place in the match maps. It holds the highest; `next`
-is the slot of the one below, or 0.
+is the slot of the one below, or 0. flags: the TCP flags that `NoteFlags` has seen.
 """
+SLOT_FLAGS = 20
 SLOT_HEAD = struct.Struct("<IIQII")
 COUNTERS = "counters"
 """per-CPU array by slot: packets, bytes, last used (u64 each)."""
 COUNTER = struct.Struct("<QQQ")
 CARRIED = "carried"
-"""array by slot, not for programs: packets, bytes, last used, predecessor (u64 each).
+"""array by slot, not for programs: packets, bytes, last used (u64 each), predecessor, flags (u32).
 
 What the slot's entry counted elsewhere before. A predecessor is a slot whose counts are its too.
 """
-CARRY = struct.Struct("<QQQQ")
+CARRY = struct.Struct("<QQQII")
 DEFAULTS = "defaults"
 """array by table: the value for every packet (u64), or 0."""
 DIRECT = "direct"

@@ -10,7 +10,7 @@ from llvmlite import ir
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program, TableCode, lines
 from hotswitch.compiler.passes.parse import behind_pseudo_header, covering
-from hotswitch.compiler.passes.uses import TAGS, changes_tags
+from hotswitch.compiler.passes.uses import SEGMENTED, TAGS, changes_tags, has_action
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf import state as cells
@@ -21,8 +21,10 @@ from hotswitch.compiler.targets.bpf.counting import Counting, counting
 from hotswitch.compiler.targets.bpf.hook import Context, Packet
 from hotswitch.compiler.targets.bpf.lookup import KEY_SIZE, Lookup, find_best
 from hotswitch.compiler.targets.bpf.parser import PARSE_LIMIT, Parser
+from hotswitch.compiler.targets.bpf.recirculate import take_over
 from hotswitch.compiler.targets.bpf.state import State
 from hotswitch.compiler.targets.bpf.tunnel import is_read_first, read_tunnel
+from hotswitch.model.action import CheckLength, Recirculate
 
 FUNCTION = "pipeline"
 """The name of the program's function."""
@@ -93,16 +95,23 @@ class _Build:
         if state.has(piece.word):
             shifted = code.b.shl(self.in_port, code.number(piece.word_shift))
             state.set_word(piece.word, shifted)
+        if self.context.again:
+            take_over(state)
         read_beside(self.packet, state, self.verdict["pass_on"])
-        if is_read_first(self.program, self.flow) and not self.context.whole_data:
+        if is_read_first(self.program, self.flow) and not (
+            self.context.whole_data or self.context.again
+        ):
             read_tunnel(self.packet, state)
         state.set_cell(cells.STORED_LENGTH, self.packet.stored_length())
         state.set_cell(cells.FRAME_LENGTH, self.packet.frame_length())
-        for cell in (cells.TAGS, cells.DIRTY, cells.ACTED):
+        for cell in (cells.TAGS, cells.DIRTY, cells.ACTED)[: 2 if self.context.again else 3]:
             state.set_cell(cell, 0)
+        if has_action(self.program, Recirculate) and not self.context.again:
+            state.set_cell(cells.RECIRCULATIONS, 0)
         state.set_cell(cells.NOW, code.call(c.KTIME_COARSE))
         self.counting: Counting = counting(self.context, code, state, counters)
-        self.counting.received()
+        if not self.context.again:
+            self.counting.received()
 
     def _port(self, key: Value) -> Value:
         """The number of the port that the link is behind, from a hint if it is the link's."""
@@ -139,7 +148,8 @@ class _Build:
         self.packet.must(
             code.call(c.SKB_PULL_DATA, self.packet.pointer, b.trunc(wanted, I32)), truncated
         )
-        self.counting.not_received()
+        if not self.context.again:
+            self.counting.not_received()
         code.call(
             c.TAIL_CALL,
             self.packet.pointer,
@@ -197,6 +207,8 @@ def tracked_layers(program: Program, flow: Flow) -> tuple[str, ...]:
     checksums follow; in the order in which they are written back. Tags are not among them."""
     wanted = set(program.uses.written_layers) - set(TAGS)
     registry = flow.registry
+    if has_action(program, CheckLength):
+        wanted |= {registry.field(name).layer for name in SEGMENTED if registry.has(name)}
     for name in program.uses.written_layers:
         header = registry.layers[name].header
         followed = set(covering(registry, header))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hotswitch.compiler.errors import CompileError
 from hotswitch.compiler.flow import WORD, Flow, Piece, Word
 from hotswitch.compiler.ir import Program
+from hotswitch.compiler.passes.layout import START
 from hotswitch.compiler.targets.bpf.code import Code, Value
 from hotswitch.compiler.targets.bpf.layout import SCRATCH_SIZE
 from hotswitch.headers.registry import FieldKind
@@ -34,13 +35,17 @@ PATH = 704
 PATH_LIMIT = 64
 TUNNEL = 964
 """tcx: a `kernel.tunnel_key`. Its addresses are at multiples of 8."""
+RECIRCULATIONS = 696
+"""tcx: how often the packet was looked up again. Then `PATH` is for what is handed on meanwhile, to
+here:"""
+HANDED_ON_END = 960
 
 TAGS_DIRTY = 1 << 63
 TUNNEL_DIRTY = 1 << 62
 
 
 class State:
-    """Access to the scratch memory of one program."""
+    """Access to the scratch memory of one program. end: behind it nothing is in use."""
 
     def __init__(self, code: Code, flow: Flow, program: Program, tracked: tuple[str, ...]) -> None:
         self.code = code
@@ -48,8 +53,8 @@ class State:
         self.program = program
         self.tracked = tracked
         self.memory: Value = None
-        end = max(program.places.values(), default=0) + 8
-        if end > SCRATCH_SIZE or len(tracked) > (PATH - _OFFSETS) // 8:
+        self.end = max(program.places.values(), default=START) + 8
+        if self.end > SCRATCH_SIZE or len(tracked) > (RECIRCULATIONS - _OFFSETS) // 8:
             raise CompileError("the pipeline looks at too many headers at once")
 
     def cell(self, offset: int) -> Value:

@@ -27,7 +27,7 @@ from hotswitch.headers.meta import (
     Origin,
 )
 from hotswitch.kernel import tunnel_key as key
-from hotswitch.model.action import CopyToUser
+from hotswitch.model.action import CopyToUser, walk
 
 FIELDS = frozenset(each.name for each in META if each.origin is Origin.TUNNEL)
 OUT_FIELDS = frozenset(each.name for each in META if each.origin is Origin.OUT_TUNNEL)
@@ -43,13 +43,13 @@ def sets_outer_headers(program: Program, flow: Flow) -> bool:
     return any(
         OUT_FIELDS.intersection(set_by(flow, action))
         for template in program.templates.values()
-        for action in template
+        for action in walk(template)
     )
 
 
 def is_read_first(program: Program, flow: Flow) -> bool:
     """Whether outer headers have to be read when the packet comes in, not just for copies."""
-    actions = [action for template in program.templates.values() for action in template]
+    actions = [action for template in program.templates.values() for action in walk(template)]
     matched = {
         name
         for code in program.tables

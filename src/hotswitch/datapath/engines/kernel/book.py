@@ -26,11 +26,11 @@ class Book:
     waiting: those that no running program can find, or not carry out.
     """
 
-    def __init__(self, store: MapStore, shaper: Shaper, counters: EntryCounters) -> None:
+    def __init__(self, store: MapStore, shaper: Shaper) -> None:
         self._store = store
         self.shaper = shaper
-        self.counters = counters
         self.slots = Slots(store.get(memory.SLOTS))
+        self.counters = EntryCounters(store, self.slots.flags)
         self.runs = Runs(store.get(memory.MEMBERS))
         self.records: dict[EntryKey, Record] = {}
         self.residents = Residents()

@@ -40,7 +40,7 @@ from hotswitch.datapath.engines.kernel.report import program_report
 from hotswitch.datapath.engines.kernel.room import Room
 from hotswitch.datapath.engines.kernel.running import Running
 from hotswitch.datapath.engines.kernel.shaper import Shaper
-from hotswitch.datapath.engines.kernel.statistics import EntryCounters, PortCounters
+from hotswitch.datapath.engines.kernel.statistics import PortCounters
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.datapath.engines.kernel.tables import AddressTable, Copies, Meters
 from hotswitch.datapath.provider import Restored
@@ -113,7 +113,7 @@ class KernelEngine:
         self.addresses_known = AddressTable(store)
         self.copies = Copies(store.get(memory.COPIES), self.flow)
         self.port_counters = PortCounters(store)
-        self.book = Book(store, shaper, EntryCounters(store))
+        self.book = Book(store, shaper)
         self._port_records = PortRecords(store.get(port_records.NAME))
         self._journal = Journal(store, digest, shaper.templates)
         self.running = Running(self.flow, store, self._journal, self.ports.hooks, self._compiler)

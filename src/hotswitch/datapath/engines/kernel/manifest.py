@@ -105,11 +105,24 @@ def _read_shape(document: list[Any], templates: dict[int, Template]) -> Shape:
 
 
 def _action(action: Action) -> list[Any]:
-    return [type(action).__name__, *(getattr(action, each.name) for each in fields(action))]
+    values = (getattr(action, each.name) for each in fields(action))
+    return [type(action).__name__, *map(_value, values)]
+
+
+def _value(value: Any) -> Any:
+    """Of an action; one of actions is told by what is in it."""
+    if isinstance(value, tuple):
+        return [each if isinstance(each, int | str) else _action(each) for each in value]
+    return value
 
 
 def _read_action(document: list[Any]) -> Action:
     name, *values = document
-    kind = getattr(actions, name)
-    made: Action = kind(*(tuple(each) if isinstance(each, list) else each for each in values))
+    made: Action = getattr(actions, name)(*map(_read_value, values))
     return made
+
+
+def _read_value(document: Any) -> Any:
+    if isinstance(document, list):
+        return tuple(_read_action(each) if isinstance(each, list) else each for each in document)
+    return document

@@ -20,7 +20,7 @@ from hotswitch.compiler.ir import Program as Intermediate
 from hotswitch.compiler.shape import Shape
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.assemble import assemble
-from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.compiler.targets.bpf.hook import AGAIN, SKB, XDP, Context
 from hotswitch.compiler.targets.bpf.pipeline import FUNCTION, build
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.btf import SourceLine
@@ -36,8 +36,13 @@ _LOG_ALL = 2
 """Have the verifier say what it looked at, also of a program that it accepts."""
 _KEPT = 32
 """Compiled shapes that are remembered."""
-_TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
-CONTEXTS = {SKB.name: SKB, XDP.name: XDP}
+_TYPES = {
+    SKB.name: ProgramType.SCHED_CLS,
+    AGAIN.name: ProgramType.SCHED_CLS,
+    XDP.name: ProgramType.XDP,
+}
+CONTEXTS = {each.name: each for each in (AGAIN, SKB, XDP)}
+"""In the order in which new programs take the places of old ones: where packets go on first."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.compiler.targets.bpf.hook import AGAIN, SKB, XDP, Context
 from hotswitch.datapath.contract import ProgramReport
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.programs import Compiled, annotated
@@ -21,7 +21,7 @@ def program_report(
         "kernel",
         tuple(
             _program(context.name, identity, loaded.get(context.name), homes)
-            for context in (SKB, XDP)
+            for context in (SKB, AGAIN, XDP)
             if (identity := program_id(store, context))
         ),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.template import operand_words
@@ -19,6 +20,7 @@ from hotswitch.datapath.engines.kernel.journal import Journal
 from hotswitch.datapath.engines.kernel.ports import Ports
 from hotswitch.datapath.engines.kernel.record import Home, Record
 from hotswitch.datapath.engines.kernel.running import Running
+from hotswitch.datapath.engines.kernel.slots import flags_in
 from hotswitch.datapath.engines.kernel.statistics import PortCounters
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.datapath.engines.kernel.tables import AddressTable
@@ -26,7 +28,7 @@ from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.quiescence import wait_for_programs
-from hotswitch.model.action import Actions, OutputList
+from hotswitch.model.action import Actions, OutputList, walk
 from hotswitch.model.port import worth_keeping
 
 SLOT_LIMIT = 1 << 20
@@ -66,7 +68,7 @@ class Room:
             wanted[memory.SLOTS] = wanted[memory.COUNTERS] = entries
         # Many entries share their actions.
         different = {id(each): each for each in [record.entry.actions for record in records]}
-        actions = [action for each in different.values() for action in each]
+        actions = [action for each in different.values() for action in walk(each)]
         members = runs.needed(each.ports for each in actions if isinstance(each, OutputList))
         if members > runs.map.max_entries:
             wanted[memory.MEMBERS] = members
@@ -138,7 +140,7 @@ class Room:
                 self._fill(name, replaced[name], new)
             self._journal.retiring = {
                 name: generations[name]
-                for name in (memory.COUNTERS, memory.PORT_COUNTERS)
+                for name in (memory.COUNTERS, memory.PORT_COUNTERS, memory.SLOTS)
                 if name in replaced
             }
             if any(self._running.uses(name) for name in wanted):
@@ -163,6 +165,11 @@ class Room:
         if memory.COUNTERS in retiring:
             slots = list(self._book.used_slots())
             done.append(self._book.counters.carry_over(retiring[memory.COUNTERS], slots))
+        if memory.SLOTS in retiring:
+            old = retiring[memory.SLOTS]
+            flags = partial(flags_in, old.mmap(), old.value_size)
+            slots = [slot for slot in self._book.used_slots() if slot < old.max_entries]
+            self._book.counters.add_flags(slots, flags)
         if memory.PORT_COUNTERS in retiring:
             done.append(self._port_counters.carry_over(retiring[memory.PORT_COUNTERS]))
         self._journal.retiring = {}

@@ -7,12 +7,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from hotswitch.compiler.flow import Flow
-from hotswitch.compiler.shape import Shape
+from hotswitch.compiler.shape import Shape, looks_up_again
 from hotswitch.compiler.targets.bpf import layout as memory
-from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.compiler.targets.bpf.hook import AGAIN, SKB, Context
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.journal import Journal
-from hotswitch.datapath.engines.kernel.programs import Compiled, Compiler
+from hotswitch.datapath.engines.kernel.programs import CONTEXTS, Compiled, Compiler
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel.programs import Program
 
@@ -48,17 +48,18 @@ class Running:
         self.homes: Homes | None = None
         self.loaded: dict[str, Compiled] = {}
 
-    def contexts(self) -> list[Context]:
-        """The hooks that there must be programs for."""
-        return [context for context in (SKB, XDP) if context.name in self._hooks]
+    def contexts(self, shape: Shape) -> list[Context]:
+        """The hooks that there must be programs for; one more where packets are looked up again."""
+        wanted = {*self._hooks, AGAIN.name} if looks_up_again(shape) else self._hooks
+        return [context for context in CONTEXTS.values() if context.name in wanted]
 
     def ask(self, shape: Shape) -> Future[object] | None:
         """Begin to compile a shape; None if all is there."""
-        return self._compiler.prepare(shape, self.contexts())
+        return self._compiler.prepare(shape, self.contexts(shape))
 
     def compiled(self, shape: Shape) -> list[Compiled]:
         """The code of a shape, when it is ready. Raises CompileError."""
-        futures = [self._compiler.ask(shape, context) for context in self.contexts()]
+        futures = [self._compiler.ask(shape, context) for context in self.contexts(shape)]
         return [future.result() for future in futures]
 
     def uses(self, name: str) -> bool:
@@ -118,6 +119,9 @@ class Running:
         removals = []
         if self.homes is not None:
             self._journal.programs = ((self.number, self.homes.shape),)
+            if AGAIN.programs in self._store.known() and not looks_up_again(self.homes.shape):
+                self._store.get(AGAIN.programs).delete(bytes(4))
+                self.loaded.pop(AGAIN.name, None)
             removals = [
                 self._store.give_up(name)
                 for name in self._store.known()

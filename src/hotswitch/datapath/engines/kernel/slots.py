@@ -12,10 +12,10 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hotswitch.compiler.targets.bpf.layout import SLOT_HEAD
+from hotswitch.compiler.targets.bpf.layout import SLOT_FLAGS, SLOT_HEAD
 from hotswitch.kernel.maps import Map
 
-_NEXT = struct.Struct("<I")
+_NEXT = _U32 = struct.Struct("<I")
 _NEXT_OFFSET = 4
 
 
@@ -27,6 +27,12 @@ class Slot(NamedTuple):
     cookie: int
     priority: int
     operands: bytes
+
+
+def flags_in(memory: mmap.mmap, size: int, slot: int) -> int:
+    """The TCP flags in a slot, each of which has so many bytes."""
+    (found,) = _U32.unpack_from(memory, slot * size + SLOT_FLAGS)
+    return int(found)
 
 
 class Slots:
@@ -88,6 +94,10 @@ class Slots:
     def chain(self, slot: int, following: int) -> None:
         """Note the slot of the entry below, or 0."""
         _NEXT.pack_into(self._memory, slot * self.size + _NEXT_OFFSET, following)
+
+    def flags(self, slot: int) -> int:
+        """The TCP flags that were noted in a slot."""
+        return flags_in(self._memory, self.size, slot)
 
     def read(self, slot: int) -> Slot:
         """What is in a slot."""

@@ -20,7 +20,7 @@ from hotswitch.model.port import PortStatistics
 _Counted = Callable[[int], EntryStatistics]
 _APART = 32
 """Slots at most so far from each other are read together with those between them."""
-_NOT_CARRIED = (0, 0, 0, 0)
+_NOT_CARRIED = bytes(memory.CARRY.size)
 _FEW_PORTS = 8
 """The same for ports."""
 
@@ -28,17 +28,19 @@ _FEW_PORTS = 8
 class EntryCounters:
     """What entries have counted, by slot."""
 
-    def __init__(self, store: MapStore) -> None:
+    def __init__(self, store: MapStore, flags: Callable[[int], int]) -> None:
+        """flags: the TCP flags that are noted in a slot itself."""
         self._store = store
+        self._flags = flags
         self._carried = store.get(memory.CARRIED).mmap()
 
     def begin(self, slot: int, predecessor: int) -> None:
         """A slot begins to count; what its predecessor counts (if not 0) is its too."""
-        self._carry(slot, (0, 0, 0, predecessor))
+        self._carry(slot, NOTHING, predecessor)
 
     def predecessor(self, slot: int) -> int:
         """The slot whose counts are this slot's too, or 0."""
-        return self._unpack(slot)[3]
+        return self._unpack(slot)[1]
 
     def of(self, slots: Sequence[int]) -> _Counted:
         """What was counted in these slots, as a function of the slot. Raises KernelError."""
@@ -49,10 +51,9 @@ class EntryCounters:
         """Make what predecessors counted, which count no more, these slots' own."""
         counted = self.of(slots)
         for slot in slots:
-            base = self._unpack(slot)
-            if base[3]:
-                total = EntryStatistics(*base[:3]) + counted(base[3])
-                self._carry(slot, (total.packets, total.bytes, total.last_used, 0))
+            base, predecessor = self._unpack(slot)
+            if predecessor:
+                self._carry(slot, base + counted(predecessor), 0)
 
     def clear(self, slots: Sequence[int]) -> None:
         """Let slots count from zero. Raises KernelError."""
@@ -73,7 +74,7 @@ class EntryCounters:
                 for slot in range(counters.max_entries)
                 if slot not in kept
                 and (
-                    any(self._unpack(slot))
+                    self._unpack(slot) != (NOTHING, 0)
                     or data[slot * counters.stride : (slot + 1) * counters.stride] != nothing
                 )
             ]
@@ -98,31 +99,41 @@ class EntryCounters:
             at = starts[slot]
             value = data[at : at + stride]
             if value != nothing:
-                base = self._unpack(slot)
-                total = EntryStatistics(*base[:3]) + _entry(value)
-                self._carry(slot, (total.packets, total.bytes, total.last_used, base[3]))
+                base, predecessor = self._unpack(slot)
+                self._carry(slot, base + _entry(value), predecessor)
         return lambda: self._store.drop(before, memory.CARRIED)
 
     def _with_carried(self, counted: _Counted) -> _Counted:
         def of(slot: int) -> EntryStatistics:
-            carried = self._unpack(slot)
-            if carried == _NOT_CARRIED:
+            flags = self._flags(slot)
+            at = slot * memory.CARRY.size
+            if not flags and self._carried[at : at + memory.CARRY.size] == _NOT_CARRIED:
                 return counted(slot)
-            packets, size, used, predecessor = carried
-            total = counted(slot) + EntryStatistics(packets, size, used)
+            base, predecessor = self._unpack(slot)
+            total = counted(slot) + base + EntryStatistics(tcp_flags=flags)
             return total + of(predecessor) if predecessor else total
 
         return of
 
-    def _unpack(self, slot: int) -> tuple[int, int, int, int]:
-        found: tuple[int, int, int, int] = memory.CARRY.unpack_from(
+    def add_flags(self, slots: Sequence[int], flags: Callable[[int], int]) -> None:
+        """Add the TCP flags that were noted in slots of a map that has been replaced."""
+        for slot in slots:
+            if seen := flags(slot):
+                base, predecessor = self._unpack(slot)
+                self._carry(slot, base + EntryStatistics(tcp_flags=seen), predecessor)
+
+    def _unpack(self, slot: int) -> tuple[EntryStatistics, int]:
+        """What was counted elsewhere, and the predecessor or 0."""
+        packets, size, used, predecessor, flags = memory.CARRY.unpack_from(
             self._carried, slot * memory.CARRY.size
         )
-        return found
+        return EntryStatistics(packets, size, used, flags), predecessor
 
-    def _carry(self, slot: int, values: tuple[int, int, int, int]) -> None:
+    def _carry(self, slot: int, base: EntryStatistics, predecessor: int) -> None:
         at = slot * memory.CARRY.size
-        self._carried[at : at + memory.CARRY.size] = memory.CARRY.pack(*values)
+        self._carried[at : at + memory.CARRY.size] = memory.CARRY.pack(
+            base.packets, base.bytes, base.last_used, predecessor, base.tcp_flags
+        )
 
 
 def _some(counters: Map, slots: Sequence[int]) -> _Counted:

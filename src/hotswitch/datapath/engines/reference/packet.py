@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from hotswitch.headers.declaration import Header
@@ -82,6 +83,23 @@ class Packet:
             section.was_set = True
         else:
             self.beside[name] = value
+
+    def copy(self) -> Packet:
+        """Another one, which is the same now."""
+        other = copy(self)
+        other.frame = bytearray(self.frame)
+        other.beside = dict(self.beside)
+        other.sections = {
+            name: replace(section, values=dict(section.values))
+            for name, section in self.sections.items()
+        }
+        return other
+
+    def again(self, recirculated: int) -> Packet:
+        """The frame, into which all has been written back, parsed once more; fields beside it
+        stay."""
+        beside = self.beside_now() | {"recirc_id": recirculated}
+        return Packet(self.registry, self.in_port, bytes(self.frame), beside)
 
     def beside_now(self) -> dict[str, int]:
         """The fields of `META` that are not 0, but those that the parser found."""

@@ -46,6 +46,9 @@ class Recorder:
     def copied(self, upcall: Upcall) -> None:
         """User space got a copy."""
 
+    def recirculated(self, number: int) -> None:
+        """The packet begins again in table 0, with this number."""
+
     def learned(self, address: Address) -> None:
         """The address table has this row now."""
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from random import getrandbits
 
 from hotswitch.datapath.engines.reference import tags
+from hotswitch.datapath.engines.reference.flow_hash import flow_hash
 from hotswitch.datapath.engines.reference.outcome import End, Outcome
 from hotswitch.datapath.engines.reference.packet import Packet
 from hotswitch.datapath.engines.reference.recorder import Recorder
@@ -24,13 +28,14 @@ from hotswitch.model.port import Upcall
 
 @dataclass(slots=True)
 class State:
-    """What packets meet. counts: by the names in `contract.Counters`."""
+    """What packets meet. counts: by the names in `contract.Counters`. random: gives 32 bits."""
 
     addresses: Addresses
     ports: Ports = field(default_factory=Ports)
     entries: Entries = field(default_factory=Entries)
     meters: Meters = field(default_factory=Meters)
     counts: Counter[str] = field(default_factory=Counter)
+    random: Callable[[], int] = field(default_factory=lambda: partial(getrandbits, 32))
 
 
 _COUNTED = {
@@ -48,7 +53,7 @@ def run(state: State, packet: Packet, now: int, recorder: Recorder) -> Outcome:
     table = 0
     while end is None:
         recorder.table(table)
-        entry = state.entries.find(table, packet, now)
+        entry = state.entries.find(table, way.packet, now)
         if entry is None:
             recorder.missed(table)
             end = End.MISSED
@@ -57,8 +62,7 @@ def run(state: State, packet: Packet, now: int, recorder: Recorder) -> Outcome:
             end = way.actions(entry)
             table = way.next_table
     way.outcome.end = end
-    if end in _COUNTED:
-        state.counts[_COUNTED[end]] += 1
+    way.count(end)
     return way.outcome
 
 
@@ -72,24 +76,49 @@ class _Run:
         self.recorder = recorder
         self.outcome = Outcome()
         self.next_table = 0
+        self.recirculated = 0
 
     def actions(self, entry: Entry) -> End | None:
         """Why the way ends, or None: it goes on in `next_table`."""
-        for action in entry.actions:
+        before = self.recirculated
+        end = self._list(entry, entry.actions)
+        if self.recirculated > before:
+            self.next_table = 0
+            return None if self.recirculated <= act.MOST_RECIRCULATIONS else End.ERROR
+        if end is None and entry.actions and isinstance(entry.actions[-1], act.GotoTable):
+            self.next_table = entry.actions[-1].table
+            return None
+        return end or End.DONE
+
+    def count(self, end: End) -> None:
+        """Count what ends a packet's way, or a copy's."""
+        if end in _COUNTED:
+            self.state.counts[_COUNTED[end]] += 1
+
+    def _list(self, entry: Entry, actions: act.Actions) -> End | None:
+        """Why the way ends before the end of the list, or None."""
+        for action in actions:
             self.recorder.action(action)
-            if isinstance(action, act.GotoTable):
-                self.next_table = action.table
-                return None
             end = self._action(entry, action)
             if end:
                 return end
-        return End.DONE
+        return None
+
+    def _aside(self, entry: Entry, actions: act.Actions) -> None:
+        """Carry actions out with a copy; if it is looked up again, nothing follows."""
+        kept, before = self.packet.copy(), self.recirculated
+        end = self._list(entry, actions)
+        if self.recirculated == before:
+            self.count(end or End.DONE)
+            self.packet = kept
 
     def _action(self, entry: Entry, action: act.Action) -> End | None:
         packet = self.packet
         match action:
             case act.Output(act.IN_PORT):
                 self._send(packet.in_port)
+            case act.Output(port, hairpin=True):
+                self._send(port)
             case act.Output(port):
                 self._output(port)
             case act.OutputList(ports):
@@ -117,8 +146,8 @@ class _Run:
                 return None if tags.push_mpls(packet, ethertype) else End.ERROR
             case act.PopMpls(ethertype):
                 tags.pop_mpls(packet, ethertype)
-            case act.DecrementTtl(name):
-                return self._decrement(name)
+            case act.DecrementTtl(name, spent):
+                return self._decrement(entry, name, spent)
             case act.CopyToUser():
                 self._copy(entry, action)
             case act.Learn(vlan):
@@ -130,6 +159,25 @@ class _Run:
                 self._write(target, port, -1)
             case act.Limit(meter):
                 return None if self.state.meters.conforms(meter, self.now) else End.LIMITED
+            case act.Clone(actions):
+                self._aside(entry, actions)
+            case act.Sample(probability, actions):
+                if self.state.random() <= probability:
+                    self._aside(entry, actions)
+            case act.CheckLength(length, longer, otherwise):
+                self._aside(entry, longer if len(self._frame()) > length else otherwise)
+            case act.Truncate(length):
+                packet.frame = bytearray(self._frame()[:length])
+            case act.Hash(basis):
+                self.packet.beside["dp_hash"] = flow_hash(packet, basis)
+            case act.Recirculate(number):
+                write_back(packet)
+                self.packet = packet.again(number)
+                self.state.counts["malformed"] += self.packet.malformed
+                self.recirculated += 1
+                self.recorder.recirculated(number)
+            case act.NoteFlags():
+                self.state.entries.note_flags(entry.key, self._read("tcp.flags"))
         return None
 
     def _read(self, name: str) -> int:
@@ -168,10 +216,13 @@ class _Run:
         else:
             self.recorder.not_sent(port, "there is no such port")
 
-    def _decrement(self, name: str) -> End | None:
+    def _decrement(self, entry: Entry, name: str, spent: act.Actions) -> End | None:
         value = self.packet.read(name)
         if value is not None and value <= 1:
-            return End.EXPIRED
+            if not spent:
+                return End.EXPIRED
+            self.count(End.EXPIRED)
+            return self._list(entry, spent) or End.DONE
         self._write(name, self._read(name) - 1, -1)
         return None
 

@@ -67,6 +67,10 @@ class Entries:
         self._tables[key.table].delete(key)
         return self.statistics.pop(key)
 
+    def note_flags(self, key: EntryKey, flags: int) -> None:
+        """Add TCP flags to what an entry has seen."""
+        self.statistics[key] += EntryStatistics(tcp_flags=flags)
+
     def find(self, table: int, packet: Packet, now: int) -> Entry | None:
         """The entry for the packet, which it counts."""
         found = self._tables.get(table, Table()).find(packet)
