@@ -109,6 +109,30 @@ BACK = [
     (Attributes(dec_ttl=Attributes(actions=Attributes())), TCP, "decrement_ttl:ipv4.ttl"),
     (Attributes(dec_ttl=Attributes(actions=Attributes())), UDP6, "decrement_ttl:ipv6.hop_limit"),
     (Attributes(meter=5), PLAIN, "limit:5"),
+    (Attributes(output=2), known("!vlan"), "output:2:hairpin"),
+    (Attributes(trunc=64, output=2), PLAIN, "truncate:64,output:2"),
+    (Attributes(drop=7), PLAIN, "drop:7"),
+    (Attributes(hash=Hash.value(0, 9), recirc=5), PLAIN, "hash:9,recirculate:5"),
+    (Attributes(clone=Attributes(pop_vlan=True), output=2), PLAIN, "clone{pop_vlan},output:2"),
+    (
+        Attributes(sample=Attributes(probability=5, actions=Attributes(output=3)), output=2),
+        PLAIN,
+        "sample:0x5{output:3},output:2",
+    ),
+    (
+        Attributes(
+            check_pkt_len=Attributes(
+                length=1514, if_less_equal=Attributes(output=3), if_greater=Attributes(drop=1)
+            ),
+        ),
+        PLAIN,
+        "check_length:1514{drop:1}{output:3}",
+    ),
+    (
+        Attributes(dec_ttl=Attributes(actions=Attributes(output=3)), output=2),
+        TCP,
+        "decrement_ttl:ipv4.ttl{output:3},output:2",
+    ),
     (Attributes(drop=0), PLAIN, "drop"),
     (
         several(
@@ -164,6 +188,31 @@ ONE_OUTPUT = Attributes(output=2)
             "output:3,pop_vlan,output:2",
         ),
         (Attributes(sample=Attributes(probability=ALWAYS, actions=ONE_OUTPUT)), PLAIN, "output:2"),
+        (Attributes(recirc=1, output=2), PLAIN, "output:2,recirculate:1"),
+        (
+            several(Attributes(output=4, recirc=1, pop_vlan=True), Attributes(output=2)),
+            PLAIN,
+            "output:4,clone{pop_vlan,output:2},recirculate:1",
+        ),
+        (
+            Attributes(clone=Attributes(hash=Hash.value(1, 0), recirc=7), output=2),
+            PLAIN,
+            "output:2,hash:0,recirculate:7",
+        ),
+        (
+            several(
+                Attributes(trunc=64, output=2),
+                Attributes(output=3),
+                Attributes(trunc=100, output=4),
+            ),
+            PLAIN,
+            "output:3,truncate:100,output:4,truncate:64,output:2",
+        ),
+        (
+            Attributes(sample=Attributes(probability=5, actions=Attributes(recirc=1)), output=2),
+            PLAIN,
+            "output:2,sample:0x5{recirculate:1}",
+        ),
         (Attributes(sample=Attributes(probability=0, actions=Attributes(recirc=1))), PLAIN, "none"),
         (
             Attributes(add_mpls=AddMpls.value(1 << 12 | 0x100, 0x8848, 1)),
@@ -184,9 +233,7 @@ def masked_bits(name: str, value: dict[str, int]) -> Attributes:
 @pytest.mark.parametrize(
     ("attributes", "what", "path", "reason"),
     [
-        (ONE_OUTPUT, known("!vlan"), "output[0]", "ingress port"),
         (Attributes(output=0xFEFF), PLAIN, "output[0]", "no port has the number"),
-        (Attributes(trunc=64, output=2), PLAIN, "output[1]", "maximum length"),
         (Attributes(trunc=13), PLAIN, "trunc[0]", "at least 14"),
         (Attributes(trunc=64), PLAIN, "", "nothing follows"),
         (Attributes(userspace=Attributes(userdata=b"")), PLAIN, "userspace[0]", "pid is missing"),
@@ -215,29 +262,37 @@ def masked_bits(name: str, value: dict[str, int]) -> Attributes:
             "push_mpls[1]",
             "untagged",
         ),
-        (Attributes(dec_ttl=Attributes(actions=ONE_OUTPUT)), TCP, "dec_ttl[0]", "TTL is spent"),
         (Attributes(dec_ttl=Attributes()), TCP, "dec_ttl[0]", "missing"),
         (Attributes(dec_ttl=Attributes(actions=Attributes())), PLAIN, "dec_ttl[0]", "it is IP"),
         (Attributes(drop=0, output=2), PLAIN, "drop[0]", "nothing can follow"),
-        (Attributes(drop=7), PLAIN, "drop[0]", "a reason"),
-        (Attributes(clone=Attributes(pop_vlan=True), output=2), PLAIN, "clone[0]", "a copy"),
-        (Attributes(clone=Attributes(recirc=1)), PLAIN, "clone[0].recirc[0]", "second lookup"),
+        (Attributes(drop=7, output=1), PLAIN, "drop[0]", "nothing can follow"),
         (
-            Attributes(sample=Attributes(probability=5, actions=Attributes())),
+            Attributes(clone=Attributes(recirc=1), recirc=2),
             PLAIN,
-            "sample[0]",
-            "probability",
+            "recirc[1]",
+            r"behind clone\[0\]: of both, one has to be the last",
+        ),
+        (
+            several(Attributes(recirc=1), Attributes(trunc=64, output=2)),
+            PLAIN,
+            "output[2]",
+            r"behind recirc\[0\]",
+        ),
+        (
+            Attributes(recirc=1, push_mpls=PushMpls.value(0x100, 0x8847)),
+            TCP,
+            "push_mpls[1]",
+            r"behind recirc\[0\]",
         ),
         (Attributes(sample=Attributes(probability=5)), PLAIN, "sample[0]", "actions is missing"),
-        (Attributes(recirc=1), PLAIN, "recirc[0]", "recirc_id"),
-        (Attributes(hash=Hash.value(0, 0)), PLAIN, "hash[0]", "dp_hash"),
+        (Attributes(hash=Hash.value(2, 0)), PLAIN, "hash[0]", "no way to hash has the number 2"),
         (Attributes(ct=Attributes(commit=True)), PLAIN, "ct[0]", "connection tracking"),
         (Attributes(ct_clear=True), PLAIN, "ct_clear[0]", "connection tracking"),
         (Attributes(push_eth=structure("ethernet")), PLAIN, "push_eth[0]", "without Ethernet"),
         (Attributes(pop_eth=True), PLAIN, "pop_eth[0]", "without Ethernet"),
         (Attributes(push_nsh=Attributes()), PLAIN, "push_nsh[0]", "NSH"),
         (Attributes(pop_nsh=True), PLAIN, "pop_nsh[0]", "NSH"),
-        (Attributes(check_pkt_len=Attributes(length=1)), PLAIN, "check_pkt_len[0]", "length"),
+        (Attributes(check_pkt_len=Attributes(length=1)), PLAIN, "check_pkt_len[0]", "missing"),
         (Attributes(add_mpls=AddMpls.value(0, 0x8847, 0)), TCP, "add_mpls[0]", "before the Eth"),
         (Attributes(psample=Attributes(group=1)), PLAIN, "psample[0]", "psample"),
         (Attributes(set=Attributes()), PLAIN, "set[0]", "one attribute"),
@@ -356,14 +411,11 @@ def test_recorded_actions_are_translated_or_refused() -> None:
             done |= set(actions.names)
         except NetlinkError as error:
             refused.add(error.path[1].partition("[")[0])
-    assert done == {"output", "clone", "sample", "set_masked"}
+    assert done == {"output", "clone", "sample", "set_masked", "trunc", "hash", "check_pkt_len"}
     assert refused == {
         "add_mpls",
-        "check_pkt_len",
         "ct",
         "ct_clear",
-        "hash",
-        "output",  # behind trunc
         "set_masked",  # of nd_extensions
     }
 

@@ -237,7 +237,6 @@ IPV4_MASK = {"ethertype": 0xFFFF, "ipv4": full("ipv4", "fragment")}
         ),
         (key(tcp=structure("tcp")), None, "key.tcp", "nothing that is matched says"),
         (key(), mask(skb_mark=1), "mask.skb_mark", "does not have it"),
-        (key(recirc_id=1), mask(recirc_id=0xFFFFFFFF), "key.recirc_id", "looks up again"),
         (key(ct_state=0x21), mask(ct_state=0x20), "key.ct_state", "connection tracking"),
         (key(packet_type=0), mask(), "key.packet_type", "not supported"),
         (
@@ -270,9 +269,8 @@ def test_what_is_refused(
 
 
 def test_what_no_packet_has_may_be_matched_as_zero() -> None:
-    flow = key(recirc_id=0, ct_state=0x0F, ct_labels=bytes(16))
+    flow = key(ct_state=0x0F, ct_labels=bytes(16))
     under = mask(
-        recirc_id=0xFFFFFFFF,
         ct_state=0xF0,
         ct_labels=b"\xff" * 16,
         tunnel=Attributes(ttl=0),
@@ -486,6 +484,7 @@ def masks_for(draw: st.DrawFn, flow: Attributes) -> Attributes:
 @pytest.mark.parametrize(
     ("flow", "under", "expected"),
     [
+        (key(recirc_id=7), mask(recirc_id=0xFFFFFFFF), "in_port=3,recirc_id=0x7,!vlan"),
         (key(skb_mark=7), mask(skb_mark=0xFF), "in_port=3,skb_mark=0x7/0xff,!vlan"),
         (
             key(priority=7, dp_hash=9),

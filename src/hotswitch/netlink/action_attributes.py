@@ -14,7 +14,7 @@ from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.actions import EVERYTHING, MINIMUM_LENGTH
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.errors import NetlinkError
-from hotswitch.netlink.families.actions import PushMpls, PushVlan
+from hotswitch.netlink.families.actions import Hash, PushMpls, PushVlan
 from hotswitch.netlink.families.keys import KEY, TAG_PRESENT
 from hotswitch.netlink.known import Known
 from hotswitch.netlink.places import BESIDE, COPIED, MPLS, NUMBER, PLACES, gather, label_fields
@@ -76,26 +76,59 @@ def attributes_of(
                 if length != EVERYTHING:
                     pairs.append(("trunc", length))
                 pairs.append(("userspace", upcalls[reason - 1]))
+            case act.Truncate(length):
+                output = actions[place + 1 : place + 2]
+                if not output or not isinstance(output[0], act.Output):
+                    raise NetlinkError(f"{action} has to be followed by an output")
+                pairs.append(("trunc", length))
+            case act.NoteFlags():
+                pass  # every flow does
+            case act.OutputList(ports):
+                pairs += [_plain(act.Output(port), known) for port in ports]
+            case _ if lists := act.lists_in(action):
+                inner = [attributes_of(registry, each, upcalls, known) for each in lists]
+                pairs.append(_nesting(action, inner))
             case _:
                 pairs.append(_plain(action, known))
         place += 1
     return Attributes(pairs)
 
 
+def _nesting(action: Action, inner: Sequence[Attributes]) -> tuple[Name, Any]:
+    match action:
+        case act.Clone():
+            return "clone", inner[0]
+        case act.Sample(probability):
+            return "sample", Attributes(probability=probability, actions=inner[0])
+        case act.CheckLength(length):
+            return "check_pkt_len", Attributes(
+                length=length, if_less_equal=inner[1], if_greater=inner[0]
+            )
+        case act.DecrementTtl("ipv4.ttl" | "ipv6.hop_limit"):
+            return "dec_ttl", Attributes(actions=inner[0])
+    raise _unsayable(action)
+
+
 def _plain(action: Action, known: Known) -> tuple[Name, Any]:
     match action:
         case act.Output(act.IN_PORT) if "in_port" in known:
             return "output", ports.from_model(known["in_port"])
-        case act.Output(port) if port <= act.MAXIMUM_PORT and port != known.get("in_port"):
+        case act.Output(port, hairpin) if (
+            port <= act.MAXIMUM_PORT
+            and port != known.get("in_port")
+            and hairpin == ("in_port" not in known)
+        ):
             return "output", ports.from_model(port)
         case act.PopVlan():
             return "pop_vlan", True
-        case act.DecrementTtl("ipv4.ttl" | "ipv6.hop_limit"):
-            return "dec_ttl", Attributes(actions=Attributes())
         case act.Limit(meter):
             return "meter", meter
-        case act.Drop():
-            return "drop", 0
+        case act.Drop(reason):
+            return "drop", reason
+        case act.Hash(basis):
+            return "hash", Hash.value(0, basis)
+        case act.Recirculate(number):
+            return "recirc", number
     raise _unsayable(action)
 
 

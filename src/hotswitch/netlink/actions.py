@@ -7,16 +7,17 @@ They mean what the kernel does (net/openvswitch/actions.c) and are refused where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from hotswitch.headers.registry import Registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.netlink import lacks, ports, tunnel_keys
+from hotswitch.netlink.asides import Step, in_order, leaves_packet
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
-from hotswitch.netlink.families.actions import ALWAYS, AT_LAYER_3, USERSPACE
+from hotswitch.netlink.families.actions import ALWAYS, AT_LAYER_3, HASHES, USERSPACE
 from hotswitch.netlink.families.keys import (
     FRAGMENT_FIRST,
     FRAGMENT_LATER,
@@ -70,42 +71,77 @@ def actions_of(registry: Registry, attributes: Attributes, known: Known) -> Tran
         translation.all(attributes)
     except NetlinkError as error:
         raise error.inside("actions") from None
-    return Translated(tuple(translation.actions), tuple(translation.upcalls))
+    return Translated(translation.result, tuple(translation.upcalls))
+
+
+def noting_flags(actions: Actions, known: Known) -> Actions:
+    """The actions, which also note TCP flags where packets may be TCP."""
+    ethertype = known.get("ethertype")
+    protocol = known.get("ipv4.protocol" if ethertype == IPV4 else "ip_protocol")
+    if ethertype not in (None, IPV4, IPV6) or protocol not in (None, _TCP):
+        return actions
+    return (act.NoteFlags(), *actions)
 
 
 class _Translation:
     """One list of actions on its way; `known` follows what the actions change."""
 
-    def __init__(self, registry: Registry, known: Known) -> None:
+    def __init__(
+        self, registry: Registry, known: Known, upcalls: list[Attributes] | None = None
+    ) -> None:
         self._registry = registry
         self._known = dict(known)
         self._length = EVERYTHING
         self._outer_headers: dict[str, int] = {}
+        self._name = ""
+        self._steps: list[Step] = []
         self.actions: list[Action] = []
-        self.upcalls: list[Attributes] = []
+        self.upcalls: list[Attributes] = [] if upcalls is None else upcalls
+        self.result: Actions = ()
+        """What it all is, in the end."""
 
-    def all(self, attributes: Attributes, last: bool = True) -> None:
-        """Translate these actions. last: nothing follows them."""
+    def all(self, attributes: Attributes) -> None:
+        """Translate these actions."""
         end = len(attributes) - 1
         for place, (name, value) in enumerate(attributes):
+            self._name = f"{name}[{place}]"
             try:
                 do = _ACTIONS.get(str(name))
                 if do is None:
                     raise _lacking(str(name))
-                do(self, value, last and place == end)
+                do(self, value, place == end)
             except NetlinkError as error:
-                raise error.inside(f"{name}[{place}]") from None
-        if last and self._length != EVERYTHING:
+                raise error.inside(self._name) from None
+            self._step(self.actions)
+            self.actions = []
+        if self._length != EVERYTHING:
             raise NetlinkError("nothing follows that trunc could shorten")
+        self.result = in_order(self._steps)
+
+    def _step(self, actions: Iterable[Action], *, aside: bool = False) -> None:
+        found = tuple(actions)
+        if found:
+            self._steps.append(Step(self._name, found, aside))
+
+    def _inner(self, attributes: Attributes) -> Actions:
+        """Translate actions within this one."""
+        name, inner = self._name, _Translation(self._registry, self._known, self.upcalls)
+        inner._outer_headers = dict(self._outer_headers)
+        inner.all(attributes)
+        self._name = name
+        return inner.result
 
     def output(self, number: int, _last: bool) -> None:
         port = ports.to_model(number)
-        if self._length != EVERYTHING:
-            raise NetlinkError(f"not supported behind trunc; it takes {lacks.ACTIONS['trunc']}")
         in_port = self._known.get("in_port")
-        if in_port is None:
-            raise _lacking("output")
-        self.actions.append(act.Output(act.IN_PORT if port == in_port else port))
+        output = act.Output(port, hairpin=in_port is None)
+        if port == in_port:
+            output = act.Output(act.IN_PORT)
+        if self._length != EVERYTHING:
+            self._step((act.Truncate(self._length), output), aside=True)
+            self._length = EVERYTHING
+        else:
+            self.actions.append(output)
 
     def userspace(self, value: Attributes, _last: bool) -> None:
         if "pid" not in value:
@@ -172,15 +208,11 @@ class _Translation:
     def dec_ttl(self, value: Attributes, _last: bool) -> None:
         if "actions" not in value:
             raise NetlinkError("actions is missing")
-        if any(pair != ("drop", 0) for pair in value["actions"]):
-            raise _lacking("dec_ttl")
-        match self._known.get("ethertype"):
-            case 0x0800:
-                self.actions.append(act.DecrementTtl("ipv4.ttl"))
-            case 0x86DD:
-                self.actions.append(act.DecrementTtl("ipv6.hop_limit"))
-            case _:
-                raise NetlinkError("nothing that is matched says that it is IP")
+        field = _TTLS.get(self._known.get("ethertype", 0))
+        if field is None:
+            raise NetlinkError("nothing that is matched says that it is IP")
+        spent = self._inner(value["actions"])
+        self.actions.append(act.DecrementTtl(field, () if spent == (act.Drop(),) else spent))
 
     def meter(self, number: int, _last: bool) -> None:
         self.actions.append(act.Limit(number))
@@ -188,15 +220,38 @@ class _Translation:
     def drop(self, reason: int, last: bool) -> None:
         if not last:
             raise NetlinkError("nothing can follow it")
-        if reason:
-            raise _lacking("drop")
-        self.actions.append(act.Drop())
+        self.actions.append(act.Drop(reason))
 
     def clone(self, value: Attributes, last: bool) -> None:
         """What comes last, or leaves the packet as it is, needs no copy."""
-        if not last and not _leaves_packet(value):
-            raise _lacking("clone")
-        self.all(value, last)
+        actions = self._inner(value)
+        if not act.can_be_undone(actions):
+            self._step(actions, aside=True)
+        elif last or leaves_packet(actions):
+            self.actions += actions
+        else:
+            self.actions.append(act.Clone(actions))
+
+    def recirc(self, number: int, _last: bool) -> None:
+        self._step((act.Recirculate(number),), aside=True)
+
+    def hash(self, value: Any, _last: bool) -> None:
+        if value.algorithm not in HASHES:
+            raise NetlinkError(f"no way to hash has the number {value.algorithm}")
+        self.actions.append(act.Hash(value.basis))
+
+    def check_pkt_len(self, value: Attributes, _last: bool) -> None:
+        for name in ("length", "if_greater", "if_less_equal"):
+            if name not in value:
+                raise NetlinkError(f"{name} is missing")
+        longer, otherwise = (self._inner(value[name]) for name in ("if_greater", "if_less_equal"))
+        self._choose(act.CheckLength(value["length"], longer, otherwise))
+
+    def _choose(self, action: Action) -> None:
+        if act.can_be_undone((action,)):
+            self.actions.append(action)
+        else:
+            self._step((action,), aside=True)
 
     def sample(self, value: Attributes, last: bool) -> None:
         for name in ("probability", "actions"):
@@ -204,9 +259,10 @@ class _Translation:
                 raise NetlinkError(f"{name} is missing")
         if value["probability"] == 0:
             return
-        if value["probability"] != ALWAYS:
-            raise _lacking("sample")
-        self.clone(value["actions"], last)
+        if value["probability"] == ALWAYS:
+            self.clone(value["actions"], last)
+        else:
+            self._choose(act.Sample(value["probability"], self._inner(value["actions"])))
 
     def set(self, value: Attributes, _last: bool) -> None:
         self._set_header(value)
@@ -319,15 +375,8 @@ class _Translation:
 # A set action has the protocol of the flow's key, which is 0 where the flow does not look at it.
 _PROTOCOLS = {"ipv4.protocol": 0, "ip_protocol": 0}
 _NOT_SET = frozenset({"in_port", "ethertype", "recirc_id", "dp_hash"})
-_HARMLESS = frozenset({"output", "userspace"})
-
-
-def _leaves_packet(attributes: Attributes) -> bool:
-    """Whether the packet is the same afterwards."""
-    return all(
-        name in _HARMLESS or (name == "clone" and _leaves_packet(value))
-        for name, value in attributes
-    )
+_TTLS = {IPV4: "ipv4.ttl", IPV6: "ipv6.hop_limit"}
+_TCP = 6
 
 
 def _lacking(name: str) -> NetlinkError:
@@ -352,5 +401,8 @@ _ACTIONS: Mapping[str, _Do] = {
     "meter": _Translation.meter,
     "dec_ttl": _Translation.dec_ttl,
     "drop": _Translation.drop,
+    "recirc": _Translation.recirc,
+    "hash": _Translation.hash,
+    "check_pkt_len": _Translation.check_pkt_len,
 }
 """What can be said, at least sometimes; all others are in `lacks.ACTIONS`."""

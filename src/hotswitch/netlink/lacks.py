@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 KEYS: Mapping[str, str] = MappingProxyType(
     {
-        "recirc_id": "an action that looks up again",
         "ct_state": "connection tracking",
         "ct_zone": "connection tracking",
         "ct_mark": "connection tracking",
@@ -28,7 +27,6 @@ KEYS: Mapping[str, str] = MappingProxyType(
 
 ALWAYS_ZERO = frozenset(
     {
-        "recirc_id",
         "ct_state",
         "ct_zone",
         "ct_mark",
@@ -60,22 +58,13 @@ NO_OPTION = "a link-layer address that is 0 where the option is absent"
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "output": "an output that also reaches the ingress port, where in_port is not matched",
-        "sample": "actions that are carried out with a probability",
-        "recirc": "a second lookup, after a new parse, with recirc_id set",
-        "hash": "a hash of the flow, into the field dp_hash",
         "ct": "connection tracking, address translation included",
         "ct_clear": "connection tracking",
-        "trunc": "an output with a maximum length, like that of CopyToUser",
         "push_eth": "frames without Ethernet",
         "pop_eth": "frames without Ethernet",
         "push_nsh": "a declaration of the NSH header, and an action that puts one on",
         "pop_nsh": "a declaration of the NSH header, and an action that takes it off",
-        "clone": "actions with a copy, the packet being as before afterwards",
-        "check_pkt_len": "a choice of actions by the frame's length",
         "add_mpls": "a label before the Ethernet header",
-        "dec_ttl": "actions for a packet whose TTL is spent",
-        "drop": "a reason on Drop",
         "psample": "copies to the kernel's psample groups",
     }
 )

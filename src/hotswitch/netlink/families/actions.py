@@ -27,6 +27,9 @@ Hash = Structure("ovs_action_hash", algorithm=U32, basis=U32)
 AT_LAYER_3 = 1
 """OVS_MPLS_L3_TUNNEL_FLAG_MASK: `add_mpls` puts the label before the layer 3 header."""
 
+HASHES = range(2)
+"""OVS_HASH_ALG_L4, and the same for both directions of a flow, OVS_HASH_ALG_SYM_L4."""
+
 ALWAYS = 0xFFFFFFFF
 """The probability of `sample` that is certainty."""
 

@@ -36,6 +36,8 @@ from hotswitch.netlink.server.own_datapath import MISS, OwnDatapath, Vport
 from hotswitch.netlink.types import Number
 
 _MILLISECOND = 1_000_000
+_TCP_FLAGS = 0xFF
+"""What flow statistics tell of TCP's 12 flags."""
 
 
 def describe_datapath(own: OwnDatapath) -> Attributes:
@@ -123,6 +125,8 @@ def describe_flow(
     if counted.packets:
         value = FlowStatistics.value(packets=counted.packets, bytes=counted.bytes)
         pairs.append(("statistics", value))
+    if counted.tcp_flags & _TCP_FLAGS:
+        pairs.append(("tcp_flags", counted.tcp_flags & _TCP_FLAGS))
     if shown and not omitted & OMIT_ACTIONS:
         pairs.append(("actions", shown.actions))
     return Attributes(pairs)
@@ -187,15 +191,24 @@ def _ones(name: Name) -> Any:
 
 
 def _in_order(actions: Attributes) -> Attributes:
-    """The same actions; what is in `sample` in the order of its numbers, as the kernel has it."""
+    """The same actions; what is within some of them in the order in which the kernel has it."""
+    return Attributes((name, _inside(str(name), value)) for name, value in actions)
+
+
+def _inside(name: str, value: Any) -> Any:
+    if name == "clone":
+        return _in_order(value)
+    order = _ORDERS.get(name)
+    if order is None:
+        return value
     return Attributes(
-        (
-            name,
-            Attributes(probability=value["probability"], actions=_in_order(value["actions"]))
-            if name == "sample"
-            else _in_order(value)
-            if name == "clone"
-            else value,
-        )
-        for name, value in actions
+        (each, _in_order(value[each]) if isinstance(value[each], Attributes) else value[each])
+        for each in order
     )
+
+
+_ORDERS = {
+    "sample": ("probability", "actions"),
+    "check_pkt_len": ("length", "if_less_equal", "if_greater"),
+    "dec_ttl": ("actions",),
+}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
-from hotswitch.model.action import Actions, Limit
+from hotswitch.model.action import Actions, Limit, walk
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.netlink import tunnel_keys
-from hotswitch.netlink.actions import Translated, actions_of
+from hotswitch.netlink.actions import Translated, actions_of, noting_flags
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.actions import ACTION
@@ -81,7 +81,7 @@ class FlowPlans:
                 "another flow has this key and mask", errno=errno.EEXIST if exists else errno.ENOENT
             )
         form = None
-        limited = any(isinstance(action, Limit) for action in translated.actions)
+        limited = any(isinstance(action, Limit) for action in walk(translated.actions))
         if not limited and not any(tunnel_keys.ports_said(said["actions"])):
             form = self._forms.learn(request.data, key, translated)
         return self._plan_added(
@@ -181,8 +181,8 @@ class FlowPlans:
         if not own.has_tunnels(known.get("in_port")):
             known["tunnel"] = 0
         translated = actions_of(registry, attributes, known)
-        for action in translated.actions:
+        for action in walk(translated.actions):
             if isinstance(action, Limit) and action.meter not in own.datapath.meters():
                 raise NetlinkError(f"there is no meter {action.meter}", path=("actions",))
         check_tunnel_ports(own, attributes)
-        return translated
+        return translated._replace(actions=noting_flags(translated.actions, known))

@@ -13,9 +13,9 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference import Outcome as Done
 from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.parse import MINIMUM_FRAME
-from hotswitch.model.action import Actions
-from hotswitch.model.entry import Entry
-from hotswitch.model.match import ANY
+from hotswitch.model.action import Actions, Recirculate, SetField, walk
+from hotswitch.model.entry import Entry, EntryKey
+from hotswitch.model.match import Match
 from hotswitch.model.port import Upcall
 from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.actions import actions_of
@@ -40,6 +40,14 @@ from hotswitch.netlink.server.session import Session
 
 _LONGEST = 0xFFFF - 4
 """Bytes of a frame that fit into an attribute; of longer ones (GSO) that many are told."""
+
+_FIRST = 0xFFFF
+_EXECUTED = (1 << 64) - 1
+"""The priority and the cookie of an entry with actions to execute; no flow has them."""
+_MARK = "reg15"
+_MARKED = Match.of({_MARK: 1})
+_UNMARK = SetField(_MARK, 0)
+"""It is only for a packet that comes in, not for one that is looked up again."""
 
 
 class PacketFamily:
@@ -165,8 +173,11 @@ class PacketFamily:
             self._send(own, number, out, fields)
         reached: set[Session] = set()
         for copy in done.copies:
-            action = translated.upcalls[copy.reason - 1]
-            self._hand_on(own, copy, action, reached, given["actions"])
+            if copy.cookie == _EXECUTED:
+                action = translated.upcalls[copy.reason - 1]
+                self._hand_on(own, copy, action, reached, given["actions"])
+            else:
+                self._hand_on(own, copy, self._asked_by(own, copy), reached)
         return Outcome(reached=tuple(reached))
 
     def _send(self, own: OwnDatapath, number: int, frame: bytes, beside: Mapping[str, int]) -> None:
@@ -194,11 +205,31 @@ class PacketFamily:
         engine = ReferenceEngine(self._room.registry, self._clock)
         scratch = EntryDatapath(own.name, self._room.registry, engine)
         engine.put_ports(list(own.datapath.ports().values()))
+        entries = [Entry(0, _FIRST, _MARKED, (_UNMARK, *actions), _EXECUTED)]
+        entries += looked_up_again(own, actions)
         try:
-            scratch.change([PutEntry(Entry(0, 0, ANY, actions))])
+            scratch.change([PutEntry(entry) for entry in entries])
         except HotswitchError as error:
             raise declared(error) from error
-        return engine.process(in_port, frame, beside=beside)
+        return engine.process(in_port, frame, beside={**beside, _MARK: 1})
+
+
+def looked_up_again(own: OwnDatapath, actions: Actions) -> list[Entry]:
+    """The entries that packets may come to that these actions have looked up again."""
+    wanted, left = set[int](), _ids(actions)
+    found: dict[EntryKey, Entry] = {}
+    while left - wanted:
+        wanted |= left
+        for entry in own.datapath.entries().values():
+            terms = [term for term in entry.key.match if term.field == "recirc_id"]
+            if all(any(number & each.mask == each.value for number in wanted) for each in terms):
+                found[entry.key] = entry
+                left |= _ids(entry.actions)
+    return list(found.values())
+
+
+def _ids(actions: Actions) -> set[int]:
+    return {each.id for each in walk(actions) if isinstance(each, Recirculate)}
 
 
 def _egress_key(own: OwnDatapath, upcall: Upcall, action: Attributes | None) -> Attributes | None:
