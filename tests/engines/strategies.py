@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.headers.build import build
 from hotswitch.headers.meta import META
 from hotswitch.headers.parse import parse
@@ -126,24 +128,72 @@ def actions(registry: Registry) -> st.SearchStrategy[Action]:
         fields(registry).map(lambda info: act.Learn(info.name)),
         lookups(registry),
         st.sampled_from((act.Limit(METER.number), act.Limit(77))),
+        port.map(lambda number: act.Output(number, hairpin=True)),
+        st.integers(0, 0xFFFFFFFF).map(act.Hash),
+        st.just(act.NoteFlags()),
     )
 
 
-def lasts(table: int) -> st.SearchStrategy[tuple[Action, ...]]:
-    """Nothing, drop, the host, or, most often, a table further on."""
+@st.composite
+def with_copies(draw: st.DrawFn, registry: Registry, depth: int = 2) -> Action:
+    """Actions within an action, for a packet that goes on."""
+
+    def inner() -> tuple[Action, ...]:
+        possible = actions(registry).filter(lambda each: act.can_be_undone((each,)))
+        if depth:
+            possible |= with_copies(registry, depth - 1)
+        end = draw(st.sampled_from([(), (), (act.Drop(),)]))
+        return (*draw(st.lists(possible, max_size=3)), *end)
+
+    match draw(st.integers(0, 3)):
+        case 0:
+            return act.Sample(draw(st.sampled_from((0xFFFFFFFF,))), inner())
+        case 1:
+            return act.CheckLength(draw(st.integers(14, 120)), inner(), inner())
+        case 2:
+            ttl = draw(st.sampled_from(("ipv4.ttl", "ipv6.hop_limit", "mpls.ttl", "reg0")))
+            return act.DecrementTtl(ttl, inner())
+        case _:
+            return act.Clone(inner())
+
+
+@st.composite
+def recirculations(draw: st.DrawFn, registry: Registry) -> tuple[Action, ...]:
+    """What ends in another lookup."""
+    end: tuple[Action, ...] = (act.Recirculate(draw(st.integers(0, 2))),)
+    if draw(st.booleans()):
+        end = (*draw(st.lists(actions(registry), max_size=2)), *end)
+        end = draw(st.sampled_from([(act.Clone(end),), (act.CheckLength(60, end),), end]))
+    return end
+
+
+def lasts(registry: Registry, table: int) -> st.SearchStrategy[tuple[Action, ...]]:
+    """Nothing, drop, the host, another lookup or, most often, a table further on."""
     gotos = [(act.GotoTable(each),) for each in TABLES if each > table]
     ends: list[tuple[Action, ...]] = [(), (act.Drop(),), (act.ToHost(),)]
+    again = recirculations(registry)
+    return again | again | _plain_lasts(gotos, ends)
+
+
+def _plain_lasts(
+    gotos: list[tuple[act.GotoTable]], ends: list[tuple[Action, ...]]
+) -> st.SearchStrategy[tuple[Action, ...]]:
     return st.sampled_from(gotos + gotos + ends) if gotos else st.sampled_from(ends)
 
 
 @st.composite
 def entries(draw: st.DrawFn, registry: Registry, wanted: Sequence[tuple[str, int]]) -> Entry:
     table = draw(st.sampled_from(TABLES))
+    done = (
+        *draw(st.lists(actions(registry) | with_copies(registry), max_size=5)),
+        *draw(lasts(registry, table)),
+    )
+    assume(sum(1 for _ in act.walk(done)) <= STANDARD.actions)
     return Entry(
         table,
         draw(st.integers(0, 3) | st.just(0xFFFF)),
         draw(matches(registry, wanted)),
-        (*draw(st.lists(actions(registry), max_size=5)), *draw(lasts(table))),
+        done,
         draw(st.integers(0, (1 << 64) - 1)),
     )
 

@@ -38,10 +38,17 @@ def set_fields(draw: st.DrawFn) -> act.SetField:
     return act.SetField(info.name, *draw(masked(info)))
 
 
+PLAIN = st.builds(act.Output, NUMBERS) | st.just(act.Drop()) | set_fields()
+INNER = st.recursive(
+    st.lists(PLAIN, max_size=3).map(tuple),
+    lambda inner: st.lists(st.builds(act.Clone, inner) | PLAIN, max_size=3).map(tuple),
+    max_leaves=4,
+)
+
 ACTIONS: dict[type[Action], st.SearchStrategy[Action]] = {
-    act.Output: st.builds(act.Output, st.one_of(st.just(act.IN_PORT), NUMBERS)),
+    act.Output: st.builds(act.Output, st.one_of(st.just(act.IN_PORT), NUMBERS), st.booleans()),
     act.OutputList: st.builds(act.OutputList, st.lists(NUMBERS, max_size=4).map(tuple)),
-    act.Drop: st.just(act.Drop()),
+    act.Drop: st.builds(act.Drop, NUMBERS),
     act.ToHost: st.just(act.ToHost()),
     act.SetField: set_fields(),
     act.CopyField: st.builds(act.CopyField, NAMES, NAMES, *(st.integers(0, 127) for _ in range(3))),
@@ -49,12 +56,19 @@ ACTIONS: dict[type[Action], st.SearchStrategy[Action]] = {
     act.PopVlan: st.just(act.PopVlan()),
     act.PushMpls: st.builds(act.PushMpls, st.sampled_from([0x8847, 0x8848])),
     act.PopMpls: st.builds(act.PopMpls, NUMBERS),
-    act.DecrementTtl: st.builds(act.DecrementTtl, NAMES),
+    act.DecrementTtl: st.builds(act.DecrementTtl, NAMES, INNER),
     act.GotoTable: st.builds(act.GotoTable, NUMBERS),
     act.CopyToUser: st.builds(act.CopyToUser, NUMBERS, NUMBERS),
     act.Learn: st.builds(act.Learn, NAMES),
     act.Lookup: st.builds(act.Lookup, NAMES, NAMES),
     act.Limit: st.builds(act.Limit, NUMBERS),
+    act.Clone: st.builds(act.Clone, INNER),
+    act.Sample: st.builds(act.Sample, NUMBERS, INNER),
+    act.CheckLength: st.builds(act.CheckLength, NUMBERS, INNER, INNER),
+    act.Truncate: st.builds(act.Truncate, NUMBERS),
+    act.Hash: st.builds(act.Hash, NUMBERS),
+    act.Recirculate: st.builds(act.Recirculate, NUMBERS),
+    act.NoteFlags: st.just(act.NoteFlags()),
 }
 
 
@@ -161,7 +175,15 @@ def test_refuses_a_match(text: str, message: str) -> None:
         ("output:tap0", "output: 'tap0' is not a number"),
         ("output:-1", "output: '-1' is not a number"),
         ("outputs:1+", "outputs: '' is not a number"),
-        ("drop:1", "drop stands alone"),
+        ("host:1", "host stands alone"),
+        ("clone", "clone: actions are missing, in braces"),
+        ("clone{output:2", "a brace is not closed"),
+        ("clone:3{output:2}", "without '3'"),
+        ("clone{output:2}output:3", "stands behind a brace"),
+        ("clone{output:2}{output:3}", "at most 1 in braces"),
+        ("output{drop}", "no actions can be in it"),
+        ("sample{drop}", "is not a number"),
+        ("output:2:back", "output:PORT:hairpin"),
         ("set:vlan.vid", "set:vlan.vid: a value is missing"),
         ("set:vlan.vid=5000", "does not fit into 12 bits"),
         ("copy:reg0", "not of the form SOURCE->TARGET"),
