@@ -108,7 +108,7 @@ def test_a_change_of_tags_and_what_is_not_supported(dpctl: Control) -> None:
     dpctl("add-if", "dp1", "p1", "p2")
     dpctl("add-flow", "dp1", f"in_port(1),{IP}", "push_vlan(vid=10,pcp=0),2")
     assert "push_vlan(vid=10,pcp=0),2" in dpctl("dump-flows", "dp1")
-    for actions in ("recirc(1)", "ct(commit)", "hash(sym_l4(0)),recirc(2)"):
+    for actions in ("ct(commit)", "ct_clear", "recirc(1),hash(l4(0)),recirc(2)"):
         assert "Invalid argument" in dpctl.refused("add-flow", "dp1", f"in_port(2),{IP}", actions)
     assert len(dpctl("dump-flows", "dp1").splitlines()) == 1
 
@@ -130,3 +130,26 @@ def test_tunnels(dpctl: Control) -> None:
     assert f"actions:{action.format(4799)}" in flows
     dpctl("del-if", "dp1", "vxlan_sys_4799")
     assert "vxlan_sys" not in dpctl.daemon.room.run("ip", "-br", "link").stdout
+
+
+def test_actions_within_actions_and_packets_looked_up_again(dpctl: Control) -> None:
+    dpctl("add-dp", "dp1")
+    dpctl("add-if", "dp1", "p1", "p2")
+    for actions in (
+        "sample(sample=50.0%,actions(1)),1",
+        "clone(push_vlan(vid=10,pcp=0),1),1",
+        "check_pkt_len(size=1400,gt(drop),le(1))",
+        "trunc(100),1",
+        "1,hash(sym_l4(0)),recirc(0x2)",
+    ):
+        dpctl("add-flow", "dp1", f"in_port(2),{IP}", actions)
+        assert actions in dpctl("dump-flows", "dp1")
+        dpctl("del-flows", "dp1")
+    dpctl("add-flow", "dp1", f"recirc_id(0),in_port(1),{IP}", "hash(l4(0)),recirc(0x5)")
+    dpctl("add-flow", "dp1", f"recirc_id(0x5),in_port(1),{IP}", "2")
+    dpctl("add-flow", "dp1", f"recirc_id(0),in_port(2),{IP}", "recirc(0x6)")
+    dpctl("add-flow", "dp1", f"recirc_id(0x6),{IP}", "1")
+    for number, other in ((1, 2), (2, 1)):
+        dpctl("add-flow", "dp1", f"recirc_id(0),in_port({number}),{ARP}", str(other))
+    assert dpctl.ping() == 0
+    assert "recirc_id(0x5),in_port(1)" in dpctl("dump-flows", "dp1")

@@ -55,8 +55,8 @@ async def _whole_way(path: Path) -> None:
         with pytest.raises(NetlinkError) as refused:
             await client.change(FLOW, "new", flows[0], datapath=number)
         assert refused.value.errno == errno.EEXIST
-        with pytest.raises(NetlinkError, match=r"actions\.recirc"):
-            wrong = Attributes(key=flow(1, 999, 0)["key"], actions=Attributes(recirc=1))
+        with pytest.raises(NetlinkError, match=r"actions\.ct_clear"):
+            wrong = Attributes(key=flow(1, 999, 0)["key"], actions=Attributes(ct_clear=True))
             await client.change(FLOW, "new", wrong, datapath=number)
         gone = await client.change(FLOW, "del", Attributes(key=flows[0]["key"]), datapath=number)
         assert gone is not None and gone.command == "del"

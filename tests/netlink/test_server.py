@@ -138,10 +138,10 @@ def test_what_can_not_be_done_is_refused_and_changes_nothing(
 
 def test_a_refusal_says_which_attribute(client: Client, datapath: int) -> None:
     client.request(SOCKET, "option", Attributes(extended=True))
-    wanted = Attributes(key=key(1), mask=mask(), actions=Attributes(recirc=1))
+    wanted = Attributes(key=key(1), mask=mask(), actions=Attributes(ct_clear=True))
     (answer,) = client.request(FLOW, "new", wanted, datapath=datapath)
     assert isinstance(answer, Acknowledgement)
-    assert str(answer.attributes["message"]).startswith("actions.recirc[0]: not supported")
+    assert str(answer.attributes["message"]).startswith("actions.ct_clear[0]: not supported")
     assert answer.attributes["offset"] > 24
 
 
