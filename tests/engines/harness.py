@@ -44,14 +44,15 @@ class Observed:
     """All that can be seen of an engine from outside. Numbers are differences.
 
     outputs: frames by wire. ports: (name of the statistic) to value, by port; zeros left out.
-    entries: packets, bytes, ever used. addresses: (VLAN, MAC) to port and whether static.
+    entries: packets, bytes, ever used, TCP flags. addresses: (VLAN, MAC) to port and whether
+        static.
     """
 
     outputs: Mapping[int, list[bytes]]
     copies: list[Upcall]
     ports: Mapping[int, Mapping[str, int]]
     counters: Mapping[str, int]
-    entries: Mapping[EntryKey, tuple[int, int, bool]]
+    entries: Mapping[EntryKey, tuple[int, int, bool, int]]
     addresses: Mapping[tuple[int, int], tuple[int, bool]]
 
 
@@ -152,7 +153,7 @@ def observe(harness: Harness, setup: Setup, frames: Sequence[tuple[int, bytes]])
         },
         _difference(counters, datapath.counters()),
         {
-            key: (each.packets, each.bytes, each.last_used > 0)
+            key: (each.packets, each.bytes, each.last_used > 0, each.tcp_flags)
             for key, each in datapath.entry_statistics().items()
         },
         {(row.vlan, row.mac): (row.port, row.static) for row in datapath.addresses()},
