@@ -161,6 +161,24 @@ CASES = {
         [(WIRE, T, {})],
         [[PASS, Seen(TUNNEL, T, sent())]],
     ),
+    "said for a copy alone": Case(
+        [f"0 1 any clone{{{WITH_SOURCE},output:2}},output:2,output:in_port"],
+        [(WIRE, T, {})],
+        [[PASS, Seen(TUNNEL, T, sent())]],
+    ),
+    "said otherwise for a copy": Case(
+        [f"0 1 any {WITH_SOURCE},clone{{set:out_tunnel_id=9,output:2}},output:2"],
+        [(WIRE, T, {})],
+        [[Seen(TUNNEL, T, sent(id=9)), Seen(TUNNEL, T, sent())]],
+    ),
+    "what it came with stays when it is looked up again": Case(
+        [
+            f"0 2 tunnel_id=5,recirc_id=0 {WITH_SOURCE},output:2,recirculate:3",
+            "0 1 recirc_id=3,tunnel_id=5 output:2,output:1",
+        ],
+        [(TUNNEL, T, outer())],
+        [[PASS]],
+    ),
     "nothing is said": Case(
         ["0 1 any output:2,output:in_port"],
         [(WIRE, T, {})],
