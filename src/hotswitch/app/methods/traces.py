@@ -130,6 +130,9 @@ class Story(Recorder):
         where = f"port {self._port(address.port)}, VLAN {address.vlan}"
         self._say(3, f"learned: {MAC.show(address.mac)} is at {where}")
 
+    def recirculated(self, number: int) -> None:
+        self._say(0, f"parsed again, with recirc_id {number:#x}")
+
     def end(self, end: End) -> None:
         self._say(0, f"end: {end.value}")
 
