@@ -168,8 +168,8 @@ def _action(name: str) -> st.SearchStrategy[Any]:
     match name:
         case "hash":
             return found.map(lambda each: (name, each[1]._replace(algorithm=each[1].basis & 1)))
-        case "userspace":  # its own is there if no user data is written
-            return found.map(lambda each: (name, Attributes(userdata=b"a") + each[1])).map(_once)
+        case "userspace":
+            return found.map(_with_user_data)
         case "ct":  # what is not looked at, it does not set
             return found.filter(
                 lambda each: all(
@@ -199,8 +199,12 @@ def _settable(action: tuple[str, Any]) -> bool:
     return action[0] == "set_masked" or not {"ipv6", "arp", "tunnel"} & set(action[1].names)
 
 
-def _once(action: tuple[str, Any]) -> tuple[str, Any]:
-    return action[0], Attributes(dict(action[1].pairs).items())
+def _with_user_data(action: tuple[str, Any]) -> tuple[str, Any]:
+    """It has its own if none is written, and of less than 8 bytes it makes 8."""
+    name, value = action
+    found = dict(value.pairs)
+    found["userdata"] = found.get("userdata", b"").ljust(8, b"\0")
+    return name, Attributes(found.items())
 
 
 def _small_nsh(action: tuple[str, Any]) -> tuple[str, Any]:
