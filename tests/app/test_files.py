@@ -124,7 +124,7 @@ WRONG = (
     (f"{PORT}/vlan", "1" * 5000),
     (f"{PORT}/trunks", "7-3"),
     (f"{PORT}/lifecycle", "grace"),
-    (f"{PORT}/hook", "\n"),
+    (f"{PORT}/hook", "xd"),
     (f"{PORT}/number", "255"),
     (f"{PORT}/link", "colour=red"),
     (f"{PORT}/mac", "02:00:00:00:00:01"),

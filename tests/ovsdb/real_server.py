@@ -59,6 +59,13 @@ class Client:
         self._socket.close()
 
 
+def _connected(path: Path) -> Client | None:
+    try:
+        return Client(path)
+    except (FileNotFoundError, ConnectionRefusedError):  # the socket is there before it listens
+        return None
+
+
 @contextlib.contextmanager
 def real_server(directory: Path, schema: Any) -> Iterator[Client]:
     """Run the real server with an empty database, in `directory`."""
@@ -71,8 +78,7 @@ def real_server(directory: Path, schema: Any) -> Iterator[Client]:
     command += [f"--unixctl={directory}/ctl", "-vconsole:off", "-vsyslog:off"]
     process = start(command, cwd=directory)
     try:
-        until(path.exists, "the server listens")
-        client = Client(path)
+        client = until(lambda: _connected(path), "the server listens")
         try:
             yield client
         finally:

@@ -213,8 +213,11 @@ class Macvlans:
         return known
 
     def _undo(self, vnic: Macvlan, link: Link) -> None:
-        """Delete what was made, here or where it has come to."""
-        there = self.find(vnic) if vnic.namespace else None
+        """Delete what was made, here or where it has come to. Raises KernelError."""
+        there = None
+        if vnic.namespace:
+            with suppress(KernelError):
+                there = self.find(vnic)
         with inside(vnic.namespace if there else ""):
             _delete(there or link)
 

@@ -86,6 +86,8 @@ def _require_own_devices(service: Service, bridge: str, port: DesiredPort) -> No
 
 
 def _refuse_another_s(link: str, port: str, bridge: str) -> NoReturn:
+    if port == bridge != link:
+        raise RequestError(f"{link} is the facade of bridge {bridge}")
     raise RequestError(
         f"{link} is already port {port} of bridge {bridge}",
         remedy=f"remove it there first: hotswitch port del {port}",
