@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from pathlib import Path
 from typing import Protocol
 
+from hotswitch.base import unix_socket
 from hotswitch.ovsdb.connection import Connection
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.log_limit import LogLimit
@@ -150,7 +150,9 @@ class Listener(_Connections):
         context = self._tls.context(server=True) if self._tls else None
         try:
             if self._remote.transport is Transport.UNIX:
-                listening = bind_unix(Path(self._remote.address), self._group)
+                listening = unix_socket.bind(
+                    Path(self._remote.address), socket.SOCK_STREAM, self._group
+                )
                 server = await loop.create_unix_server(self._accept, sock=listening)
             else:
                 server = await loop.create_server(
@@ -290,39 +292,3 @@ class Connector(_Connections):
 class _Refusal(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
-
-
-def bind_unix(path: Path, group: int | None = None) -> socket.socket:
-    """Return a socket that is bound to `path`, in place of one that nobody listens on any more.
-
-    Its owner may connect, and `group` if given. Raises OSError.
-    """
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _remove_dead(path)
-        mask = os.umask(0o177)
-        try:
-            listening.bind(str(path))
-        finally:
-            os.umask(mask)
-        if group is not None:
-            os.chown(path, -1, group)
-            path.chmod(0o660)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
-
-
-def _remove_dead(path: Path) -> None:
-    if not path.is_socket():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-        except BlockingIOError:
-            raise FileExistsError(0, "another program listens there") from None
-        else:
-            raise FileExistsError(0, "another program listens there")

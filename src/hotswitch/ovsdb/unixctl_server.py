@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Collection
 from pathlib import Path
 
-from hotswitch.ovsdb.endpoints import bind_unix
+from hotswitch.base import unix_socket
 from hotswitch.ovsdb.jsonrpc import Framer, ProtocolError, Request, encode
 from hotswitch.ovsdb.remotes import RemoteError
 from hotswitch.ovsdb.unixctl import Commands, Conversation
@@ -36,7 +37,7 @@ class ControlServer:
     async def start(self) -> None:
         """Begin to listen. Raises RemoteError."""
         try:
-            listening = bind_unix(self._path, self._group)
+            listening = unix_socket.bind(self._path, socket.SOCK_STREAM, self._group)
             self._server = await asyncio.start_unix_server(self._serve, sock=listening)
         except OSError as error:
             what = f"{self._path}: can't listen: {error.strerror or error}"

@@ -12,14 +12,15 @@ import socket
 import struct
 from pathlib import Path
 
+from hotswitch.base import unix_socket
 from hotswitch.base.errors import HotswitchError
 from hotswitch.netlink.server.connection import Connection, receive_buffer
 from hotswitch.netlink.server.conversation import Conversation
 from hotswitch.netlink.server.core import Server
 from hotswitch.netlink.server.journal_file import JournalFile
-from hotswitch.netlink.server.listening import listen
 from hotswitch.netlink.server.session import Session
 
+_BACKLOG = 4096
 _PAUSE = 0.1
 """Seconds, where no descriptor is left."""
 _CREDENTIALS = struct.Struct("=iII")
@@ -49,7 +50,9 @@ class NetlinkServer:
     def start(self) -> None:
         """Begin. Raises ServeError."""
         try:
-            self._listening = listen(self._path, self._group)
+            self._listening = unix_socket.bind(self._path, socket.SOCK_SEQPACKET, self._group)
+            self._listening.setblocking(False)
+            self._listening.listen(_BACKLOG)
         except OSError as error:
             raise ServeError(f"{self._path}: can't listen: {error.strerror or error}") from error
         self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listening))
