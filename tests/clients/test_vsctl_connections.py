@@ -125,3 +125,21 @@ def test_a_manager_that_is_gone_is_not_listened_on(switch: Switch) -> None:
         assert idle.recv(1) == b""
     assert not more.exists()
     assert "Connection refused" in switch.try_vsctl(f"--db=tcp:{_TCP} list-br").errors
+
+
+def test_the_status_of_managers_is_there_when_ovs_vsctl_returns(
+    switch: Switch, tmp_path: Path
+) -> None:
+    server = Authority(tmp_path, "authority").issue("server")
+    state = "get Manager {} status:state is_connected"
+    switch.vsctl(f"set-manager ptcp:6641:127.0.0.1 pssl:6642:127.0.0.1 -- set-ssl {server.words}")
+    for target in ("ptcp:6641:127.0.0.1", "pssl:6642:127.0.0.1"):
+        assert switch.vsctl(state.format(f'"{target}"')).split() == ["LISTENING", "false"]
+    switch.vsctl("del-ssl")
+    secure = switch.vsctl('get Manager "pssl:6642:127.0.0.1" status')
+    assert "TLS needs a private key" in secure and "LISTENING" not in secure
+    switch.vsctl(f"set-ssl {server.words}")
+    secure = switch.vsctl('get Manager "pssl:6642:127.0.0.1" status')
+    assert "LISTENING" in secure and "last_error" not in secure
+    switch.vsctl("set-manager ptcp:6643:127.0.0.1")
+    assert '"6643"' in switch.vsctl('get Manager "ptcp:6643:127.0.0.1" status:bound_port')

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -206,7 +207,10 @@ class Listener(_Connections):
 
 
 class Connector(_Connections):
-    """Keeps one connection up, with pauses that grow between attempts. See `Endpoint`."""
+    """Keeps one connection up, with pauses that grow between attempts. See `Endpoint`.
+
+    changed: called when its status says something else than before, but for seconds.
+    """
 
     def __init__(
         self,
@@ -216,10 +220,12 @@ class Connector(_Connections):
         options: Options,
         *,
         tls: Tls | None = None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name, databases, options)
         self._remote = remote
         self._tls = tls
+        self._tell = changed
         self._task: asyncio.Task[None] | None = None
         self._error = ""
         self._changed = 0.0
@@ -254,10 +260,13 @@ class Connector(_Connections):
             except (OSError, RemoteError) as error:
                 self._error = error.message if isinstance(error, RemoteError) else explain(error)
                 _log.info("%s: can't connect: %s", self.name, self._error)
+                self._tell()
             else:
                 self._changed = asyncio.get_running_loop().time()
+                self._tell()
                 await self._empty.wait()
                 self._changed = asyncio.get_running_loop().time()
+                self._tell()
             lasted = asyncio.get_running_loop().time() - began
             pause = 1.0 if lasted > longest else min(pause * 2, longest)
             await asyncio.sleep(pause)

@@ -193,6 +193,7 @@ class Server:
                     self._refused.pop(name, None)
                     self._endpoints[name] = options, endpoint
             self._refused = {name: why for name, why in self._refused.items() if name in wanted}
+        self._write_status()
 
     def _refuse(self, name: str, why: str) -> None:
         """Say why a remote is not served: once in the log, and in its row."""
@@ -229,7 +230,7 @@ class Server:
             remote = type(remote)(remote.transport, path)
         if isinstance(remote, Listen):
             return Listener(name, remote, self.databases, options, tls=tls, group=self._group)
-        return Connector(name, remote, self.databases, options, tls=tls)
+        return Connector(name, remote, self.databases, options, tls=tls, changed=self._write_status)
 
     def _has_roles(self) -> bool:
         schemas = [each.database.schema for each in self.databases.storages()]
@@ -317,19 +318,25 @@ class Server:
             self._timer = asyncio.get_running_loop().call_later(pause, self._expire)
 
     async def _report(self) -> None:
-        """Keep the status of remotes in the rows that configure them."""
+        """Write of remotes what changes with time, and with clients that come and go."""
         while True:
             await asyncio.sleep(_STATUS)
-            for name in self.remotes:
-                update = status_record(self.databases, name, self._status)
-                if update is None:
-                    continue
-                storage = self.databases.get(update[0])
-                assert storage is not None
-                try:
-                    self.databases.apply(storage, update[1])
-                except OvsdbError as error:
-                    _log.warning("can't report the status of %s: %s", name, error)
+            self._write_status()
+
+    def _write_status(self) -> None:
+        """Bring the status of remotes up to date in the rows that configure them."""
+        if self._closed:
+            return
+        for name in self.remotes:
+            update = status_record(self.databases, name, self._status)
+            if update is None:
+                continue
+            storage = self.databases.get(update[0])
+            assert storage is not None
+            try:
+                self.databases.apply(storage, update[1])
+            except OvsdbError as error:
+                _log.warning("can't report the status of %s: %s", name, error)
 
     def _status(self, name: str) -> tuple[bool, Mapping[str, str]] | None:
         found = self._endpoints.get(name)
