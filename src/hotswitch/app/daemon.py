@@ -28,7 +28,7 @@ def _group_number(_: click.Context, parameter: click.Parameter, value: str | Non
     if value is None:
         return None
     try:
-        return int(value) if value.isdecimal() else grp.getgrnam(value).gr_gid
+        return int(value) if value.isascii() and value.isdigit() else grp.getgrnam(value).gr_gid
     except KeyError:
         raise click.BadParameter(f"there is no group {value!r}", param=parameter) from None
 

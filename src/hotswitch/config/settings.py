@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from hotswitch.base.decimal import read_decimal
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config import columns
 from hotswitch.config.notes import Note
@@ -72,11 +73,10 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     """Reads a decimal number from `low` to `high`."""
 
     def read(given: str) -> int:
-        bare = given.strip()
-        digits = bare.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 20):
-            raise SettingError(f"{given[:40]!r} is not a whole number")
-        value = int(bare)
+        try:
+            value = read_decimal(given)
+        except ValueError:
+            raise SettingError(f"{given[:40]!r} is not a whole number") from None
         if not low <= value <= high:
             raise SettingError(f"{value} is not in the range {low} to {high}")
         return value

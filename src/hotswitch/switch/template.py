@@ -9,6 +9,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
+from hotswitch.base.decimal import read_decimal
 from hotswitch.base.shared import SharedMap
 from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import Rule, overlap
@@ -87,17 +88,17 @@ def _read(read: Callable[[str], Any], key: str, value: str) -> Any:
 
 
 def _vlans(text: str) -> tuple[int, ...]:
-    return tuple(sorted({int(each) for each in text.split(",")}))
+    return tuple(sorted({read_decimal(each) for each in text.split(",")}))
 
 
 _SETTINGS: MappingProxyType[str, tuple[str, Callable[[str], Any]]] = MappingProxyType(
     {
-        "tag": ("tag", int),
+        "tag": ("tag", read_decimal),
         "trunks": ("trunks", _vlans),
         "mode": ("mode", VlanMode),
         "hook": ("hook", Hook),
-        "mtu": ("mtu", int),
-        "storm-limit": ("storm_limit", int),
+        "mtu": ("mtu", read_decimal),
+        "storm-limit": ("storm_limit", read_decimal),
         "lifecycle": ("lifecycle", read_lifecycle),
     }
 )

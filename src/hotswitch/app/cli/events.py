@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hotswitch.app.cli.context import connect, nobody_reads, settings, shared_options
+from hotswitch.app.cli.numbers import WholeNumber
 from hotswitch.app.cli.words import BRIDGE, words_argument
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _PATIENCE = 5
 _PAUSE = 0.5
 """Seconds between two looks for a daemon that has gone."""
 
-_NUMBER = click.IntRange(0, (1 << 63) - 1)
+_NUMBER = WholeNumber(0, (1 << 63) - 1)
 _NUMBER.name = "number"
 
 

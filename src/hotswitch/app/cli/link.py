@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from hotswitch.app.cli import names, render
 from hotswitch.app.cli.context import call, done, shared_options, show
+from hotswitch.app.cli.numbers import WholeNumber
 
 
 def _links(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
@@ -78,7 +79,7 @@ def show_id(link: str) -> None:
 
 
 @command.command("name")
-@click.argument("id", type=click.IntRange(min=1))
+@click.argument("id", type=WholeNumber(min=1))
 @shared_options
 def show_name(id: int) -> None:
     """Print the name that the link with this ID has now, and nothing else.

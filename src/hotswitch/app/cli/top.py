@@ -11,12 +11,13 @@ import click
 
 from hotswitch.app.cli import render
 from hotswitch.app.cli.context import connect, settings, shared_options
+from hotswitch.app.cli.numbers import Number, WholeNumber
 from hotswitch.app.cli.words import BRIDGE, words_argument
 
 _SECOND = 1_000_000_000
-_COUNT = click.IntRange(1)
+_COUNT = WholeNumber(1)
 _COUNT.name = "whole number"
-_SECONDS = click.FloatRange(0.05, 3600)
+_SECONDS = Number(0.05, 3600)
 _SECONDS.name = "number"
 
 

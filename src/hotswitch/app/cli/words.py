@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hotswitch.app.cli import names
+from hotswitch.base.decimal import read_decimal
 from hotswitch.headers.text import MAC
 
 
@@ -127,10 +128,7 @@ def number(lowest: int, highest: int) -> Callable[[str], int]:
     """A whole number within limits."""
 
     def read(value: str) -> int:
-        try:
-            result = int(value, 10)
-        except ValueError:
-            raise ValueError("a whole number is expected") from None
+        result = read_decimal(value)
         if not lowest <= result <= highest:
             raise ValueError(f"a number from {lowest} to {highest} is expected")
         return result

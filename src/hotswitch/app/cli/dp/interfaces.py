@@ -93,7 +93,8 @@ def change(datapath: str, port: str, words: dict[str, Any]) -> None:
 
 
 def _named(port: str) -> Attributes:
-    return Attributes(port=int(port)) if port.isdecimal() else Attributes(name=port)
+    is_number = port.isascii() and port.isdigit()
+    return Attributes(port=int(port)) if is_number else Attributes(name=port)
 
 
 async def _change(client: Client, name: str, command: str, attributes: Attributes) -> None:

@@ -15,6 +15,7 @@ import click
 from hotswitch.app.cli.context import nobody_reads, settings, shared_options
 from hotswitch.app.cli.dp import flows, packets, session
 from hotswitch.app.cli.dp.interfaces import describe as describe_port
+from hotswitch.app.cli.numbers import WholeNumber
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.client import Client
 from hotswitch.netlink.errors import NetlinkError
@@ -28,9 +29,7 @@ from hotswitch.netlink.syntax.form import Style
 _PATIENCE = 2.0
 """Seconds of one wait; between two, a reader of the output that has left is noticed."""
 
-_COUNT = click.option(
-    "-c", "--count", type=click.IntRange(1), metavar="N", help="End after so many."
-)
+_COUNT = click.option("-c", "--count", type=WholeNumber(1), metavar="N", help="End after so many.")
 _DATAPATH = click.argument(
     "datapath", metavar="[DP]", required=False, shell_complete=session.complete_datapaths
 )
