@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import REAL, REFERENCE, Daemon, environment
+from tests.support import process
+from tests.support.daemon import REAL, REFERENCE, Daemon, command, environment, hotswitch
 from tests.support.kept import kept
 from tests.support.room import Room
 from tests.support.wait import until
@@ -308,3 +309,19 @@ def test_no_daemon_starts_on_a_full_disk(room: Room, tmp_path: Path) -> None:
     assert done.returncode == 1
     says = f"can't write {place}/run/hotswitchd.lock: No space left on device"
     assert done.stderr == f"hotswitchd: {says}\n"
+
+
+def test_a_script_can_wait_until_it_is_ready(room: Room, tmp_path: Path) -> None:
+    early = hotswitch(room, tmp_path / "run", "version", "--wait", "0")
+    assert early.returncode == 1 and "no daemon is running" in early.stderr
+    assert hotswitch(room, tmp_path / "run", "version").returncode == 0
+    daemon = Daemon(room, tmp_path / "run", kind=REFERENCE)
+    line = room.command(*command("--run-dir", str(daemon.run_dir), "version", "--wait", "30"))
+    waiting = process.start(line, env=environment(), stdout=subprocess.PIPE)
+    try:
+        with daemon:
+            said, _ = waiting.communicate(timeout=30)
+            assert daemon.process and waiting.returncode == 0
+            assert f"process {daemon.process.pid}," in said
+    finally:
+        process.stop(waiting)
