@@ -167,9 +167,11 @@ def test_what_fails_changes_nothing(scene: Scene) -> None:
         link_actions.create("yours", "bridge")
     loopback = get_link("lo")
     assert loopback
+    for name, namespace in (("mine", ""), ("yours", scene.away)):
+        with pytest.raises(VnicError, match=f"^{name} is taken: another link has it$"):
+            life.add(name, base(), namespace, 0)
+        assert life.vnics == () and there(scene) == ({"mine"}, {"yours"})
     for name, over, namespace, mac in (
-        ("mine", base(), "", 0),
-        ("yours", base(), scene.away, 0),
         ("vnic0", base(), "/nowhere", 0),
         ("vnic0", base(), "", 0x010000000000),
         ("vnic0", loopback, "", 0),

@@ -186,7 +186,10 @@ def test_a_foreign_device_of_the_ports_name_stays(
     foreign = world.kernel.add("a", kind="tun")
     wanted = desired(bridge("br0", DesiredPort("a", kind=kind, mac=MAC, mtu=1400)))
     assert switch.set_desired(wanted) == []
-    error = "there is a device a that hotswitch did not make"
+    error = (
+        "there is a device a that hotswitch did not make "
+        "(ovs-appctl exit --cleanup, if it is Open vSwitch's; else ip link del a)"
+    )
     assert (status(switch, "a").state, status(switch, "a").error) == (PortState.ERROR, error)
     assert switch.set_desired(Desired()) == []
     assert world.kernel.links == {foreign.index: foreign}

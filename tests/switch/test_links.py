@@ -120,7 +120,7 @@ def test_what_hotswitch_did_not_make_is_left_alone(switch: Switch) -> None:
     switch.set_desired(desired(bridge("br0", "tap0")))
     ports = switch.status()["br0"].ports
     assert ports["tap0"].error.startswith("tap0 belongs to br0 (remove it there first: ")
-    assert ports["br0"].error == "there is a device br0 that hotswitch did not make"
+    assert "there is a device br0 that hotswitch did not make (" in ports["br0"].error
     switch.set_desired(Desired())
     assert [(each.name, each.up, each.promiscuous, each.mtu) for each in list_links()] == before
 
@@ -205,7 +205,7 @@ def test_foreign_devices_of_the_ports_names_stay(switch: Switch) -> None:
     assert switch.set_desired(KINDS) == []
     for name in ("mgmt", "vm1"):
         error = switch.status()["br0"].ports[name].error
-        assert error == f"there is a device {name} that hotswitch did not make"
+        assert error.startswith(f"there is a device {name} that hotswitch did not make (")
     assert switch.set_desired(Desired()) == []
     assert [link("mgmt"), link("vm1")] == before
 

@@ -162,7 +162,8 @@ def test_a_foreign_device_of_the_bridges_name_stays(world: FakeWorld, switch: Sw
     tap = world.kernel.add("tap0")
     assert switch.set_desired(desired(bridge("br0", "tap0"))) == []
     local = switch.status()["br0"].ports["br0"]
-    assert local.error == "there is a device br0 that hotswitch did not make"
+    assert "there is a device br0 that hotswitch did not make (" in local.error
+    assert "have it as facade: facade br0" in local.error
     assert ports(world)["tap0"] == (1, tap.index)
     switch.set_desired(Desired())
     assert world.kernel.links[foreign.index] == foreign

@@ -14,6 +14,7 @@ in another namespace goes with that, and is forgotten then.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
@@ -108,7 +109,10 @@ class Macvlans:
     def _make_again(self, vnic: Macvlan, links: Mapping[str, Link]) -> None:
         try:
             if vnic.name in links:
-                raise VnicError(f"there is a device {vnic.name} that hotswitch did not make")
+                raise VnicError(
+                    f"there is a device {vnic.name} that hotswitch did not make",
+                    remedy=f"rename it, or delete it: ip link del {vnic.name}",
+                )
             self._make(vnic)
         except (KernelError, VnicError) as error:
             if self._failing.get(vnic.token) != str(error):
@@ -197,6 +201,16 @@ class Macvlans:
                 link_actions.set_address(link.index, vnic.mac)
             known = msgspec.structs.replace(vnic, incarnation=life_of(link))
             self._keep(known)
+            self._name(vnic, link)
+        except BaseException:
+            with suppress(KernelError):
+                self._undo(vnic, link)
+            raise
+        return known
+
+    def _name(self, vnic: Macvlan, link: Link) -> None:
+        """Give a new device its name and its namespace. Raises HotswitchError."""
+        try:
             if vnic.namespace:
                 self._look()  # so that who follows links gets to know it
                 descriptor = netns.open_namespace(vnic.namespace)
@@ -206,11 +220,10 @@ class Macvlans:
                     os.close(descriptor)
             else:
                 link_actions.rename(link.index, vnic.name)
-        except BaseException:
-            with suppress(KernelError):
-                self._undo(vnic, link)
-            raise
-        return known
+        except KernelError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            raise VnicError(f"{vnic.name} is taken: another link has it") from None
 
     def _undo(self, vnic: Macvlan, link: Link) -> None:
         """Delete what was made, here or where it has come to. Raises KernelError."""

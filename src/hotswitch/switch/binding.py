@@ -18,6 +18,8 @@ from hotswitch.switch.marks import mark
 
 _ETHERNET = 1
 """ARPHRD_ETHER, include/uapi/linux/if_arp.h."""
+_OPEN_VSWITCH_KINDS = ("tun", "openvswitch")
+"""Of the internal ports that an Open vSwitch leaves (lib/netdev-linux.c, lib/dpif-netlink.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def bind(
             current = there.ifindex if there else 0
             found = replace(_bound(number, port, links, error, current), away=away)
         case PortKind.INTERNAL | PortKind.TAP:
-            return _made(number, port, making)
+            return _made(bridge, number, port, making)
         case PortKind.PATCH:
             return _patched(number, port, making)
         case _:
@@ -218,7 +220,7 @@ def _taken(link: Link, bridge: str, port: str) -> str:
     return f"{link.name} is already port {port} of bridge {bridge} ({remedy})"
 
 
-def _made(number: int, port: DesiredPort, making: Making) -> Binding:
+def _made(bridge: str, number: int, port: DesiredPort, making: Making) -> Binding:
     """The link that hotswitch makes for the port, and no other."""
     link = making.kept(port)
     if link and port.kind is PortKind.INTERNAL:
@@ -226,9 +228,19 @@ def _made(number: int, port: DesiredPort, making: Making) -> Binding:
     if link:
         return Binding(number, link, device=link)
     for name in (port.made_as, mark(making.owner, port.kind, port.name)):
-        if making.by_name(name):
-            return Binding(number, error=f"there is a device {name} that hotswitch did not make")
+        if foreign := making.by_name(name):
+            return Binding(number, error=_foreign(foreign, name, is_local=port.name == bridge))
     return Binding(number)
+
+
+def _foreign(link: Link, name: str, *, is_local: bool) -> str:
+    """That a link has the name of one that is to be made, and what can be done."""
+    remedy = f"rename it, or delete it: ip link del {name}"
+    if link.kind in _OPEN_VSWITCH_KINDS:
+        remedy = f"ovs-appctl exit --cleanup, if it is Open vSwitch's; else ip link del {name}"
+    elif link.kind == "bridge" and is_local:
+        remedy = f"rename it, delete it (ip link del {name}), or have it as facade: facade {name}"
+    return f"there is a device {name} that hotswitch did not make ({remedy})"
 
 
 def _patched(number: int, port: DesiredPort, making: Making) -> Binding:
