@@ -358,10 +358,10 @@ def test_others_have_their_turns_amid_long_work(lab: Lab) -> None:
     """And a device that comes then has its port when the work is done."""
     usual, made = lab.links.create_veth, []
 
-    def slow(name: str, peer: str, mtu: int) -> Link:
+    def slow(name: str, peer: str, mtu: int, address: int = 0) -> Link:
         time.sleep(0.003)  # the kernel takes its time
         made.append(name)
-        return usual(name, peer, mtu)
+        return usual(name, peer, mtu, address)
 
     async def work() -> None:
         lab.database.add_bridge("br0")
@@ -398,11 +398,11 @@ def test_a_daemon_that_ends_amid_work_can_still_remove_all(lab: Lab) -> None:
         turn = None
         usual = lab.links.create_veth
 
-        def dies(name: str, peer: str, mtu: int) -> Link:
+        def dies(name: str, peer: str, mtu: int, address: int = 0) -> Link:
             time.sleep(0.03)
             assert turn
             turn.cancel()
-            return usual(name, peer, mtu)
+            return usual(name, peer, mtu, address)
 
         lab.links.create_veth = dies  # type: ignore[method-assign]
         for number in range(4):

@@ -76,12 +76,13 @@ class FakeLinks:
         self._table = self._table.having_only(self.links.values())
         return self._table
 
-    def create_veth(self, name: str, peer: str, mtu: int) -> Link:
+    def create_veth(self, name: str, peer: str, mtu: int, address: int = 0) -> Link:
         self._live()
         if name in self.broken:
             raise FakeError(f"{name} can't be made")
         mtu = mtu or 1500
-        outer, inner = self.add(name, kind="veth", mtu=mtu), self.add(peer, kind="veth", mtu=mtu)
+        outer = self.add(name, kind="veth", mtu=mtu, address=address)
+        inner = self.add(peer, kind="veth", mtu=mtu)
         self.change(outer.index, peer=inner.index)
         self.change(inner.index, peer=outer.index)
         return self.links[outer.index]
@@ -262,7 +263,7 @@ class FakeWorld(World):
         self.engines: dict[str, FakeEngine] = {}
         self.limits: dict[str, int] = {}
         self._registry = registry
-        super().__init__(self.kernel, self._make, owner="test")
+        super().__init__(self.kernel, self._make, owner="test", machine="machine")
 
     def _make(self, name: str, address_limit: int) -> Datapath:
         engine = self.engines[name] = FakeEngine(address_limit)

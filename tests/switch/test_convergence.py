@@ -49,7 +49,7 @@ def ports(draw: st.DrawFn, name: str) -> DesiredPort:
         name,
         kind=kind,
         peer=draw(st.sampled_from(peers)) if kind is PortKind.PATCH else "",
-        mac=draw(st.sampled_from((0, 0x020000000001))) if has_mac else 0,
+        mac=draw(st.sampled_from((0, 0x020000000001, 0x00163E000001))) if has_mac else 0,
         mtu=draw(st.sampled_from((0, 0, 0, 1280, 1501))),
         tag=draw(st.none() | vlan),
         trunks=tuple(sorted(draw(st.sets(vlan, max_size=3)))),
@@ -102,7 +102,7 @@ def fields(port: DesiredPort) -> dict[str, object]:
 class Happening:
     """Something that people or the kernel do to devices between two looks."""
 
-    KINDS = ("appear", "go", "again", "rename", "enslave", "set down", "carrier", "mtu")
+    KINDS = ("appear", "go", "again", "rename", "enslave", "set down", "carrier", "mtu", "address")
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name = kind, name
@@ -130,6 +130,10 @@ class Happening:
                     world.kernel.change(each.index, up=False)
                 case "mtu":
                     world.kernel.change(each.index, mtu=9000)
+                case "address":
+                    world.kernel.change(
+                        each.index, address=0x00163E000000 + sum(each.name.encode())
+                    )
 
 
 Story = list[tuple[list[Happening], Desired]]
@@ -142,10 +146,10 @@ history = st.lists(st.tuples(st.lists(happenings, max_size=3), wishes()), min_si
 
 
 def machine() -> FakeWorld:
-    """A machine with all devices but one, each with another MTU."""
+    """A machine with all devices but one, each with another MTU and address."""
     world = FakeWorld(REGISTRY)
     for number, name in enumerate(DEVICES[1:]):
-        world.kernel.add(name, mtu=1500 + number)
+        world.kernel.add(name, mtu=1500 + number, address=0x00163E001000 - number)
     return world
 
 

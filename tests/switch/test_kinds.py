@@ -10,6 +10,7 @@ from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link
+from hotswitch.switch.addresses import derived
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.marks import cable_names, inside_name, mark
@@ -317,7 +318,7 @@ def test_the_local_port_has_an_address_and_mtu_of_its_own(world: FakeWorld, swit
     assert (local.address, local.mtu) == (MAC, 1300)
     assert switch.set_desired(desired(bridge("br0", "eth0"))) == []
     local = world.kernel.named("br0")
-    assert (local.address, local.mtu) == (MAC, 4000)
+    assert (local.address, local.mtu) == (derived("machine", "test", "br0"), 4000)
 
 
 def test_an_end_in_another_namespace_is_left_alone(world: FakeWorld, switch: Switch) -> None:

@@ -16,6 +16,7 @@ from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns, pins
 from hotswitch.kernel.bpf_link import is_attached
+from hotswitch.kernel.machine import machine_id
 from hotswitch.switch.apply import World
 from hotswitch.switch.kernel_links import KernelLinks
 
@@ -67,7 +68,7 @@ class Outside:
                     "bridge %s is made anew: what forwards can't be taken over: %s", name, error
                 )
                 pins.remove(path)
-        return World(links or KernelLinks(), self._datapath, found, self._owner)
+        return World(links or KernelLinks(), self._datapath, found, self._owner, machine_id())
 
     @property
     def netlink_owner(self) -> str:

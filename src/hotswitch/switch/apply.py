@@ -42,8 +42,11 @@ class Links(Protocol):
     def look(self) -> LinkTable:
         """All links, with everything that has been done to them until now."""
 
-    def create_veth(self, name: str, peer: str, mtu: int) -> Link:
-        """Make a pair of links; the one called `name`. mtu in bytes, 0: the usual."""
+    def create_veth(self, name: str, peer: str, mtu: int, address: int = 0) -> Link:
+        """Make a pair of links; the one called `name`. mtu in bytes, 0: the usual.
+
+        address: its MAC address, 48 bits; 0: any.
+        """
 
     def create_tap(self, name: str, mark: str) -> Link:
         """Make a TAP device that has this alternative name; never one without it."""
@@ -80,12 +83,14 @@ class World:
     new_datapath: makes an empty datapath with this name and room for so many addresses.
     datapaths: those that are there, by name; at the start, those of an earlier life.
     owner: what tells links made by this daemon from those of another one; a few letters and digits.
+    machine: what tells this machine from others, for addresses.
     """
 
     links: Links
     new_datapath: Callable[[str, int], Datapath]
     datapaths: dict[str, Datapath] = field(default_factory=dict)
     owner: str = ""
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ def observe(world: World) -> Observed:
             for name, each in world.datapaths.items()
         },
         world.owner,
+        world.machine,
     )
 
 
@@ -191,7 +197,7 @@ def _change_link(
 ) -> None:
     match step:
         case steps.CreateInternalLink():
-            outer = links.create_veth(step.outer, step.inside, 0)
+            outer = links.create_veth(step.outer, step.inside, 0, step.address)
             _mark(links, outer.peer, step.mark)
         case steps.CreateTap():
             links.create_tap(step.name, step.mark)

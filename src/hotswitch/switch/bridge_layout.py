@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from hotswitch.base.shared import SharedMap
 from hotswitch.model.port import Port, Side
+from hotswitch.switch.addresses import lent
 from hotswitch.switch.binding import Binding
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind
 from hotswitch.switch.floods import Floods
@@ -24,6 +25,7 @@ class BridgeLayout:
     ports: all of them by name, the local one too, as they are to be made.
     floods: where their frames go. limited: how many have a storm limit.
     outward: how many ports to elsewhere have links of which MTU, in bytes.
+    lent: how many ports lend the bridge which Ethernet address (`addresses`).
     """
 
     bridge: DesiredBridge
@@ -33,11 +35,17 @@ class BridgeLayout:
     floods: Floods = field(default_factory=Floods)
     limited: int = 0
     outward: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    lent: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def mtu(self) -> int:
         """That of internal ports, in bytes: the smallest of the links to elsewhere; 0: any."""
         return min(self.outward, default=0)
+
+    @property
+    def address(self) -> int:
+        """The local device's, 48 bits: the smallest that a port lends; 0: none does."""
+        return min(self.lent, default=0)
 
     def differing(self, other: BridgeLayout) -> set[str]:
         """The ports that are not the same in both."""
@@ -79,9 +87,6 @@ def bound(
     changed = after.differing(then)
     if not changed:
         return after
-    outward = Counter(then.outward)
-    outward.subtract(_outward(then, changed))
-    outward.update(_outward(after, changed))
     other = [
         name
         for name in changed
@@ -92,8 +97,25 @@ def bound(
         after,
         floods=then.floods.having(_vlans(then, other), _vlans(after, other)),
         limited=then.limited - _limited(then, other) + _limited(after, other),
-        outward=MappingProxyType(+outward),
+        outward=_counted(then.outward, _outward(then, changed), _outward(after, changed)),
+        lent=_counted(then.lent, _lent(then, changed), _lent(after, changed)),
     )
+
+
+def _counted(
+    before: Mapping[int, int], gone: Iterable[int], come: Iterable[int]
+) -> Mapping[int, int]:
+    counter = Counter(before)
+    counter.subtract(gone)
+    counter.update(come)
+    return MappingProxyType(+counter)
+
+
+def _lent(bridge: BridgeLayout, names: set[str]) -> Iterator[int]:
+    for name in names:
+        is_another = name in bridge.bound and name != bridge.bridge.name
+        if is_another and (address := lent(bridge.ports[name], bridge.bound[name])):
+            yield address
 
 
 def _outward(bridge: BridgeLayout, names: set[str]) -> Iterator[int]:

@@ -38,9 +38,12 @@ class KernelLinks:
         self._silent: set[int] = set()
 
     @staticmethod
-    def create_veth(name: str, peer: str, mtu: int) -> Link:
-        """Make a pair of links; the one called `name`. mtu in bytes, 0: the usual."""
-        return link_actions.create_veth(name, peer, mtu=mtu)
+    def create_veth(name: str, peer: str, mtu: int, address: int = 0) -> Link:
+        """Make a pair of links; the one called `name`. mtu in bytes, 0: the usual.
+
+        address: its MAC address, 48 bits; 0: any.
+        """
+        return link_actions.create_veth(name, peer, mtu=mtu, address=address)
 
     def create_tap(self, name: str, mark: str) -> Link:
         """Make a TAP device that has this alternative name; never one without it."""

@@ -26,8 +26,10 @@ class Observed:
     """All of it, as seen at one moment.
 
     owner: what tells links made by this daemon from those of another one.
+    machine: what tells this machine from others, for addresses.
     """
 
     links: LinkTable = field(default_factory=LinkTable)
     datapaths: Mapping[str, ObservedDatapath] = field(default_factory=lambda: MappingProxyType({}))
     owner: str = ""
+    machine: str = ""

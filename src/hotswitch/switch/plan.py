@@ -17,6 +17,7 @@ from hotswitch.kernel.links import Link
 from hotswitch.model.port import Port, Side
 from hotswitch.ports.adoption import fit
 from hotswitch.ports.members import lives
+from hotswitch.switch.addresses import derived
 from hotswitch.switch.binding import lives_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
@@ -118,6 +119,8 @@ class _Focus:
             names |= {each for each in (*before.unsettled, *freed) if each in bridge.ports}
             if bridge.mtu != then.mtu:
                 names |= {each.name for each in bridge.ports.values() if _is_internal(each)}
+            if bridge.address != then.address:
+                names |= {name}
         ports = [bridge.ports[each] for each in names if each in bridge.ports]
         ports.sort(key=lambda port: (port.name != name, port.name))
         return _Focus(bridge, then, there, names, ports, finder(then, there.ports))
@@ -305,10 +308,10 @@ def _build(focus: _Focus, observed: Observed) -> Iterator[Step]:
     for number in _unlimited(focus):
         yield DeleteMeter(name, number)
     yield from _forget(focus, changes)
-    yield from _create_links(focus, observed.owner)
+    yield from _create_links(focus, observed)
     yield from _bind(focus)
     yield from _keep_names(focus, observed.links, observed.owner)
-    yield from _address(focus)
+    yield from _set_addresses(focus, observed)
     yield from _set_mtu(focus, observed.links)
     yield from _move_out(focus)
 
@@ -330,16 +333,17 @@ def _unlimited(focus: _Focus) -> list[int]:
     ]
 
 
-def _create_links(focus: _Focus, owner: str) -> Iterator[Step]:
+def _create_links(focus: _Focus, observed: Observed) -> Iterator[Step]:
     """Make the links that hotswitch makes; a cable by that of its ports whose name sorts first."""
-    bridge = focus.name
+    bridge, owner = focus.name, observed.owner
     for port in focus.ports:
         name, kind, binding = port.name, port.kind, focus.bridge.bound[port.name]
         if binding.link or binding.error:
             continue
         if kind is PortKind.INTERNAL:
-            inside = inside_name(owner, port.made_as)
-            yield CreateInternalLink(bridge, name, port.made_as, inside, mark(owner, kind, name))
+            names = port.made_as, inside_name(owner, port.made_as)
+            address = _address(focus, port, observed) or derived(observed.machine, owner, name)
+            yield CreateInternalLink(bridge, name, *names, mark(owner, kind, name), address)
         elif kind is PortKind.TAP:
             yield CreateTap(bridge, name, port.made_as, mark(owner, kind, name))
         elif kind is PortKind.PATCH and name < port.peer:
@@ -390,11 +394,18 @@ def _is_the_kernel_s(port: DesiredPort, link: Link) -> bool:
     return port.side is Side.HOST or bool(link.master)
 
 
-def _address(focus: _Focus) -> Iterator[Step]:
+def _set_addresses(focus: _Focus, observed: Observed) -> Iterator[Step]:
     for port in focus.ports:
-        device = focus.bridge.bound[port.name].device
-        if device and port.mac and device.address != port.mac:
-            yield SetAddress(focus.name, port.name, device.index, port.mac)
+        device, address = focus.bridge.bound[port.name].device, _address(focus, port, observed)
+        if device and address and device.address != address:
+            yield SetAddress(focus.name, port.name, device.index, address)
+
+
+def _address(focus: _Focus, port: DesiredPort, observed: Observed) -> int:
+    """What the address of a port's device has to be, 48 bits; 0: any. A facade's is the host's."""
+    if port.mac or port.name != focus.name or port.side is Side.HOST:
+        return port.mac
+    return focus.bridge.address or derived(observed.machine, observed.owner, port.name)
 
 
 def _set_mtu(focus: _Focus, links: LinkTable) -> Iterator[Step]:

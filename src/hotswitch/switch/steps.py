@@ -39,13 +39,17 @@ class DeleteDatapath:
 
 @dataclass(frozen=True, slots=True)
 class CreateInternalLink:
-    """Make the veth pair of `outer`, for the host, and `inside`, marked."""
+    """Make the veth pair of `outer`, for the host, and `inside`, marked.
+
+    address: of `outer`, 48 bits.
+    """
 
     bridge: str
     port: str
     outer: str
     inside: str
     mark: str
+    address: int
 
     def __str__(self) -> str:
         return f"{self.bridge}: create the link {self.outer}, with {self.inside} as its inner end"
