@@ -37,7 +37,12 @@ def test_a_bridge_on_hotswitch_s_datapath(vswitch: Vswitch) -> None:
         assert f": {name}\n" in shown
     vswitch.room.run("ip", "address", "add", "10.0.0.3/24", "dev", "br0")
     vswitch.room.run("ip", "link", "set", "br0", "up")
-    vswitch.room.run("ping", "-c", "1", "-W", "5", "10.0.0.1")
+    line = ["ping", "-c", "1", "-W", "5", "10.0.0.1"]
+    until(
+        lambda: vswitch.room.run(*line, check=False).returncode == 0,
+        "the host reaches one by the bridge's own port",
+        _LONG,
+    )
     vswitch.run("ovs-ofctl", "add-flow", "br0", "table=0,priority=100,icmp,actions=drop")
     until(lambda: not vswitch.reaches(), "the rule drops", _LONG)
     vswitch.run("ovs-ofctl", "del-flows", "br0", "icmp")
