@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -266,14 +267,32 @@ def test_names_are_completed(crowded: Daemon) -> None:
         assert _complete(crowded.run_dir, f"hotswitch {line}") == ["br0", "tap0", "br1"]
     for line in ("bridge set ", "bridge del ", "port list bridge ", "trace in tap0 bridge "):
         assert _complete(crowded.run_dir, f"hotswitch {line}") == ["br0", "br1"]
-    done = hotswitch(
-        None,
-        crowded.run_dir,
-        _HOTSWITCH_COMPLETE="bash_complete",
-        COMP_WORDS="hotswitch port set t",
-        COMP_CWORD="3",
-    )
-    assert (done.stdout, done.stderr) == ("plain,tap0\n", "")
+    crowded.room.run("ip", "netns", "add", "web")
+    for line, last in (("port set t", "tap0"), ("vnic add --netns w", "web")):
+        position = str(line.count(" ") + 1)
+        done = hotswitch(
+            crowded.room,
+            crowded.run_dir,
+            _HOTSWITCH_COMPLETE="bash_complete",
+            COMP_WORDS=f"hotswitch {line}",
+            COMP_CWORD=position,
+        )
+        assert (done.stdout, done.stderr) == (f"plain,{last}\n", "")
+
+
+def test_devices_are_completed(crowded: Daemon) -> None:
+    for line, last in (
+        ("port add ot", ["other"]),
+        ("bridge set br0 facade ", ["other"]),
+        ("port set tap0 vif sl", ["slave"]),
+        ("port set tap0 vif slave,", ["slave,lo", "slave,other", "slave,tap0", "slave,there"]),
+        ("port set tap0 link na", ["name="]),
+        ("port set tap0 link name=th", ["name=there"]),
+        ("port set tap0 link bus=p", []),
+    ):
+        offered = _complete(crowded.run_dir, f"hotswitch {line}")
+        known = [each for each in sorted(offered) if not re.search("br|hs-|far", each)]
+        assert known == last, line
 
 
 def test_words_are_completed(tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ WRONG = (
     (f"{PORT}/vlan", "5000"),
     (f"{PORT}/vlan", "1\n2"),
     (f"{PORT}/vlan", "\udcff"),
+    (f"{PORT}/vlan", "1" * 4000),
     (f"{PORT}/vlan", "1" * 5000),
     (f"{PORT}/trunks", "7-3"),
     (f"{PORT}/lifecycle", "grace"),
@@ -144,6 +145,7 @@ def test_what_is_wrong_is_refused_and_changes_nothing(tree: Tree) -> None:
     assert (tree.daemon.ask("port list"), tree.daemon.ask("bridge list")) == before
     said = "can't set tag of port tap0 to '5000': a number from 0 to 4095 is expected"
     assert said in tree.daemon.log
+    assert "to '" + "1" * 200 + "…'" in tree.daemon.log and "1" * 201 not in tree.daemon.log
 
 
 def test_what_the_database_refuses_is_a_wrong_value(room: Room, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hotswitch.app.control.client import ControlClient
+from tests.support import process
 from tests.support.daemon import REAL, Daemon, environment
 from tests.support.room import Room
 from tests.support.wait import until
@@ -354,6 +355,7 @@ def test_somebody_else_takes_the_device_away(lab: Daemon) -> None:
     lab.do("vnic add --over base0 --mac 02:00:00:00:00:07")
     room.run("ip", "link", "del", "base0")
     until(lambda: vnics(lab)["vnic0"]["state"] == "missing", "it went with its base")
+    assert vnics(lab)["vnic0"]["error"] == "there is no link base0"
     room.run("ip", "link", "add", "vnic0", "type", "bridge")
     room.run("ip", "link", "add", "base0", "type", "bridge")
     until(lambda: "did not make" in vnics(lab)["vnic0"]["error"], "its name is taken")
@@ -463,3 +465,20 @@ for number in range(12):
     except OSError:
         break
 """
+
+
+def test_a_missing_device_is_explained(lab: Daemon) -> None:
+    room = lab.room
+    holder = room.start("sleep", "60", host="web")
+    try:
+        place = f"/proc/{holder.pid}/ns/net"
+        web, mine = (room.run("readlink", each).stdout for each in (place, "/proc/self/ns/net"))
+        assert web != mine
+        lab.do(f"vnic add --netns {place}")
+        assert vnics(lab)["vnic0"]["error"] == ""
+    finally:
+        process.stop(holder)
+    until(lambda: "can't be seen" in vnics(lab)["vnic0"]["error"], "its way there is closed")
+    shown = vnics(lab)["vnic0"]
+    assert shown["state"] == "missing" and place in shown["error"]
+    assert "vnic0" in names(room, "web")

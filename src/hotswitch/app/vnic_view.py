@@ -90,6 +90,8 @@ class VnicView:
             inner = self._host.kernel.look().by_index.get(status.ifindex)
             link = self._other_end(inner, port.namespace) if inner else None
         error = status.error if status and status.state is PortState.ERROR else ""
+        if link is None and port.namespace:
+            error = error or _unseen(port.namespace)
         kind, of = _TYPES[port.kind], bridge
         return Vnic(port.name, kind, bridge.name, port.namespace, of, link, error)
 
@@ -109,4 +111,19 @@ class VnicView:
         base = self._host.kernel.look().by_index.get(link.peer) if link else None
         over = base.name if base else vnic.over
         error = self._macvlans.error_of(vnic)
+        if link is None and not error:
+            error = _unseen(vnic.namespace) if vnic.namespace else self._lacks(vnic.over)
         return Vnic(vnic.name, KIND, over, vnic.namespace, vnic, link, error)
+
+    def _lacks(self, over: str) -> str:
+        return "" if over in self._host.kernel.look().by_name else f"there is no link {over}"
+
+
+def _unseen(namespace: str) -> str:
+    """Why the device in that namespace is not seen: the way there may be closed, though it lives on
+    (/proc/PID/ns/net ends with the process), or it has been taken away."""
+    try:
+        with inside(namespace):
+            return "its device is not in that namespace any more"
+    except KernelError as error:
+        return f"its device can't be seen from here: {error}"

@@ -23,7 +23,7 @@ _AGEING = Word("ageing", "ageing_time", or_none(number(0, 1_000_000), 300))
 _LIMIT = Word("address-limit", "address_limit", or_none(number(1, 1_000_000), 8192))
 _RESERVED = Word("reserved", "forward_reserved", or_none(on_off, False), ("on", "off"))
 _ADOPT = Word("adopt", "adopt", or_none(text, ""))
-_FACADE = Word("facade", "facade", or_none(text, ""))
+_FACADE = Word("facade", "facade", or_none(text, ""), offer=names.linux_bridges)
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
 SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT, _FACADE)
 """What `bridge set` takes."""

@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from hotswitch.app.cli import names, render
 from hotswitch.app.cli.context import call, done, shared_options, show
 from hotswitch.app.cli.numbers import WholeNumber
-
-
-def _links(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
-    return names.items(names.names(context, "link"), start)
 
 
 @click.group(name="link")
@@ -49,7 +44,7 @@ def listing() -> None:
 
 
 @command.command("show")
-@click.argument("link", shell_complete=_links, required=False)
+@click.argument("link", shell_complete=names.links, required=False)
 @shared_options
 def show_one(link: str | None) -> None:
     """Show all of LINK; without it, list the links.
@@ -66,7 +61,7 @@ def show_one(link: str | None) -> None:
 
 
 @command.command("id")
-@click.argument("link", shell_complete=_links)
+@click.argument("link", shell_complete=names.links)
 @shared_options
 def show_id(link: str) -> None:
     """Print the id of LINK, and nothing else.
@@ -92,7 +87,7 @@ def show_name(id: int) -> None:
 
 
 @command.command()
-@click.argument("link", shell_complete=_links)
+@click.argument("link", shell_complete=names.links)
 @click.argument("new")
 @shared_options
 def rename(link: str, new: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -26,6 +28,44 @@ def bridges(context: click.Context, _: click.Parameter, start: str) -> list[Comp
 def ports(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
     """For an argument that is a port's name."""
     return items(names(context, "port"), start)
+
+
+def links(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
+    """For an argument that is a link's name."""
+    return items(names(context, "link"), start)
+
+
+def namespaces(_: click.Context, __: click.Parameter, start: str) -> list[CompletionItem]:
+    """For an option that is a network namespace's name."""
+    directory = Path("/run/netns")
+    there = sorted(each.name for each in directory.iterdir()) if directory.is_dir() else []
+    return items(tuple(there), start)
+
+
+def several_links(context: click.Context, start: str) -> tuple[str, ...]:
+    """What can follow of links with commas between them."""
+    before, comma, _ = start.rpartition(",")
+    there = before.split(",")
+    return tuple(f"{before}{comma}{each}" for each in names(context, "link") if each not in there)
+
+
+def linux_bridges(context: click.Context, _: str) -> tuple[str, ...]:
+    """The Linux bridges of the host."""
+    with context.scope(cleanup=False):
+        try:
+            return tuple(each["name"] for each in call("link/list") if each["kind"] == "bridge")
+        except HotswitchError:
+            return ()
+
+
+def selectors(context: click.Context, start: str) -> tuple[str, ...]:
+    """The ways to find a device; for one by name, the links' names."""
+    from hotswitch.ports.selector import By
+
+    way, equals, _ = start.partition("=")
+    if equals and way == By.NAME.value:
+        return tuple(f"{way}={each}" for each in names(context, "link"))
+    return tuple(f"{each.value}=" for each in By)
 
 
 def items(offered: tuple[str, ...], start: str) -> list[CompletionItem]:

@@ -43,9 +43,9 @@ _PEER = Word("peer", "peer", or_none(text, ""), names="port")
 _MAC = Word("mac", "mac", or_none(mac, ""))
 _MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
 _LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
-_LINK = Word("link", "link", or_none(text, ""))
+_LINK = Word("link", "link", or_none(text, ""), offer=names.selectors)
 _FOLLOW = Word("follow-rename", "follow_rename", or_none(on_off, True), ("on", "off"))
-_VIF = Word("vif", "vif", or_none(several, []))
+_VIF = Word("vif", "vif", or_none(several, []), offer=names.several_links)
 _METADATA = Word("metadata", "metadata", or_none(pairs, {}))
 _LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU, _LIFECYCLE, _LINK, _FOLLOW, _VIF, _METADATA)
 SETTINGS = (_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS)
@@ -69,7 +69,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("device")
+@click.argument("device", shell_complete=names.links)
 @words_argument(
     BRIDGE, _TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS, required=("bridge",)
 )
@@ -242,6 +242,11 @@ def _link(link: dict[str, Any]) -> str:
     return f"{link['name']}{known_as} {state}"
 
 
+def _pairs(pairs: dict[str, str], but: dict[str, str] | None = None) -> str:
+    known = (but or {}).items()
+    return ", ".join(f"{key}={value}" for key, value in pairs.items() if (key, value) not in known)
+
+
 def _details(port: dict[str, Any]) -> None:
     lines = {
         "port": port["name"],
@@ -257,7 +262,8 @@ def _details(port: dict[str, Any]) -> None:
         "found by": " or ".join(each["selector"] for each in port["links"]),
         "renames": "" if all(each["follow_rename"] for each in port["links"]) else "not followed",
         "lifecycle": port["lifecycle"],
-        "metadata": ", ".join(f"{key}={value}" for key, value in port["metadata_in_force"].items()),
+        "metadata": _pairs(port["metadata"]),
+        "of its link": _pairs(port["metadata_in_force"], but=port["metadata"]),
         "mac": port["mac"],
         "mtu": port["mtu"] or "",
         "vlan": port["vlan"],

@@ -45,7 +45,13 @@ def command() -> None:
     "--over", metavar="BRIDGE|LINK", default="", shell_complete=_bases, help="[default: the bridge]"
 )
 @click.option("--type", "kind", type=click.Choice(_TYPES), help="[default: what fits]")
-@click.option("--netns", metavar="NAME", default="", help="Where it is to be: a name, or a path.")
+@click.option(
+    "--netns",
+    metavar="NAME",
+    default="",
+    shell_complete=names.namespaces,
+    help="Where it is to be: a name, or a path.",
+)
 @click.option("--mac", metavar="ADDRESS", default="", help="[default: any, and it stays]")
 @click.option("--name", metavar="NAME", default="", help="[default: vnic0, or the next free one]")
 @shared_options

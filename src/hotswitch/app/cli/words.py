@@ -19,7 +19,8 @@ class Word:
     """A keyword and how its value is read.
 
     key: what the value is called in a request. read: raises ValueError, whose text says what is
-    expected. choices: what completion offers. names: or the noun whose names it offers.
+    expected. choices: what completion offers. names: or the noun whose names it offers. offer: or
+    what tells that, from what is begun.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Word:
     read: Callable[[str], Any]
     choices: tuple[str, ...] = ()
     names: str = ""
+    offer: Callable[[click.Context, str], tuple[str, ...]] | None = None
 
 
 def words_argument(
@@ -43,7 +45,9 @@ def words_argument(
 
     def complete(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
         given = tuple(context.params.get("words") or ())
-        return names.items((() if given else first) + offered(context, words, given, first), start)
+        return names.items(
+            (() if given else first) + offered(context, words, given, first, start), start
+        )
 
     return click.argument(
         "words",
@@ -67,6 +71,7 @@ def offered(
     words: Sequence[Word],
     given: Sequence[str],
     first: tuple[str, ...] = (),
+    start: str = "",
 ) -> tuple[str, ...]:
     """What can follow the words that are given: values of the last keyword, or keywords."""
     pairs = given[1:] if given and given[0] in first else given
@@ -74,6 +79,8 @@ def offered(
         word = next((each for each in words if each.name == pairs[-1]), None)
         if word is None:
             return ()
+        if word.offer:
+            return word.offer(context, start)
         return names.names(context, word.names) if word.names else word.choices
     used = {word.key for word in words if word.name in pairs[::2]}
     return tuple(word.name for word in words if word.key not in used)

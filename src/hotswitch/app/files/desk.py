@@ -18,6 +18,7 @@ from hotswitch.app.files.tree import Count, MetadataOf, Setting
 from hotswitch.app.link_view import LinkView
 from hotswitch.app.service import Service, StoreError, with_port
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.shorten import shorten
 from hotswitch.kernel.error import KernelError
 from hotswitch.switch.desired import DesiredBridge
 from hotswitch.switch.link_table import LinkTable
@@ -79,7 +80,8 @@ class Desk:
 
     def set(self, what: Setting | MetadataOf, text: str) -> None:
         """Do what the command does."""
-        attempt = f"set {_described(what)} to {text.strip()!r}"
+        given_text = text.strip()
+        attempt = shorten(f"set {_described(what)} to {given_text!r}", [given_text])
         if isinstance(what, MetadataOf):
             value = text.removesuffix("\n")
             self._ask(attempt, lambda: self._set_metadata(what, value))
@@ -87,7 +89,7 @@ class Desk:
         try:
             value = read(what.word, text)
         except ValueError as error:
-            _log.warning("can't %s: %s", attempt, error)
+            _log.warning("can't %s: %s", attempt, shorten(str(error), [given_text]))
             raise OSError(errno.EINVAL, str(error)) from None
         given = {"name": what.name, what.word.key: value}
         self._ask(attempt, lambda: carry_out(self._methods[what.method], given))
