@@ -237,3 +237,19 @@ def test_a_device_that_comes_back_before_anybody_looks_forwards_again(lab: Daemo
     link(lab, "set", "tap1", "up")
     os.kill(lab.process.pid, signal.SIGCONT)
     until(lambda: reaches(lab, BEN), "the port forwards again", 20)
+
+
+def test_metadata_of_the_port_and_of_its_link_are_told_apart(lab: Daemon) -> None:
+    lab.room.run("ip", "tuntap", "add", "tap0", "mode", "tap")
+    lab.do("port add tap0 bridge br0 metadata vm-id=5")
+    vsctl(lab, "set Interface tap0 external_ids:iface-id=77")
+    until(lambda: "of its link: iface-id=77\n" in lab.do("port show tap0"), "the link has its own")
+    assert "metadata:    vm-id=5\n" in lab.do("port show tap0")
+    lab.do("port set tap0 metadata none")
+    shown = lab.do("port show tap0")
+    assert "metadata" not in shown and "of its link: iface-id=77\n" in shown
+
+
+def test_what_devices_a_vif_lacks_is_said_by_their_names(lab: Daemon) -> None:
+    said = lab.refuse("port add g1 bridge br0 vif tap3.0,vif3.0")
+    assert "there is no device tap3.0, vif3.0" in said
