@@ -14,11 +14,12 @@ from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
 from hotswitch.app.service import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
-from hotswitch.config.edit import Operation, edit
+from hotswitch.config.edit import Operation, discard, edit
 from hotswitch.config.follow import News
 from hotswitch.config.operations import Update
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, Uuid, embedded_tables, the_root
+from hotswitch.config.unheeded import Refused, Unheeded
 from hotswitch.ovsdb import server_commands
 from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.coverage import Source
@@ -155,7 +156,17 @@ class ConfigDatabase:
     async def save(self, desired: Desired) -> None:
         """See `Store`. What others have written since stays."""
         self._make_root()
-        operations = edit(self.tables(), self.reconciler.reading, desired)
+        self._carry_out(edit(self.tables(), self.reconciler.reading, desired))
+
+    def unheeded(self) -> Unheeded:
+        """See `Store`."""
+        return self.reconciler.unheeded
+
+    async def discard(self, refused: Refused) -> None:
+        """See `Store`."""
+        self._carry_out(discard(self.tables(), refused))
+
+    def _carry_out(self, operations: list[Operation]) -> None:
         if operations:
             self._commit(operations)
             self._keep()

@@ -12,8 +12,9 @@ from hotswitch.app.identity import own_identity
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
-from hotswitch.config.edit import edit
+from hotswitch.config.edit import Operation, discard, edit
 from hotswitch.config.reconcile import Reconciler
+from hotswitch.config.unheeded import Refused, Unheeded
 from hotswitch.ovsdb.remotes import Connect
 from hotswitch.ovsdb.tls import Tls
 from hotswitch.switch.desired import Desired
@@ -69,7 +70,18 @@ class ExternalConfig:
     async def save(self, desired: Desired) -> None:
         """See `Store`. What others have written since stays."""
         await self._database.whole()
-        operations = edit(self._database.tables(), self.reconciler.reading, desired)
+        await self._carry_out(edit(self._database.tables(), self.reconciler.reading, desired))
+
+    def unheeded(self) -> Unheeded:
+        """See `Store`."""
+        return self.reconciler.unheeded
+
+    async def discard(self, refused: Refused) -> None:
+        """See `Store`."""
+        await self._database.whole()
+        await self._carry_out(discard(self._database.tables(), refused))
+
+    async def _carry_out(self, operations: list[Operation]) -> None:
         if operations:
             await self._database.change(operations)
             self.reconciler.reread()

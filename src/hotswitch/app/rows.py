@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hotswitch.config.unheeded import Refused
 from hotswitch.headers.text import MAC
+from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import show_rules
 from hotswitch.ports.members import merged
 from hotswitch.ports.selector import show_incarnation
@@ -64,6 +66,18 @@ def port_row(bridge: str, wanted: DesiredPort, status: PortStatus) -> dict[str, 
         "hook": wanted.hook,
         "storm_limit": wanted.storm_limit,
     }
+
+
+def refused_bridge_row(refused: Refused) -> dict[str, Any]:
+    """A bridge that can't be had, in the same words."""
+    status = BridgeStatus(refused.bridge, {}, refused.reason)
+    return bridge_row(DesiredBridge(refused.bridge), status)
+
+
+def refused_port_row(refused: Refused) -> dict[str, Any]:
+    """A port that can't be had, in the same words."""
+    status = PortStatus(refused.port, 0, PortState.ERROR, "", Hook.AUTO, error=refused.reason)
+    return {**port_row(refused.bridge, DesiredPort(refused.port), status), "type": ""}
 
 
 def _reason(wanted: DesiredPort, status: PortStatus) -> str:

@@ -18,6 +18,7 @@ from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.base.pieces import by_turns
 from hotswitch.base.shared import SharedMap
+from hotswitch.config.unheeded import Refused, Unheeded
 from hotswitch.headers.registry import Registry
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.status import BridgeStatus, PortState, PortStatus
@@ -54,6 +55,12 @@ class Store(Protocol):
     def check(self) -> None:
         """Raises StoreError if nothing can be kept just now."""
 
+    def unheeded(self) -> Unheeded:
+        """What it holds that is not part of what is wanted."""
+
+    async def discard(self, refused: Refused) -> None:
+        """Delete this of it; returns and raises as `save`."""
+
     async def save(self, desired: Desired) -> None:
         """Keep it: on return it survives a power cut.
 
@@ -85,12 +92,18 @@ class Service:
         self.events = Feed(switch, wall)
         self.stop = stop
         self._store = store
-        self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out, turns)
+        self._turns = turns or asyncio.Lock()
+        self._wishes = Wishes(lambda: self.desired, self._prepare, self._carry_out, self._turns)
 
     @property
     def whereabouts(self) -> Whereabouts:
         """Where what is wanted is kept."""
         return self._store.whereabouts()
+
+    @property
+    def unheeded(self) -> Unheeded:
+        """What is kept without being part of what is wanted."""
+        return self._store.unheeded()
 
     @property
     def desired(self) -> Desired:
@@ -112,7 +125,7 @@ class Service:
         """
 
         def edit_all(desired: Desired) -> Desired:
-            return _with_bridge(desired, edit(_bridge_of(desired, bridge)))
+            return _with_bridge(desired, edit(self._bridge_of(desired, bridge)))
 
         await self._wish(Wish(edit_all, bridge, port, device_needed))
 
@@ -128,7 +141,13 @@ class Service:
         """Want one more bridge. Raises HotswitchError."""
 
         def edit(desired: Desired) -> Desired:
-            if bridge.name in desired.bridges:
+            refused = self.unheeded.owner(bridge.name)
+            if refused and refused.port:
+                raise RequestError(
+                    f"{bridge.name} is already port {refused.port} of bridge {refused.bridge}",
+                    remedy=f"remove it there first: hotswitch port del {refused.port}",
+                )
+            if refused or bridge.name in desired.bridges:
                 raise RequestError(f"there is already a bridge {bridge.name}")
             return _with_bridge(desired, bridge)
 
@@ -138,7 +157,7 @@ class Service:
         """Want this bridge no longer. Raises HotswitchError."""
 
         def edit(desired: Desired) -> Desired:
-            _bridge_of(desired, bridge)
+            self._bridge_of(desired, bridge)
             rest = {name: each for name, each in desired.bridges.items() if name != bridge}
             return Desired(MappingProxyType(rest))
 
@@ -146,7 +165,7 @@ class Service:
 
     def bridge(self, name: str) -> DesiredBridge:
         """The bridge of that name. Raises RequestError."""
-        return _bridge_of(self.desired, name)
+        return self._bridge_of(self.desired, name)
 
     def bridges(self, name: str = "") -> list[DesiredBridge]:
         """All bridges by name, or the one. Raises RequestError."""
@@ -170,7 +189,36 @@ class Service:
         for bridge in self.desired.bridges.values():
             if name in bridge.ports:
                 return bridge, bridge.ports[name]
+        if refused := self.unheeded.port(name):
+            raise refusal(refused)
         raise RequestError(f"there is no port {name}", remedy="see `hotswitch port list`")
+
+    def refused_port(self, name: str) -> Refused | None:
+        """The refused row that the name stands for; None if a port in force has it.
+
+        Of a local port the row can be refused, and the port in force without it.
+        """
+        refused = self.unheeded.port(name)
+        if refused is None or refused.is_local:
+            return refused
+        return None if self._has_port(name) or name in self.desired.bridges else refused
+
+    def deletable_row(self, port: str) -> Refused | None:
+        """The refused row to delete for this name: local ports can't be deleted alone."""
+        refused = self.unheeded.port(port)
+        return refused if refused and not refused.is_local and not self._has_port(port) else None
+
+    def _has_port(self, name: str) -> bool:
+        """Whether there is such a port, other than a local one."""
+        return any(
+            name in each.ports for each in self.desired.bridges.values() if each.name != name
+        )
+
+    async def discard(self, refused: Refused) -> None:
+        """Keep this row no longer; returns when it has gone. Raises HotswitchError."""
+        self._store.check()
+        async with self._turns:
+            await self._store.discard(refused)
 
     async def close(self) -> None:
         """Change nothing any more."""
@@ -180,6 +228,14 @@ class Service:
         """Forget addresses that have been silent for too long."""
         for error in self.switch.age(self.clock.now(), self.events.addresses):
             _log.error("ageing: %s", error)
+
+    def _bridge_of(self, desired: Desired, name: str) -> DesiredBridge:
+        found = desired.bridges.get(name)
+        if found is not None:
+            return found
+        if refused := self.unheeded.bridge(name):
+            raise refusal(refused)
+        raise no_bridge(name)
 
     async def _wish(self, wish: Wish) -> None:
         self._store.check()
@@ -239,11 +295,18 @@ def without_port(bridge: DesiredBridge, name: str) -> DesiredBridge:
     return replace(bridge, ports=SharedMap(bridge.ports).having({}, [name]))
 
 
-def _bridge_of(desired: Desired, name: str) -> DesiredBridge:
-    found = desired.bridges.get(name)
-    if found is None:
-        raise RequestError(f"there is no bridge {name}", remedy="see `hotswitch bridge list`")
-    return found
+def no_bridge(name: str) -> RequestError:
+    """There is none of that name."""
+    return RequestError(f"there is no bridge {name}", remedy="see `hotswitch bridge list`")
+
+
+def refusal(refused: Refused) -> RequestError:
+    """Why a row that is not in force can't be worked on."""
+    noun = "port" if refused.port else "bridge"
+    return RequestError(
+        f"{noun} {refused.name} is refused: {refused.reason}",
+        remedy=f"change its row with ovs-vsctl, or delete it: hotswitch {noun} del {refused.name}",
+    )
 
 
 def _with_bridge(desired: Desired, bridge: DesiredBridge) -> Desired:

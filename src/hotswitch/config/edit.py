@@ -13,6 +13,7 @@ from hotswitch.base.shared import SharedMap
 from hotswitch.config.operations import Update, datum
 from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Tables, Uuid, Value, members, the_root
+from hotswitch.config.unheeded import Refused
 from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import show_rules
@@ -45,6 +46,18 @@ def edit(tables: Tables, reading: Reading, after: Desired) -> list[Operation]:
     if found:
         found.append(_mutate("Open_vSwitch", root[0], ["next_cfg", "+=", 1]))
     return found
+
+
+def discard(tables: Tables, refused: Refused) -> list[Operation]:
+    """What deletes a row that is not in force. Raises EditError."""
+    root = the_root(tables)
+    if root is None:
+        raise EditError("the database has no Open_vSwitch row", remedy="make it: ovs-vsctl init")
+    if refused.port:
+        operation = _mutate("Bridge", refused.holder, _delete("ports", refused.row))
+    else:
+        operation = _mutate("Open_vSwitch", root[0], _delete("bridges", refused.row))
+    return [operation, _mutate("Open_vSwitch", root[0], ["next_cfg", "+=", 1])]
 
 
 class _Edit:

@@ -36,11 +36,13 @@ class PortReading:
     """What a row of Port says.
 
     port: None if it can't be had, for which there is a note.
+    name: what it is called, or would be.
     interfaces: its rows of Interface that are there, and their names.
     had: the number that the database says the port has had.
     """
 
     uuid: Uuid
+    name: str
     port: DesiredPort | None
     interfaces: tuple[tuple[Uuid, str], ...]
     notes: tuple[Note, ...]
@@ -77,7 +79,7 @@ def read_port(of: BridgeReading, uuid: Uuid, row: Row, interfaces: Table) -> Por
             why = f"port {remarks.name} has no interface"
         remarks.refuse(why)
         refused = [Note("Interface", each, name, why, refused=True) for each, name in names]
-        return PortReading(uuid, None, names, (*remarks.notes, *refused))
+        return PortReading(uuid, remarks.name, None, names, (*remarks.notes, *refused))
     of_interfaces = [Remarker("Interface", each, name) for each, name in names]
     for each, (_, interface) in zip(of_interfaces, found, strict=True):
         each.look_through(interface)
@@ -88,7 +90,8 @@ def read_port(of: BridgeReading, uuid: Uuid, row: Row, interfaces: Table) -> Por
         port = _port(of, row, rows[0], remarks, of_interfaces[0])
     had = next((given for each in rows if (given := number(each, "ofport") or 0) > 0), 0)
     notes = (*remarks.notes, *(note for each in of_interfaces for note in each.notes))
-    return PortReading(uuid, port, names, notes, had)
+    name = remarks.name if is_vif else of_interfaces[0].name
+    return PortReading(uuid, name, port, names, notes, had)
 
 
 def _port(

@@ -26,6 +26,7 @@ from hotswitch.config.read import Reader
 from hotswitch.config.reading import Reading
 from hotswitch.config.resets import Resets
 from hotswitch.config.rows import Tables, Uuid, number, text
+from hotswitch.config.unheeded import Unheeded, unheeded
 from hotswitch.config.write import Picture, Writer, host_updates, statistics_updates
 from hotswitch.model.port import PortStatistics
 from hotswitch.switch.desired import Desired
@@ -107,6 +108,11 @@ class Reconciler:
     def reading(self) -> Reading:
         """What the database said when it was last read."""
         return self._reading
+
+    @property
+    def unheeded(self) -> Unheeded:
+        """What the database said then, and the switch does not do."""
+        return unheeded(self._database.tables(), self._reading)
 
     @property
     def has_begun(self) -> bool:

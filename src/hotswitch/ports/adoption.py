@@ -69,6 +69,8 @@ class Fit:
 def read_rules(text: str) -> tuple[Rule, ...]:
     """Read rules; none for an empty text. Raises PortTextError."""
     rules = tuple(_read_rule(each) for each in text.split(";") if each.strip())
+    if text.strip() and not rules:
+        raise PortTextError(f"{text[:40]!r} holds no rule", remedy="without text there are none")
     count = sum(len(rule.patterns) for rule in rules)
     if count > _MOST:
         remedy = f"a bridge has at most {_MOST}; * and ? stand for many names"

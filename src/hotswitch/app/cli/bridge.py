@@ -142,6 +142,7 @@ def _details(bridge: dict[str, Any]) -> None:
         ("bridge", bridge["name"]),
         ("error", bridge["error"]),
         *(("remark", each) for each in bridge["remarks"]),
+        *(("not acted on", each) for each in bridge["not_acted_on"]),
         ("ports", ", ".join(bridge["ports"])),
         ("ageing", f"{bridge['ageing_time']} s"),
         ("limit", f"{bridge['address_limit']} addresses"),
@@ -152,7 +153,7 @@ def _details(bridge: dict[str, Any]) -> None:
     )
     for key, value in lines:
         if value:
-            click.echo(f"{key + ':':<13}{value}")
+            click.echo(f"{key + ':':<12} {value}")
 
 
 def _table(bridges: list[dict[str, Any]]) -> None:

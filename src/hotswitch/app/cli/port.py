@@ -224,7 +224,7 @@ def _table(ports: list[dict[str, Any]]) -> None:
                 each["number"],
                 each["link"] or "-",
                 each["state"],
-                each["vlan"],
+                each["vlan"] or "-",
                 each["hook"],
                 each["statistics"]["rx_packets"],
                 each["statistics"]["tx_packets"],
@@ -251,7 +251,7 @@ def _details(port: dict[str, Any]) -> None:
     lines = {
         "port": port["name"],
         "bridge": port["bridge"],
-        "number": port["number"],
+        "number": port["number"] or "",
         "state": port["state"],
         "because": port["reason"],
         "type": port["type"],
@@ -279,4 +279,6 @@ def _details(port: dict[str, Any]) -> None:
         )
     for key, value in lines.items():
         if value or value == 0:
-            click.echo(f"{key + ':':<13}{value}")
+            click.echo(f"{key + ':':<12} {value}")
+    for each in port["not_acted_on"]:
+        click.echo(f"not acted on: {each}")

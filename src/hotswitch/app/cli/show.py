@@ -26,6 +26,8 @@ def _render(result: dict[str, Any]) -> None:
     click.echo(f"database {database['name']}")
     if database["problem"]:
         click.echo(f"    not followed, forwarding goes on: {database['problem']}")
+    for remark in result["remarks"]:
+        click.echo(f"    {remark}")
     for bridge in result["bridges"]:
         count = len(bridge["ports"])
         click.echo(f"bridge {bridge['name']}, {count} port{'' if count == 1 else 's'}")

@@ -107,7 +107,9 @@ def read_words(
         word = by_name.get(name)
         if word is None:
             known = (*(first if position == 0 else ()), *by_name)
-            raise click.UsageError(f"{name!r} is none of: {', '.join(known)}")
+            is_alone = position == begins and (len(given) - begins) % 2 == 1
+            meant = f"; is `bridge {name}` meant?" if is_alone and BRIDGE.name in by_name else ""
+            raise click.UsageError(f"{name!r} is none of: {', '.join(known)}{meant}")
         if position + 1 == len(given):
             raise click.UsageError(f"{name} needs a value")
         if word.key in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -10,8 +11,8 @@ import msgspec
 from hotswitch.app.control.method import Method, Nothing, RequestError
 from hotswitch.app.methods.fields import AddressLimit, AgeingTime
 from hotswitch.app.methods.lives import lifecycle, rules
-from hotswitch.app.rows import bridge_row
-from hotswitch.app.service import Service
+from hotswitch.app.rows import bridge_row, refused_bridge_row
+from hotswitch.app.service import Service, no_bridge
 from hotswitch.switch.desired import DesiredBridge
 
 
@@ -62,7 +63,10 @@ def methods(service: Service) -> tuple[Method, ...]:
         )
 
     async def delete(asked: Name) -> None:
-        await service.forget(asked.name)
+        if refused := service.unheeded.bridge(asked.name):
+            await service.discard(refused)
+        else:
+            await service.forget(asked.name)
 
     async def change(asked: Set) -> None:
         given: dict[str, Any] = {
@@ -82,17 +86,24 @@ def methods(service: Service) -> tuple[Method, ...]:
 
     def listing(_: Nothing) -> list[dict[str, Any]]:
         status = service.switch.status()
-        return [
-            {
-                **bridge_row(bridge, status[bridge.name]),
-                "ports": sorted(set(bridge.ports) - {bridge.name}),
-            }
-            for bridge in service.bridges()
-        ]
+        unheeded = service.unheeded
+        rows = [bridge_row(bridge, status[bridge.name]) for bridge in service.bridges()]
+        rows += [refused_bridge_row(each) for each in unheeded.refused if not each.port]
+        for row in rows:
+            name = row["name"]
+            wanted = service.desired.bridges.get(name)
+            ports = {each.port for each in unheeded.ports(name)} | set(
+                wanted.ports if wanted else ()
+            )
+            row["ports"] = sorted(ports - {name})
+            row["not_acted_on"] = list(unheeded.not_acted_on.get((name, ""), ()))
+        return sorted(rows, key=itemgetter("name"))
 
     def show(asked: Name) -> dict[str, Any]:
-        service.bridges(asked.name)  # there is one
-        return next(each for each in listing(Nothing()) if each["name"] == asked.name)
+        for row in listing(Nothing()):
+            if row["name"] == asked.name:
+                return row
+        raise no_bridge(asked.name)
 
     return (
         Method("bridge/add", add, Add),

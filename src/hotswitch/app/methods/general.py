@@ -11,6 +11,7 @@ import msgspec
 import hotswitch
 from hotswitch.app.control.method import Method, Nothing
 from hotswitch.app.service import Service
+from hotswitch.switch.status import BridgeStatus
 
 
 class Exit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,21 +33,17 @@ def methods(service: Service) -> tuple[Method, ...]:
 
     def show(_: Nothing) -> dict[str, Any]:
         where = service.whereabouts
-        status = service.switch.status()
+        unheeded = service.unheeded
+        bridges = dict(service.switch.status())
+        for refused in unheeded.refused:
+            if not refused.port:
+                bridges[refused.name] = BridgeStatus(refused.name, {}, refused.reason)
         return {
             "database": {"name": where.database, "problem": where.problem},
+            "remarks": list(unheeded.of_daemon),
             "bridges": [
-                {
-                    "name": name,
-                    "error": each.error,
-                    "ports": sorted(each.ports),
-                    "faulty": sorted(
-                        port.name
-                        for port in each.ports.values()
-                        if port.error or port.shortfall or not port.is_in_force
-                    ),
-                }
-                for name, each in sorted(status.items())
+                _glance(each, {refused.port for refused in unheeded.ports(name)})
+                for name, each in sorted(bridges.items())
             ],
         }
 
@@ -58,3 +55,18 @@ def methods(service: Service) -> tuple[Method, ...]:
         Method("version", version),
         Method("exit", leave, Exit),
     )
+
+
+def _glance(bridge: BridgeStatus, refused: set[str]) -> dict[str, Any]:
+    """A bridge, its ports, and those with which something is wrong."""
+    faulty = {
+        port.name
+        for port in bridge.ports.values()
+        if port.error or port.shortfall or not port.is_in_force
+    }
+    return {
+        "name": bridge.name,
+        "error": bridge.error,
+        "ports": sorted({*bridge.ports, *refused}),
+        "faulty": sorted(faulty | refused),
+    }

@@ -67,6 +67,8 @@ def require_own_links(
         for each in bridges.values():
             if name in each.ports and (name, each.name) != (port.name, bridge.name):
                 _refuse_another_s(name, name, each.name)
+        if refused := service.unheeded.owner(name):
+            _refuse_another_s(name, refused.name, refused.bridge)
         vif = service.switch.vif_of(name)
         if vif not in ("", port.name):
             _refuse_another_s(name, vif, service.port(vif)[0].name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +11,9 @@ from msgspec import UNSET, UnsetType
 from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.methods.fields import Mac, Mtu, PortNumber, StormLimit, Vlan, read_mac
 from hotswitch.app.methods.lives import lifecycle, require_device, require_own_links, with_links
-from hotswitch.app.rows import port_row
-from hotswitch.app.service import Service, with_port, without_port
-from hotswitch.model.port import Hook, PortStatistics
+from hotswitch.app.methods.port_rows import port_rows
+from hotswitch.app.service import Service, refusal, with_port, without_port
+from hotswitch.model.port import Hook
 from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind, VlanMode
 
 
@@ -88,9 +87,6 @@ class OfBridge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bridge: str = ""
 
 
-_NONE = PortStatistics()
-
-
 def methods(service: Service) -> tuple[Method, ...]:
     """The methods of this noun."""
 
@@ -115,12 +111,17 @@ def methods(service: Service) -> tuple[Method, ...]:
         )
 
     async def delete(asked: Delete) -> None:
+        if row := service.deletable_row(asked.name):
+            if asked.incarnation is not UNSET:
+                raise RequestError(f"{refusal(row)}; it has no device")
+            await service.discard(row)
+            return
+        refused = service.refused_port(asked.name)
+        if refused and refused.bridge not in service.desired.bridges:
+            raise _is_local(refused.port)
         bridge, port = service.port(asked.name)
         if port.name == bridge.name:
-            raise RequestError(
-                f"{port.name} is the local port of its bridge",
-                remedy=f"`hotswitch bridge del {port.name}` deletes both",
-            )
+            raise _is_local(port.name)
 
         if port.master and port.master == bridge.facade:
             device = service.switch.status()[bridge.name].ports[port.name].link
@@ -138,6 +139,8 @@ def methods(service: Service) -> tuple[Method, ...]:
         await service.change(bridge.name, without_the_port)
 
     async def change(asked: Set) -> None:
+        if refused := service.refused_port(asked.name):
+            raise refusal(refused)
         bridge, port = service.port(asked.name)
         given = {
             name: value
@@ -170,11 +173,15 @@ def methods(service: Service) -> tuple[Method, ...]:
         await service.change(bridge.name, with_changed_port, port.name)
 
     def show(asked: Name) -> dict[str, Any]:
-        bridge, port = service.port(asked.name)
-        return next(each for each in _rows(service, bridge) if each["name"] == port.name)
+        refused = service.refused_port(asked.name)
+        bridge = refused.bridge if refused else service.port(asked.name)[0].name
+        return next(each for each in port_rows(service, bridge) if each["name"] == asked.name)
 
     def listing(asked: OfBridge) -> list[dict[str, Any]]:
-        return [row for bridge in service.bridges(asked.bridge) for row in _rows(service, bridge)]
+        if asked.bridge:
+            return list(port_rows(service, asked.bridge))
+        names = {each.bridge for each in service.unheeded.refused}.union(service.desired.bridges)
+        return [row for name in sorted(names) for row in port_rows(service, name)]
 
     def statistics(asked: OfBridge) -> dict[str, Any]:
         return {
@@ -222,13 +229,8 @@ def _port_from(asked: Add) -> DesiredPort:
     return with_links(port, link=asked.link, follow_rename=asked.follow_rename, vif=asked.vif)
 
 
-def _rows(service: Service, bridge: DesiredBridge) -> Iterator[dict[str, Any]]:
-    """The ports of a bridge, the local one first: what is wanted, how it is, what it counted."""
-    status = service.switch.status()[bridge.name]
-    statistics = {} if status.error else service.switch.statistics(bridge.name)
-    for port in status.ports.values():
-        wanted = service.port(port.name)[1]
-        yield {
-            **port_row(bridge.name, wanted, port),
-            "statistics": statistics.get(port.name, _NONE),
-        }
+def _is_local(port: str) -> RequestError:
+    return RequestError(
+        f"{port} is the local port of its bridge",
+        remedy=f"`hotswitch bridge del {port}` deletes both",
+    )
