@@ -14,6 +14,7 @@ from hotswitch.config.operations import Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.read import Reader
 from hotswitch.config.resets import Resets
+from hotswitch.config.unheeded import unheeded
 from hotswitch.config.write import Picture, Writer, statistics_updates
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
@@ -160,3 +161,23 @@ def test_a_refused_interface_has_no_port_and_says_why(tables: TestTables) -> Non
         if bridge is None or place.name not in bridge.ports:
             users = [key for key, row in tables["Port"].items() if uuid in row["interfaces"]]
             assert uuid in refused or refused & set(users)
+
+
+@settings(max_examples=60)
+@given(contents())
+def test_each_row_is_in_force_or_refused(tables: TestTables) -> None:
+    reading = Reader().read(tables)
+    refused = unheeded(tables, reading).refused
+    assert len({each.row for each in refused}) == len(refused)
+    in_use = [
+        each for each in tables["Open_vSwitch"]["root"]["bridges"] if each in tables["Bridge"]
+    ]
+    ports = {port for each in in_use for port in tables["Bridge"][each]["ports"]} & {
+        *tables["Port"]
+    }
+    out = {each.row for each in refused}
+    assert out <= {*in_use, *ports}
+    assert all(each.reason for each in refused)
+    assert len(reading.desired.bridges) == len({*in_use} - out)
+    in_force = sum(len(each.ports) for each in reading.desired.bridges.values())
+    assert in_force == len(ports - out)

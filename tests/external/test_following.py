@@ -72,6 +72,22 @@ def test_both_command_lines_work_on_the_same(room: Room, tmp_path: Path) -> None
             until(lambda: len(set(numbers)) == 1, "cur_cfg follows the daemon's own commands, too")
 
 
+def test_rows_that_cannot_be_had_are_shown_and_deleted(room: Room, tmp_path: Path) -> None:
+    with OvsdbServer(room, tmp_path) as db:
+        db.vsctl("--no-wait init")
+        with follower(room, tmp_path, f"unix:{db.socket}") as daemon:
+            followed(daemon)
+            db.vsctl("--no-wait add-br br0 -- add-port br0 vx0 -- set Interface vx0 type=vxlan")
+            db.vsctl("--no-wait add-br a/b")
+            until(lambda: len(daemon.ask("bridge list")) == 2, "both are listed")
+            assert daemon.ask("port show vx0")["state"] == "error"
+            daemon.do("port del vx0")
+            assert db.vsctl("list-ports br0") == ""
+            daemon.do("bridge del a/b")
+            assert db.vsctl("list-br") == "br0"
+            assert [each["name"] for each in daemon.ask("port list")] == ["br0"]
+
+
 def test_what_the_server_refuses_is_an_error_and_changes_nothing(
     room: Room, tmp_path: Path
 ) -> None:

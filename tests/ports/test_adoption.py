@@ -95,7 +95,7 @@ def test_rules_round_trip(text: str) -> None:
 
 def test_spaces_and_empty_rules_do_not_matter() -> None:
     assert read_rules(" ; tap*   tag=1 ;;") == read_rules("tap* tag=1")
-    assert read_rules("") == ()
+    assert read_rules("") == read_rules("  ") == ()
     assert read_rules("kind=tun") == read_rules("*,kind=tun")
 
 
@@ -113,6 +113,7 @@ def test_spaces_and_empty_rules_do_not_matter() -> None:
         "tap+vif",
         "tap* vif=name",
         "tap*+",
+        " ;;; ",
     ],
 )
 def test_what_is_no_rule_is_refused(text: str) -> None:
