@@ -78,8 +78,10 @@ def unheeded(tables: Tables, reading: Reading) -> Unheeded:
     holders = _holders(tables, reading)
     refusals: dict[Uuid, list[Note]] = {}
     kept: dict[BridgeAndPort | None, dict[str, list[str]]] = {}
-    for note in reading.notes:
-        owner = _owner(reading, note)
+    users = _users(reading)
+    for owner, note in (
+        (each, note) for note in reading.notes for each in users.get(note.row, (note.row,))
+    ):
         if note.refused:
             refusals.setdefault(owner, []).append(note)
         else:
@@ -120,10 +122,13 @@ def _is_in_force(reading: Reading, bridge: str, port: PortReading) -> bool:
     return bool(there and port.port and replace(there, number=port.port.number) == port.port)
 
 
-def _owner(reading: Reading, note: Note) -> Uuid:
-    """The row of a bridge or a port that a note is about; else its own."""
-    place = reading.interfaces.get(note.row) if note.table == "Interface" else None
-    return place.port if place else note.row
+def _users(reading: Reading) -> dict[Uuid, list[Uuid]]:
+    """By interface, the ports that have it: several, if somebody has made a mistake."""
+    found: dict[Uuid, list[Uuid]] = {}
+    for uuid, port in reading.ports.items():
+        for interface, _ in port.interfaces:
+            found.setdefault(interface, []).append(uuid)
+    return found
 
 
 def _key(reading: Reading, holders: Mapping[Uuid, Uuid], owner: Uuid) -> BridgeAndPort | None:
