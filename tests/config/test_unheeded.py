@@ -121,3 +121,24 @@ def test_a_refused_row_is_deleted_where_it_is_referred_to(tables: TestTables) ->
     tables["Open_vSwitch"].clear()
     with pytest.raises(EditError):
         discard(tables, bridge)
+
+
+def test_an_interface_of_a_refused_bridge_that_a_bond_has_too(tables: TestTables) -> None:
+    tables.bridge("br1", datapath_type="odd")
+    for name in ("i0", "i1"):
+        tables.put("Interface", f"interface {name}", name=name)
+    tables.attach("br0", "bond", "interface i0", "interface i1")
+    tables.attach("br1", "p1", "interface i1")
+    assert names(found(tables)) == [("br1", ""), ("br0", "bond"), ("br1", "br1"), ("br1", "i1")]
+
+
+def test_a_port_that_two_bridges_have_is_in_force_in_the_first(tables: TestTables) -> None:
+    tables.port("br0", "v0")
+    tables.put("Bridge", "bridge br1", name="br1", ports=("port v0",))
+    tables.put("Bridge", "bridge br2", name="br2", ports=("port v0",), datapath_type="odd")
+    tables.put("Open_vSwitch", "root", bridges=("bridge br0", "bridge br1", "bridge br2"))
+    tables.put("Interface", "interface b", name="b")
+    tables.attach("br0", "bond", "interface v0", "interface b")
+    said = found(tables)
+    assert names(said) == [("br2", ""), ("br0", "bond")]
+    assert ("br2", "") in said.not_acted_on

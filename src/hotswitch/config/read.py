@@ -69,6 +69,10 @@ class Reader:
         for uuid, place in assembly.interfaces.items():
             key = place.bridge, place.name
             rows[key] = (*rows.get(key, ()), uuid)
+        first: dict[Uuid, PortReading] = {}  # a port is the first bridge's that has it
+        for of_bridge in ports.values():
+            for uuid, each in of_bridge.items():
+                first.setdefault(uuid, each)
         apart = self._claims is not None
         last = self._last.desired.bridges
         return Reading(
@@ -87,7 +91,7 @@ class Reader:
                 if each.notes and apart
             },
             bridges=bridges,
-            ports=SharedMap({u: each for of in ports.values() for u, each in of.items()}),
+            ports=SharedMap(first),
             interfaces=SharedMap(assembly.interfaces),
             rows=SharedMap(rows),
         )

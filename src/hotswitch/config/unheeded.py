@@ -79,14 +79,13 @@ def unheeded(tables: Tables, reading: Reading) -> Unheeded:
     refusals: dict[Uuid, list[Note]] = {}
     kept: dict[BridgeAndPort | None, dict[str, list[str]]] = {}
     users = _users(reading)
-    for owner, note in (
-        (each, note) for note in reading.notes for each in users.get(note.row, (note.row,))
-    ):
-        if note.refused:
-            refusals.setdefault(owner, []).append(note)
-        else:
-            of_row = kept.setdefault(_key(reading, holders, owner), {})
-            of_row.setdefault(f"{note.table} {note.name}".rstrip(), []).append(note.text)
+    for note in reading.notes:
+        for owner in users.get(note.row, (note.row,)):
+            if note.refused:
+                refusals.setdefault(owner, []).append(note)
+            else:
+                of_row = kept.setdefault(_key(reading, holders, owner), {})
+                of_row.setdefault(f"{note.table} {note.name}".rstrip(), []).append(note.text)
     not_acted_on = {key: tuple(map(_line, of.items())) for key, of in kept.items() if key}
     of_root = [f"not acted on: {_line(each)}" for each in kept.get(None, {}).items()]
     found = [
