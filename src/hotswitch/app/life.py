@@ -216,7 +216,7 @@ class Life:
             try:
                 links = KernelLinks()
                 world = outside.world(links)
-                clean_up_netlink(outside, world)
+                clean_up_netlink(self._files, outside, world)
                 switch = Switch(world, MonotonicClock())
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)

@@ -6,8 +6,10 @@ from hotswitch.app.paths import RunDirectory
 from hotswitch.app.world import Outside, WatchedDatapath
 from hotswitch.base.clock import Clock
 from hotswitch.headers.registry import Registry
+from hotswitch.netlink.server.book import Book
 from hotswitch.netlink.server.core import Server
 from hotswitch.netlink.server.devices import Devices, remove
+from hotswitch.netlink.server.ending import give_back
 from hotswitch.netlink.server.journal_file import JournalFile
 from hotswitch.netlink.server.serve import NetlinkServer
 from hotswitch.switch.apply import World
@@ -51,6 +53,8 @@ class Netlink:
         """Let go of it all; the datapaths go on, unless they are to end."""
         for own in self._core.datapaths.values():
             if stop_forwarding:
+                as_found = {each.number for each in own.vports.values() if not each.taken}
+                give_back(self._devices, own.datapath.ports(), as_found)
                 own.datapath.destroy()
             else:
                 own.datapath.close()
@@ -76,6 +80,20 @@ class Netlink:
         return ""
 
 
-def clean_up(outside: Outside, world: World) -> None:
-    """Remove the devices that an earlier daemon made for clients. Raises HotswitchError."""
-    remove(world.links, outside.netlink_owner)
+def clean_up(files: RunDirectory, outside: Outside, world: World) -> None:
+    """End the datapaths of an earlier daemon's clients, and remove the devices that it made for
+    them. Raises HotswitchError."""
+    owner = outside.netlink_owner
+    found = outside.netlink_datapaths()
+    devices = Devices(world.links, owner, outside.netlink_datapath, found, lambda _: "")
+    journal = JournalFile(files.netlink_journal)
+    try:
+        book = Book(journal.known())
+        for name, datapath in found.items():
+            give_back(devices, datapath.ports(), book.as_found(name))
+            datapath.destroy()
+        remove(world.links, owner)
+        journal.rewrite(())
+    finally:
+        devices.close()
+        journal.close()

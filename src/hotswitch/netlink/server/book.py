@@ -22,6 +22,11 @@ class Book:
         for record in known:
             self._read(record)
 
+    def as_found(self, datapath: str) -> set[int]:
+        """The vports of a datapath whose devices took all frames before."""
+        known = self.vports.get(datapath, {}).values()
+        return {each.number for each in known if not each.taken}
+
     def _read(self, record: Record) -> None:
         match record:
             case kept.DatapathKept():

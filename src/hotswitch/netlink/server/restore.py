@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from hotswitch.datapath.contract import Datapath, DeleteEntry
 from hotswitch.model.entry import EntryKey
@@ -12,6 +12,7 @@ from hotswitch.netlink import ports
 from hotswitch.netlink.families.vport import LOCAL
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.book import Book
+from hotswitch.netlink.server.ending import give_back
 from hotswitch.netlink.server.flow_table import Flow
 from hotswitch.netlink.server.own_datapath import MISS, OwnDatapath, Vport
 from hotswitch.netlink.server.records import Record
@@ -37,7 +38,7 @@ class Restorer:
                 own = self._restored(book, name, datapath)
             if own is None:
                 _log.warning("netlink: datapath %s is not known any more and ends", name)
-                self._end(datapath)
+                self._end(datapath, book.as_found(name))
             else:
                 self._room.add(own)
         answers = [each for each in book.answers.values() if self._holds(each)]
@@ -46,9 +47,10 @@ class Restorer:
         self._room.keep(*map(kept.unconditional, about_names))
         return [kept.unconditional(each) for each in answers]
 
-    def _end(self, datapath: Datapath) -> None:
+    def _end(self, datapath: Datapath, as_found: Collection[int]) -> None:
         """End a datapath of which nothing is known, with the devices that were made for it."""
         links = [link for port in datapath.ports().values() for link in port.links]
+        give_back(self._outside, datapath.ports(), as_found)
         datapath.destroy()
         self._delete_made(links)
 
@@ -71,6 +73,7 @@ class Restorer:
             self._restore_vport(own, vport)
         there = dict(datapath.ports())
         for number in there.keys() - {ports.to_model(each) for each in own.vports}:
+            give_back(self._outside, {number: there[number]})
             datapath.delete_port(number)
             self._delete_made(there[number].links)
         if LOCAL not in own.vports:
