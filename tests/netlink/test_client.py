@@ -94,6 +94,66 @@ async def _over_a_kill(daemon: Daemon) -> None:
         assert found == list(range(2, 401, 2))
 
 
+def test_events_go_on_over_a_kill(daemon: Daemon) -> None:
+    asyncio.run(_events_over_a_kill(daemon))
+
+
+async def _events_over_a_kill(daemon: Daemon) -> None:
+    """Who only listens hears what happens after a restart, and gets packets at its port id."""
+    path = daemon.run_dir / "netlink.sock"
+    async with Client(path) as client, Client(path) as listener, asyncio.timeout(60):
+        made = await client.change(DATAPATH, "new", new_datapath())
+        assert made is not None
+        number = made.datapath
+        await listener.subscribe("ovs_vport", "ovs_flow")
+        port = listener.port
+        waiting = asyncio.create_task(listener.event())
+        await asyncio.sleep(0)
+        assert daemon.process
+        process.stop(daemon.process)
+        with pytest.raises(NetlinkError) as lost:
+            await waiting
+        assert lost.value.errno == errno.ENOBUFS
+        for _ in range(3):  # there is no server, and little patience
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(listener.event(), 0.05)
+        waiting = asyncio.create_task(listener.event())
+        await asyncio.to_thread(daemon.start)
+        listed = await listener.dump(FLOW, datapath=number)
+        assert listed.messages == () and listener.port == port
+        await client.change(VPORT, "new", new_vport("p1"), datapath=number)
+        event = await waiting
+        assert (event.command, event.attributes["name"]) == ("new", "p1")
+        await client.change(FLOW, "new", flow(1, 1, 0), datapath=number)
+        event = await listener.event()
+        assert (event.family, event.command) == (FLOW, "new")
+
+
+def test_who_only_waits_is_connected_again(daemon: Daemon) -> None:
+    asyncio.run(_only_waits(daemon))
+
+
+async def _only_waits(daemon: Daemon) -> None:
+    path = daemon.run_dir / "netlink.sock"
+    async with Client(path) as client, Client(path) as listener, asyncio.timeout(60):
+        await listener.subscribe("ovs_datapath")
+        assert daemon.process
+        process.stop(daemon.process)
+        await asyncio.to_thread(daemon.start)
+        with pytest.raises(NetlinkError, match="broke"):
+            await listener.event()
+        waiting = asyncio.create_task(listener.event())
+        # Which of the new datapaths is the first that it hears of is a matter of time.
+        for each in range(100):
+            name = f"dp{each}"
+            await client.change(DATAPATH, "new", new_datapath(name))
+            await client.change(DATAPATH, "del", Attributes(name=name))
+            if waiting.done():
+                break
+            await asyncio.sleep(0.05)
+        assert (await waiting).family is DATAPATH
+
+
 def test_what_is_asked_at_once_comes_in_few_datagrams(tmp_path: Path) -> None:
     asyncio.run(_asked_at_once(tmp_path / "netlink.sock"))
 

@@ -28,7 +28,7 @@ from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.family import Family
 from hotswitch.netlink.flags import ACK, CREATE, DUMP_INTERRUPTED, ECHO, EXCLUSIVE, REQUEST
-from hotswitch.netlink.message import Acknowledgement, Done, Header, Message, split
+from hotswitch.netlink.message import Acknowledgement, Done, Message, split
 
 _LARGEST = 1 << 18
 _DATAGRAM = 1 << 14
@@ -39,7 +39,7 @@ _PAUSES = (0.01, 0.05, 0.2, 0.5)
 
 
 @dataclass(slots=True)
-class _Exchange:
+class _Waiting:
     """A request that waits: its answers until now, and the last of them."""
 
     ended: asyncio.Future[Acknowledgement | Done]
@@ -70,9 +70,10 @@ class Client:
         self._connecting = asyncio.Lock()
         self._outbox: deque[bytes] = deque()
         self._sender: asyncio.Task[None] | None = None
+        self._recovery: asyncio.Task[None] | None = None
         self._sequence = 0
         self._port = 0
-        self._waiting: dict[int, _Exchange] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._groups: set[str] = set()
         self._events: asyncio.Queue[Message | NetlinkError] = asyncio.Queue()
 
@@ -87,15 +88,17 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        for task in (self._recovery, self._reader):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         self._lose()
 
     @property
     def port(self) -> int:
         """The port id that it has now: packets that a vport or a flow names it for are sent here,
-        and come by `event`. After a broken connection it can be another one."""
+        and come by `event`. After a broken connection it can be another one, if somebody else has
+        got it meanwhile."""
         return self._port
 
     async def ask(
@@ -151,9 +154,12 @@ class Client:
     async def subscribe(self, *groups: str) -> None:
         """Hear the multicast groups of these families from now on ("ovs_vport").
 
+        What this client changes itself is answered, not told: it gets no events of that.
+
         Raises NetlinkError if there is none, OSError.
         """
         for name in groups:
+            await self._connected()
             await self._join(name)
             self._groups.add(name)
 
@@ -161,8 +167,13 @@ class Client:
         """The next thing that was told to a group, or a packet that was sent to `port`.
 
         Raises NetlinkError with ENOBUFS if some were lost, also because the connection broke:
-        then list anew; what comes after that is whole again.
+        then list anew (which raises OSError until the server is there again); what comes after
+        that is whole again. A broken connection is made anew, for as long as it takes, with what
+        was subscribed to.
         """
+        if self._socket is None and (self._recovery is None or self._recovery.done()):
+            # A task, as who waits here with little patience would never be connected.
+            self._recovery = asyncio.get_running_loop().create_task(self._recover())
         event = await self._events.get()
         if isinstance(event, NetlinkError):
             raise event
@@ -176,19 +187,36 @@ class Client:
         for attempt in itertools.count():
             with contextlib.suppress(OSError):
                 return await self._request(family, command, attributes, datapath, flags)
-            await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            await _pause(attempt)
         raise AssertionError
+
+    async def _recover(self) -> None:
+        for attempt in itertools.count():
+            try:
+                await self._connected()
+            except OSError:
+                await _pause(attempt)
+            except NetlinkError as error:
+                self._events.put_nowait(error)
+                return
+            else:
+                return
 
     async def _request(
         self, family: Family, command: str, attributes: Attributes, datapath: int, flags: int
     ) -> list[Message]:
         await self._connected()
+        return await self._exchange(family, command, attributes, datapath, flags)
+
+    async def _exchange(
+        self, family: Family, command: str, attributes: Attributes, datapath: int, flags: int
+    ) -> list[Message]:
         self._sequence = self._sequence % 0xFFFFFFFF + 1
         sequence = self._sequence
         data = self._codec.encode(
             Message(family, command, attributes, datapath, REQUEST | flags, sequence)
         )
-        exchange = _Exchange(asyncio.get_running_loop().create_future())
+        exchange = _Waiting(asyncio.get_running_loop().create_future())
         self._waiting[sequence] = exchange
         try:
             self._send(data)
@@ -224,36 +252,47 @@ class Client:
         async with self._connecting:
             if self._socket is not None:
                 return
-            made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+            await self._connect()
             try:
-                await asyncio.get_running_loop().sock_connect(made, str(self._path))
-            except OSError:
-                made.close()
+                for name in self._groups:
+                    await self._join(name)
+            except BaseException:
+                self._lose()  # or it would be taken for one that hears all of them
                 raise
-            loop = asyncio.get_running_loop()
-            hello = Message(SOCKET, "bind", flags=REQUEST, sequence=1)
-            wanted = Attributes(extended=True, together=True)
-            options = Message(SOCKET, "option", wanted, flags=REQUEST)
-            try:
-                await loop.sock_sendall(made, self._codec.encode(options))
-                await loop.sock_sendall(made, self._codec.encode(hello))
-                data = await loop.sock_recv(made, _LARGEST)
-            except OSError:
-                made.close()
-                raise
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        wanted = Attributes(extended=True, together=True)
+        options = Message(SOCKET, "option", wanted, flags=REQUEST)
+        port = Attributes(port=self._port) if self._port else NONE
+        hello = Message(SOCKET, "bind", port, flags=REQUEST, sequence=1)
+        try:
+            await loop.sock_connect(made, str(self._path))
+            await loop.sock_sendall(made, self._codec.encode(options))
+            await loop.sock_sendall(made, self._codec.encode(hello))
+            data = await loop.sock_recv(made, _LARGEST)
             if not data:
-                made.close()
                 raise ConnectionResetError(errno.ECONNRESET, "hung up at once")
-            self._port = Header.unpack(data).port
-            self._socket = made
-            self._reader = loop.create_task(self._read(made))
-        for name in self._groups:
-            await self._join(name)
+            first, *more = split(data)
+            answer = self._codec.decode(first)
+        except BaseException:
+            made.close()
+            raise
+        # A refusal, as another socket has the port id by now, is sent to the one that this has.
+        self._port = answer.port
+        if isinstance(answer, Message):
+            self._port = answer.attributes["port"]
+        self._socket = made
+        for each in more:
+            self._take(each)
+        self._reader = loop.create_task(self._read(made))
 
     async def _join(self, name: str) -> None:
-        about = await self.ask(CONTROLLER, "getfamily", Attributes(family_name=name))
+        asked = Attributes(family_name=name)
+        (about,) = await self._exchange(CONTROLLER, "getfamily", asked, 0, ACK)
         for _, group in about.attributes.get("groups", NONE):
-            await self._request(SOCKET, "join", Attributes(group=group["id"]), 0, ACK)
+            await self._exchange(SOCKET, "join", Attributes(group=group["id"]), 0, ACK)
 
     async def _read(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -294,8 +333,11 @@ class Client:
         for exchange in self._waiting.values():
             if not exchange.ended.done():
                 exchange.ended.set_exception(ConnectionResetError(errno.ECONNRESET, "hung up"))
-        if self._groups:
-            self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))
+        self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))
+
+
+async def _pause(attempt: int) -> None:
+    await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
 
 
 def _datagram(messages: deque[bytes]) -> bytes:
