@@ -154,6 +154,39 @@ async def _only_waits(daemon: Daemon) -> None:
         assert (await waiting).family is DATAPATH
 
 
+def test_a_damaged_journal_is_said(daemon: Daemon) -> None:
+    asyncio.run(_damaged_journal(daemon))
+
+
+async def _damaged_journal(daemon: Daemon) -> None:
+    """What is behind the damage ends, and the log says what."""
+    journal = daemon.run_dir / "netlink.journal"
+    async with Client(daemon.run_dir / "netlink.sock") as client:
+        made = await client.change(DATAPATH, "new", new_datapath())
+        assert made is not None
+        for dst in range(1, 5):
+            await client.change(FLOW, "new", flow(1, dst, 0), datapath=made.datapath)
+        whole = journal.stat().st_size
+        for dst in range(5, 8):
+            await client.change(FLOW, "new", flow(1, dst, 0), datapath=made.datapath)
+        await client.change(VPORT, "new", new_vport("p1"), datapath=made.datapath)
+        assert daemon.process
+        process.stop(daemon.process)
+        damaged = bytearray(journal.read_bytes())
+        damaged[whole + 20] ^= 1
+        journal.write_bytes(damaged)
+        assert "unreadable" not in daemon.log and "not known any more" not in daemon.log
+        await asyncio.to_thread(daemon.start)
+        listed = await client.dump(FLOW, datapath=made.datapath)
+        found = [each.attributes["key"]["ethernet"].dst for each in listed.messages]
+        assert found == [1, 2, 3, 4]
+    log = "".join(line for line in daemon.log.splitlines(True) if " WARNING " in line)
+    assert f"records from byte {whole} on are unreadable and dropped: " in log
+    assert f"{len(damaged) - whole} bytes" in log
+    assert "datapath dp1: 3 flows are not known any more and end" in log
+    assert "datapath dp1: port p1 is not known any more and ends" in log
+
+
 def test_what_is_asked_at_once_comes_in_few_datagrams(tmp_path: Path) -> None:
     asyncio.run(_asked_at_once(tmp_path / "netlink.sock"))
 

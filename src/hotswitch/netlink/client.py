@@ -330,10 +330,10 @@ class Client:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+            self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))
         for exchange in self._waiting.values():
             if not exchange.ended.done():
                 exchange.ended.set_exception(ConnectionResetError(errno.ECONNRESET, "hung up"))
-        self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))
 
 
 async def _pause(attempt: int) -> None:

@@ -6,6 +6,7 @@ machine nothing forwards of which there was something to know.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 from hotswitch.base.errors import HotswitchError
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.records import Record
+
+_log = logging.getLogger(__name__)
 
 _SMALL = 4 << 20
 """Bytes below which a file is never written anew."""
@@ -36,13 +39,22 @@ class JournalFile:
         self._base = self._size
 
     def known(self) -> list[Record]:
-        """What is in it, but for what was left unfinished at its end. Raises JournalError."""
+        """What is in it, up to what can't be read: left unfinished at its end, or damaged.
+
+        That is cut off, with a warning. Raises JournalError.
+        """
         try:
             data = self._path.read_bytes()
             found = list(kept.decode(data))
             whole = len(kept.encode(found))
             if whole != len(data):
                 os.ftruncate(self._file, whole)
+                _log.warning(
+                    "%s: the records from byte %d on are unreadable and dropped: %d bytes",
+                    self._path,
+                    whole,
+                    len(data) - whole,
+                )
         except OSError as error:
             raise self._failed("read", error) from error
         self._size = self._base = whole

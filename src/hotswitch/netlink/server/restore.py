@@ -73,6 +73,11 @@ class Restorer:
             self._restore_vport(own, vport)
         there = dict(datapath.ports())
         for number in there.keys() - {ports.to_model(each) for each in own.vports}:
+            _log.warning(
+                "netlink: datapath %s: port %s is not known any more and ends",
+                name,
+                there[number].name,
+            )
             give_back(self._outside, {number: there[number]})
             datapath.delete_port(number)
             self._delete_made(there[number].links)
@@ -111,6 +116,11 @@ class Restorer:
             elif entry.key != MISS.key:
                 strays.append(entry.key)
         if strays:
+            _log.warning(
+                "netlink: datapath %s: %d flows are not known any more and end",
+                own.name,
+                len(strays),
+            )
             own.datapath.change([DeleteEntry(key) for key in strays])
 
     def _holds(self, answered: kept.Answered) -> bool:
