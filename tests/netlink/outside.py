@@ -95,6 +95,11 @@ class FakeOutside:
         self.made_devices[name] = self.devices[name] = made
         return made
 
+    def make_internal_again(self, name: str, index: int) -> Device:
+        made = replace(self.make_internal(name), index=index)
+        self.made_devices[name] = self.devices[name] = made
+        return made
+
     def make_vxlan(self, name: str, port: int) -> Device:
         if any(each.tunnel_port == port for each in self.devices.values()):
             raise KernelError(f"make {name}", 17)

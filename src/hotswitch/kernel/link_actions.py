@@ -82,11 +82,17 @@ def create(
 
 
 def create_veth(
-    name: str, peer: str, *, mtu: int = 0, peer_namespace: int | None = None, address: int = 0
+    name: str,
+    peer: str,
+    *,
+    mtu: int = 0,
+    peer_namespace: int | None = None,
+    index: int = 0,
+    address: int = 0,
 ) -> Link:
     """Make a pair of links; the peer in the namespace of a descriptor (netns.open_namespace).
 
-    address: the MAC address of the one called `name`, 48 bits, or 0 for the usual.
+    index, address: of the one called `name`, as `create` has them.
     """
     check_name(peer)
     other = information.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + netlink.text(IFLA_IFNAME, peer)
@@ -95,7 +101,7 @@ def create_veth(
     if peer_namespace is not None:
         other += netlink.u32(_IFLA_NET_NS_FD, peer_namespace)
     peers = netlink.attribute(_VETH_INFO_PEER, other)
-    return create(name, "veth", mtu=mtu, data=peers, address=address)
+    return create(name, "veth", mtu=mtu, data=peers, index=index, address=address)
 
 
 def create_vxlan(name: str, port: int, *, mtu: int, address: int = 0) -> Link:

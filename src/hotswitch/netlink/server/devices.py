@@ -104,7 +104,14 @@ class Devices:
             raise NetlinkError(
                 "a device's number can't be chosen", errno=errno.EOPNOTSUPP, path=("ifindex",)
             )
-        outer = self._links.create_veth(name, inside_name(self._owner, name), 0)
+        return self._internal(name, 0)
+
+    def make_internal_again(self, name: str, index: int) -> Device:
+        """Make a device that has gone again, with the number that it had if that is free."""
+        return self._internal(name, 0 if index in self._links.look().by_index else index)
+
+    def _internal(self, name: str, index: int) -> Device:
+        outer = link_actions.create_veth(name, inside_name(self._owner, name), index=index)
         try:
             self._links.take_no_addresses(outer.peer)
             link_actions.set_up(outer.peer)

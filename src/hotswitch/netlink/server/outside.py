@@ -53,6 +53,9 @@ class Outside(Protocol):
     def make_internal(self, name: str, index: int = 0) -> Device:
         """Make a device for the host (index: the number that it shall have, 0: any)."""
 
+    def make_internal_again(self, name: str, index: int) -> Device:
+        """Make a device that has gone again, with the number that it had if that is free."""
+
     def make_vxlan(self, name: str, port: int) -> Device:
         """Make a VXLAN device whose outer headers are said and told packet by packet.
 

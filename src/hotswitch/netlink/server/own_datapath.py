@@ -67,7 +67,7 @@ class OwnDatapath:
 
     def record(self) -> kept.DatapathKept:
         """What to know of it after a restart."""
-        return kept.DatapathKept(self.name, self.features, self.pids, self.received)
+        return kept.DatapathKept(self.name, self.features, self.pids, self.received, self.number)
 
     def vport_record(self, vport: Vport) -> kept.VportKept:
         """What to know of a vport."""

@@ -19,12 +19,13 @@ _frame = struct.Struct("=II")
 
 
 class DatapathKept(msgspec.Struct, frozen=True, array_like=True, tag="datapath"):
-    """There is a datapath; `received`: packets of its former ports."""
+    """There is a datapath; `received`: packets of its former ports; `number`: 0: not kept."""
 
     name: str
     features: int
     pids: tuple[int, ...]
     received: int = 0
+    number: int = 0
 
 
 class DatapathGone(msgspec.Struct, frozen=True, array_like=True, tag="-datapath"):

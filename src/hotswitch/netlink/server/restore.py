@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 
+from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath, DeleteEntry
 from hotswitch.model.entry import EntryKey
 from hotswitch.model.port import LinkLife
@@ -14,11 +15,17 @@ from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.book import Book
 from hotswitch.netlink.server.ending import give_back
 from hotswitch.netlink.server.flow_table import Flow
+from hotswitch.netlink.server.local_device import make_again
+from hotswitch.netlink.server.outside import Device
 from hotswitch.netlink.server.own_datapath import MISS, OwnDatapath, Vport
 from hotswitch.netlink.server.records import Record
 from hotswitch.netlink.server.room import Room
 
 _log = logging.getLogger(__name__)
+
+
+class _LocalDeviceError(HotswitchError):
+    """A datapath is without its own device."""
 
 
 class Restorer:
@@ -35,9 +42,13 @@ class Restorer:
         for name, datapath in there.items():
             own = None
             if name in book.datapaths:
-                own = self._restored(book, name, datapath)
-            if own is None:
+                try:
+                    own = self._restored(book, name, datapath)
+                except _LocalDeviceError as error:
+                    _log.warning("netlink: datapath %s ends: %s", name, error)
+            else:
                 _log.warning("netlink: datapath %s is not known any more and ends", name)
+            if own is None:
                 self._end(datapath, book.as_found(name))
             else:
                 self._room.add(own)
@@ -61,11 +72,9 @@ class Restorer:
             if device is not None and device.made:
                 self._outside.delete_made(device)
 
-    def _restored(self, book: Book, name: str, datapath: Datapath) -> OwnDatapath | None:
-        device = self._outside.made_device(name)
-        if device is None:
-            return None
+    def _restored(self, book: Book, name: str, datapath: Datapath) -> OwnDatapath:
         record = book.datapaths[name]
+        device = self._outside.made_device(name) or self._remade(name, record.number, datapath)
         own = OwnDatapath(
             name, device.index, datapath, record.features, record.pids, received=record.received
         )
@@ -82,10 +91,22 @@ class Restorer:
             datapath.delete_port(number)
             self._delete_made(there[number].links)
         if LOCAL not in own.vports:
-            return None
+            raise _LocalDeviceError(f"its own device {name} is not its port")
         self._restore_flows(own, book.flows[name])
         own.flows.next_cookie = book.cookies.get(name, 0) + 1
         return own
+
+    def _remade(self, name: str, number: int, datapath: Datapath) -> Device:
+        if ports.LOCAL_IN_MODEL not in datapath.ports():
+            raise _LocalDeviceError(f"its own device {name} has gone, and so has its port")
+        try:
+            device = make_again(self._outside, name, number, datapath)
+        except HotswitchError as error:
+            raise _LocalDeviceError(
+                f"its own device {name} has gone and can't be made again: {error}"
+            ) from error
+        _log.warning("netlink: datapath %s: its own device had gone and is made again", name)
+        return device
 
     def _restore_vport(self, own: OwnDatapath, record: kept.VportKept) -> None:
         port = own.datapath.ports().get(ports.to_model(record.number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
@@ -16,10 +17,13 @@ from hotswitch.netlink.families.vport import INTERNAL, LOCAL, MAXIMUM_PORT, NETD
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_vport
 from hotswitch.netlink.server.listing import Listed, Table
+from hotswitch.netlink.server.local_device import make_again
 from hotswitch.netlink.server.outside import Device
 from hotswitch.netlink.server.own_datapath import OwnDatapath, Vport
 from hotswitch.netlink.server.request import Foreseen, Handlers, Outcome, Request
 from hotswitch.netlink.server.room import Room, check_name
+
+_log = logging.getLogger(__name__)
 
 Announce = Callable[[str, Attributes, int], None]
 """Tell of something that nobody asked for: the command, what there is to say, the datapath."""
@@ -48,9 +52,21 @@ class VportFamily:
                     if device.name != vport.name:
                         vport.name = device.name
                         self._room.keep(own.vport_record(vport))
-                elif vport.number != LOCAL:
+                elif vport.number == LOCAL:
+                    self._make_local_again(own, vport)
+                else:
                     attributes = self._remove(own, vport, None)
                     self._announce("del", attributes, own.number)
+
+    def _make_local_again(self, own: OwnDatapath, vport: Vport) -> None:
+        """Make a datapath's own device again, once nothing else has its name."""
+        outside = self._room.outside
+        if outside.device(own.name) is None:
+            device = make_again(outside, own.name, own.number, own.datapath)
+            vport.name, vport.index = device.name, device.index
+            _log.warning(
+                "netlink: datapath %s: its own device had gone and is made again", own.name
+            )
 
     def _new(self, request: Request) -> Outcome:
         said = request.attributes
