@@ -112,6 +112,8 @@ def test_datapaths_and_ports(lab: Lab) -> None:
     ports = [(each["port"], each["name"], each["type"]) for each in shown["ports"]]
     assert ports == [(0, "dp1", "internal"), (1, "int0", "internal"), (5, "p1", "system")]
     assert shown["ports"][1]["upcall"] == [7, 8]
+    said = lab.refused("add-if", "dp1", "vx3", "type", "vxlan")
+    assert "vx3: a vxlan port needs its UDP port (add: dst-port 4789)" in said
     lab.do("set-if", "dp1", "1", "upcall", "none")
     assert "    upcall" not in lab.do("show", "-s")
     assert re.search(r"port 5: p1\n    RX packets:\d+ bytes:\d+ errors:0", lab.do("show", "-s"))
@@ -175,6 +177,10 @@ def test_what_is_wrong_is_one_line_and_changes_nothing(lab: Lab) -> None:
         (("get-flow", UFID), "there is no such flow"),
         (("monitor", "dp1", "p9"), "there is no port p9"),
         (("events", "dp9"), "dp9"),
+        (
+            ("add-flow", "in_port(1),eth()", ",".join(["0"] * 33)),
+            "34 actions are too many (at most 32)",
+        ),
     ):
         assert says in lab.refused(*words)
     assert lab.ask("dump-flows") == []
@@ -249,6 +255,14 @@ def test_beside_ovs_dpctl(lab: Lab, tmp_path: Path) -> None:
     lab.do("del-flow", f"in_port(2),{ARP}")
     dpctl("del-flow", "dp1", f"{UFID},in_port(1),{ARP}")
     assert lab.ask("dump-flows") == []
+    dpctl("show")
+    said = lab.refused("monitor", "dp1")
+    assert "the packets of dp1 go by CPU, to nobody yet: a program has asked for that" in said
+    assert "(hotswitch dp del and dp add undo it)" in said
+    lab.do("del", "dp1")
+    lab.do("add", "dp1")
+    with lab.watching("monitor", "dp1") as watch:
+        watch.end(signal.SIGINT)
 
 
 def test_help_has_examples_and_names_are_completed(lab: Lab, tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def _tunnel_port(said: Attributes) -> int:
     """The UDP port that a VXLAN vport's options ask for (vxlan_tnl_create, vport-vxlan.c)."""
     options = said.get("options")
     if options is None:
-        raise NetlinkError("options is missing", missing=4)
+        raise NetlinkError("options.destination_port is missing", missing=4)
     if "destination_port" not in options:
         raise NetlinkError("destination_port is missing", path=("options",), missing=1)
     if options.get("extension"):

@@ -84,7 +84,7 @@ def add(words: Words) -> None:
 
     What FLOW does not name is not looked at; `eth_type(0x0800)` alone is not
     enough to look into headers behind it, they have to be named too. A line of
-    `dump-flows` has both in it.
+    `dump-flows -m` has both in it.
 
     \b
     Examples:

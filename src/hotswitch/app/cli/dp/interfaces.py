@@ -11,7 +11,14 @@ from hotswitch.app.cli.dp import session
 from hotswitch.app.cli.words import Word, number, one_of, or_none, words_argument
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.client import Client
-from hotswitch.netlink.families.vport import INTERNAL, MAXIMUM_PORT, NETDEV, TYPES, VPORT
+from hotswitch.netlink.families.vport import (
+    INTERNAL,
+    MAXIMUM_PORT,
+    NETDEV,
+    TYPES,
+    VPORT,
+    VXLAN,
+)
 
 _TYPES = ("system", "internal", *(TYPES[each] for each in TYPES if each > INTERNAL))
 _NUMBERS = {name: number for number, name in TYPES.items()} | {"system": NETDEV}
@@ -56,6 +63,10 @@ def add(datapath: str, link: str, words: dict[str, Any]) -> None:
     if "destination_port" in words:
         options = Attributes(destination_port=words.pop("destination_port"))
         asked += Attributes(options=options)
+    elif kind == VXLAN:
+        raise session.DatapathError(
+            f"{link}: a vxlan port needs its UDP port", remedy="add: dst-port 4789"
+        )
     done(session.run(lambda client: _change(client, datapath, "new", asked + Attributes(**words))))
 
 

@@ -32,7 +32,7 @@ _PAUSE = 0.2
 
 
 class DatapathError(HotswitchError):
-    """No datapath is named, and it is not clear which one is meant."""
+    """What is asked for can't be asked of a datapath, or it is not clear of which one."""
 
 
 def run(work: Callable[[Client], Awaitable[T]]) -> T:

@@ -145,8 +145,12 @@ class _Monitor:
         about = await self._client.ask(DATAPATH, "get", datapath=self._datapath)
         name: str = about.attributes["name"]
         if about.attributes["user_features"] & PER_CPU:
+            pids = sorted({each for each in about.attributes.get("per_cpu_pids", ()) if each})
+            takers = f"to {', '.join(map(str, pids))}" if pids else "to nobody yet"
             raise session.DatapathError(
-                f"the packets of {name} go by CPU to the program that made it"
+                f"the packets of {name} go by CPU, {takers}: a program has asked for that, "
+                "as ovs-dpctl does",
+                remedy="hotswitch dp del and dp add undo it",
             )
         await self._client.subscribe("ovs_vport")
         try:
