@@ -42,10 +42,13 @@ def linux_bridge(_: str) -> Iterator[Commanders]:
     @contextmanager
     def start(namespace: str) -> Iterator[Commander]:
         lab.ip(namespace, f"link add {BRIDGE} type bridge")
-        yield Commander(
-            lambda names: _together(namespace, names, f"master {BRIDGE} up"),
-            lambda names: _together(namespace, names, "nomaster"),
-        )
+        try:
+            yield Commander(
+                lambda names: _together(namespace, names, f"master {BRIDGE} up"),
+                lambda names: _together(namespace, names, "nomaster"),
+            )
+        finally:
+            lab.ip(namespace, f"link del {BRIDGE}")
 
     yield Commanders(start)
 
