@@ -43,16 +43,23 @@ def pytest_runtest_makereport(
 
 
 LONG = (
+    "app/test_dp.py",
+    "app/test_dp_documentation.py",
     "app/test_facade.py",
     "app/test_random_kills.py",
     "app/test_vnics.py",
+    "clients/test_bridge_address.py",
     "clients/test_dpctl.py",
+    "clients/test_hand_over.py",
     "clients/test_libvirt.py",
     "clients/test_ovsdbapp.py",
     "clients/test_tutorial.py",
     "clients/test_vsctl_connections.py",
     "clients/test_vsctl_manual.py",
     "clients/test_vswitchd.py",
+    "clients/test_vswitchd_features.py",
+    "clients/test_vswitchd_tunnels.py",
+    "engines/test_kernel_size.py",
     "external/test_cluster.py",
     "external/test_following.py",
     "external/test_own_server.py",
@@ -61,8 +68,11 @@ LONG = (
     "guests/test_qemu.py",
     "guests/test_qemu_scripts.py",
     "guests/test_xen.py",
+    "netlink/syntax/test_beside_dpctl.py",
+    "netlink/test_bounds.py",
+    "tests/test_bench.py",
 )
-"""Real clients, guests, clusters and many kills: minutes, which not every change needs."""
+"""Real clients, guests, clusters, measurements, many kills: minutes, not needed by every change."""
 
 
 @pytest.hookimpl(tryfirst=True)
