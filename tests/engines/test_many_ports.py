@@ -122,8 +122,11 @@ def test_what_is_left_takes_nothing_and_goes(monkeypatch: pytest.MonkeyPatch) ->
             datapath.change([PutEntry(read_entry(REGISTRY, "0 1 any output:2"))])
             datapath.add_ports(ports_of(made))
             until(
-                lambda: all(takes_by_tcx(each.near) for each in made.values()),
-                "tcx links are there",
+                lambda: all(
+                    takes_by_tcx(each.near) and clsact.find(each.near) is None
+                    for each in made.values()
+                ),
+                "tcx links are there, and no filters any more",
             )
             calm_again = threading.Event()
             monkeypatch.setattr(calm.CALM, "wait", _wait_for(calm_again))

@@ -37,8 +37,9 @@ def test_books_balance(scene: tuple[Setup, list[tuple[int, bytes]]]) -> None:
         assert seen.ports[port].get("rx_bytes", 0) == sum(map(len, arrived))
         assert seen.ports[port].get("tx_packets", 0) == len(seen.outputs[port])
         assert seen.ports[port].get("tx_bytes", 0) == sum(map(len, seen.outputs[port]))
-    first = [packets for key, (packets, _, _) in seen.entries.items() if key.table == 0]
-    assert sum(first) == len(traffic)
+    first = sum(counted[0] for key, counted in seen.entries.items() if key.table == 0)
+    looks_again = "Recirculate(" in repr(setup.entries)
+    assert first >= len(traffic) if looks_again else first == len(traffic)
 
 
 @settings(max_examples=60)
