@@ -30,9 +30,10 @@ class Commander:
 
 @dataclass(frozen=True)
 class Commanders:
-    """start: a bridge in a namespace of this name, which is there."""
+    """start: a bridge in a namespace of this name, which is there. most: ports that it can have."""
 
     start: Callable[[str], AbstractContextManager[Commander]]
+    most: int = 65_000
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def linux_bridge(_: str) -> Iterator[Commanders]:
         finally:
             lab.ip(namespace, f"link del {BRIDGE}")
 
-    yield Commanders(start)
+    yield Commanders(start, most=1_023)  # BR_MAX_PORTS, net/bridge/br_private.h
 
 
 @contextmanager

@@ -215,6 +215,17 @@ def numbers(story: Story) -> bool:
     return any(port.number for each in bridges for port in each.ports.values())
 
 
+def moves_out(story: Story) -> bool:
+    """Whether a port that was the switch's own is for another namespace later."""
+    own: set[str] = set()
+    for _, wanted in story:
+        ports = [port for each in wanted.bridges.values() for port in each.ports.values()]
+        if any(port.namespace and port.name in own for port in ports):
+            return True
+        own.update(port.name for port in ports if not port.namespace)
+    return False
+
+
 def names(wanted: Desired, of: tuple[str, str]) -> set[str]:
     bridge, port = of
     return {each.name for each in wanted.bridges[bridge].ports[port].members}
@@ -225,6 +236,9 @@ def names(wanted: Desired, of: tuple[str, str]) -> set[str]:
 def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> None:
     # A port that gets another number is a new one: in between, it can't follow a rename.
     assume(not (renames(story) and numbers(story)))
+    # One for another namespace goes with its device: also if that was of another kind, and has
+    # been deleted when the work breaks off.
+    assume(not moves_out(story))
     smooth, broken = machine(), machine()
     for happened, wanted in story:
         for world in (smooth, broken):
