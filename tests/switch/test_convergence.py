@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from hotswitch.switch.binding import lives_of
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.following import follow_devices
 from hotswitch.switch.layout import NOTHING, lay_out
+from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.plan import plan
 from hotswitch.switch.switch import Switch
 from tests.switch.fakes import Died, FakeWorld
@@ -226,19 +227,17 @@ def moves_out(story: Story) -> bool:
     return False
 
 
-def names(wanted: Desired, of: tuple[str, str]) -> set[str]:
-    bridge, port = of
-    return {each.name for each in wanted.bridges[bridge].ports[port].members}
+def inherits(wanted: Desired, departed: Sequence[tuple[str, str]], there: LinkTable) -> bool:
+    """Whether a device has the name of one that took its port along."""
+    gone = [wanted.bridges[bridge].ports[port] for bridge, port in departed]
+    return any(each.name in there.by_name for port in gone for each in port.members)
 
 
-@given(history, st.integers(0, 60))
-@settings(max_examples=80)
-def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> None:
-    # A port that gets another number is a new one: in between, it can't follow a rename.
-    assume(not (renames(story) and numbers(story)))
-    # One for another namespace goes with its device: also if that was of another kind, and has
-    # been deleted when the work breaks off.
-    assume(not moves_out(story))
+def take_up(story: Story, done: int, *, spares_heirs: bool = False) -> None:
+    """Break off each plan after so many steps; the next life leads to where the smooth one does.
+
+    spares_heirs: not where `inherits` says so.
+    """
     smooth, broken = machine(), machine()
     for happened, wanted in story:
         for world in (smooth, broken):
@@ -247,9 +246,8 @@ def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> No
         seen = observe(broken)
         first = lay_out(wanted, seen)
         following = follow_devices(wanted, first, NOTHING, seen, 0, Memory())
-        # A row goes a moment after its port: a device that has taken the name of one that took
-        # its port along gets that port, if the daemon is killed in between.
-        assume(not any(names(wanted, port) & {*seen.links.by_name} for port in following.departed))
+        if spares_heirs:
+            assume(not inherits(wanted, following.departed, seen.links))
         left = following.desired
         left = adopt(left, lay_out(left, seen), NOTHING, seen, is_start=True).desired
         for step in plan(left, seen)[:done]:
@@ -260,6 +258,29 @@ def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> No
             assert plan(switch.desired, observe(world)) == []
             check_links(world)
         assert state(broken) == state(smooth)
+
+
+@given(history, st.integers(0, 60))
+@settings(max_examples=80)
+def test_work_that_broke_off_anywhere_is_taken_up(story: Story, done: int) -> None:
+    # A port that gets another number is a new one: in between, it can't follow a rename.
+    assume(not (renames(story) and numbers(story)))
+    assume(not moves_out(story))  # the two that follow are known defects, not yet mended
+    take_up(story, done, spares_heirs=True)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a row goes a moment after its port")
+def test_no_device_inherits_a_port_when_the_work_breaks_off() -> None:
+    ports = tuple(DesiredPort(each, lifecycle=EPHEMERAL) for each in DEVICES[1:3])
+    wanted = desired(bridge("br0", *ports))
+    take_up([([], wanted), ([Happening("again", DEVICES[1])], wanted)], 2)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="nobody knows what kind had gone")
+def test_a_port_that_moves_out_is_kept_when_the_work_breaks_off() -> None:
+    here = DesiredPort("tap0", kind=PortKind.TAP)
+    there = DesiredPort("tap0", kind=PortKind.INTERNAL, namespace="web")
+    take_up([([], desired(bridge("br1", here))), ([], desired(bridge("br1", there)))], 1)
 
 
 @given(wishes(), wishes())
