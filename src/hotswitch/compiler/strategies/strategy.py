@@ -28,11 +28,6 @@ def slot_of(value: int) -> int:
     return value & SLOT_MASK
 
 
-def priority_of(value: int) -> int:
-    """The priority in a stored value."""
-    return (value >> PRIORITY_SHIFT) - 1
-
-
 class SearchCode(Protocol):
     """What a target offers for building one lookup; values are the target's own."""
 

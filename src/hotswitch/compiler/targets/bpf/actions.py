@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.ir import Program
-from hotswitch.compiler.passes.uses import LABELS, TAGS, copied_width, kernels_own, read_by, set_by
+from hotswitch.compiler.passes.uses import LABELS, kernels_own, read_by, set_by
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.addresses import learn, lookup
@@ -18,6 +19,7 @@ from hotswitch.compiler.targets.bpf.code import Code, Value
 from hotswitch.compiler.targets.bpf.commit import Commit
 from hotswitch.compiler.targets.bpf.copies import copy_to_user
 from hotswitch.compiler.targets.bpf.counting import Counting, note_flags
+from hotswitch.compiler.targets.bpf.fields import copy_field, if_there, set_field
 from hotswitch.compiler.targets.bpf.flow_hash import flow_hash
 from hotswitch.compiler.targets.bpf.hook import Packet
 from hotswitch.compiler.targets.bpf.labels import pop_label, push_label
@@ -27,9 +29,9 @@ from hotswitch.compiler.targets.bpf.limit import limit
 from hotswitch.compiler.targets.bpf.output import Outputs
 from hotswitch.compiler.targets.bpf.recirculate import recirculate
 from hotswitch.compiler.targets.bpf.state import State
+from hotswitch.compiler.targets.bpf.tags import pop_tag, push_tag
 from hotswitch.compiler.targets.bpf.tunnel import OUT_FIELDS
 from hotswitch.compiler.template import Template, operand_words, own_operand_words
-from hotswitch.headers.registry import FieldKind
 from hotswitch.model.action import (
     IN_PORT,
     Action,
@@ -91,6 +93,19 @@ class _Slot(NamedTuple):
     data: Value
 
 
+class _Inside(NamedTuple):
+    """Where actions within an action are built.
+
+    operand: where their operands begin in the slot. last: nothing is done with the packet after
+    the action that they are in.
+    """
+
+    operand: int
+    slot: _Slot
+    scope: _Scope
+    last: bool
+
+
 class Actions:
     """Builds the actions of templates."""
 
@@ -141,14 +156,13 @@ class Actions:
         for position, action in enumerate(actions):
             words = own_operand_words(self.flow, action)
             operands = [
-                (lambda at=operand + 8 * index: self.code.load(slot.data, at))
-                for index in range(words)
+                partial(self.code.load, slot.data, operand + 8 * index) for index in range(words)
             ]
             last = scope.final and position == len(actions) - 1
             with self.code.line(next(lines)) if lines else nullcontext():
                 if not self._put_off(action, last):
-                    inner = operand + 8 * words
-                    self._action(action, operands, inner, slot, scope, last)  # type: ignore[arg-type]
+                    inside = _Inside(operand + 8 * words, slot, scope, last)
+                    self._action(action, operands, inside)
                     if not self.code.b.block.is_terminated:
                         names = set_by(self.flow, action)
                         tell_kernel(self.packet, self.state, names)
@@ -173,15 +187,9 @@ class Actions:
         return True
 
     def _action(
-        self,
-        action: Action,
-        operands: list[Callable[[], Value]],
-        inner: int,
-        slot: _Slot,
-        scope: _Scope,
-        last: bool,
+        self, action: Action, operands: Sequence[Callable[[], Value]], inside: _Inside
     ) -> None:
-        """inner: where the operands begin of actions that are in this one."""
+        slot, scope, last = inside.slot, inside.scope, inside.last
         code, verdict, commit = self.code, scope.verdict, scope.commit
         match action:
             case Output(port, hairpin):
@@ -197,13 +205,13 @@ class Actions:
                 commit.build()
                 scope.outputs.to_host()
             case SetField(name):
-                self._set(name, action.mask, operands)
+                set_field(self.state, name, action.mask, operands)
             case CopyField():
-                self._copy(action)
+                copy_field(self.state, action)
             case PushVlan(ethertype):
-                self._push_tag(ethertype, verdict["error"])
+                push_tag(self.state, ethertype, verdict["error"])
             case PopVlan():
-                self.code.when(self.state.present("vlan"), self._pop_tag)
+                code.when(self.state.present("vlan"), lambda: pop_tag(self.state))
             case PushMpls(ethertype):
                 commit.build()
                 push_label(code, self.packet, self.state, verdict["error"], ethertype)
@@ -216,7 +224,7 @@ class Actions:
                     ),
                 )
             case DecrementTtl(name, spent):
-                self._if_present(name, lambda: self._decrement(name, spent, inner, slot, scope))
+                if_there(self.state, name, lambda: self._decrement(name, spent, inside))
             case GotoTable(number):
                 code.go(self.tables[number])
             case CopyToUser():
@@ -226,28 +234,20 @@ class Actions:
                     code.load(slot.data, 8), operands[0](), action.fields,
                 )  # fmt: skip
             case Learn(vlan):
-                learn(
-                    self.code,
-                    self.packet,
-                    self.state,
-                    self.counting,
-                    self.in_port,
-                    vlan,
-                    verdict,
-                )
+                learn(code, self.packet, self.state, self.counting, self.in_port, vlan, verdict)
             case Lookup(vlan, target):
-                self._if_present(target, lambda: lookup(self.code, self.state, vlan, target))
+                if_there(self.state, target, lambda: lookup(code, self.state, vlan, target))
             case Limit():
-                limit(code, self.state, self.counting, operands[0](), verdict["finish"])
+                limit(code, self.counting, operands[0](), verdict["finish"])
             case Clone(actions):
-                self._clone(actions, inner, slot, scope, last)
+                self._clone(actions, inside)
             case Sample(_, actions):
-                self._sample(operands[0](), actions, inner, slot, scope, last)
+                self._sample(operands[0](), actions, inside)
             case CheckLength():
                 commit.build()
                 whole = longest(self.packet, self.state, commit)
                 is_longer = code.b.icmp_unsigned(">", whole, operands[0]())
-                self._either(is_longer, action, inner, slot, scope, last)
+                self._either(is_longer, action, inside)
             case Truncate():
                 commit.build()
                 truncate(self.packet, operands[0](), verdict["error"])
@@ -259,145 +259,55 @@ class Actions:
             case NoteFlags():
                 note_flags(self.state, slot.data)
 
-    def _clone(self, actions: Template, inner: int, slot: _Slot, scope: _Scope, last: bool) -> None:
+    def _clone(self, actions: Template, inside: _Inside) -> None:
         """With a copy; what comes last needs none."""
+        operand, slot, scope, last = inside
         if last:
-            self._list(actions, inner, slot, scope)
+            self._list(actions, operand, slot, scope)
             return
         code = self.code
         aside = Aside(self.packet, self.state, self.flow, actions, scope.free)
         done, error = code.block("copy_done"), code.block("copy_error")
         verdict = {**scope.verdict, "finish": done, "error": error}
-        self._list(actions, inner, slot, _Scope(self, verdict, False, aside.end))
+        self._list(actions, operand, slot, _Scope(self, verdict, False, aside.end))
         code.enter(error)
         self.counting.total("errors")
         code.go(done)
         code.enter(done)
         aside.put_back()
 
-    def _sample(
-        self,
-        probability: Value,
-        actions: Template,
-        inner: int,
-        slot: _Slot,
-        scope: _Scope,
-        last: bool,
-    ) -> None:
+    def _sample(self, probability: Value, actions: Template, inside: _Inside) -> None:
         code, b = self.code, self.code.b
-        on = scope.verdict["finish"] if last else code.block("sampled")
+        on = inside.scope.verdict["finish"] if inside.last else code.block("sampled")
         drawn = b.and_(code.call(c.RANDOM), code.number(0xFFFFFFFF))
         code.jump_if(b.icmp_unsigned(">", drawn, probability), on)
-        self._clone(actions, inner, slot, scope, last)
-        if not last:
+        self._clone(actions, inside)
+        if not inside.last:
             code.go(on)
             code.enter(on)
 
-    def _either(
-        self,
-        is_longer: Value,
-        action: CheckLength,
-        inner: int,
-        slot: _Slot,
-        scope: _Scope,
-        last: bool,
-    ) -> None:
+    def _either(self, is_longer: Value, action: CheckLength, inside: _Inside) -> None:
         code = self.code
         yes, no, on = code.block("longer"), code.block("not_longer"), code.block("checked")
         code.b.cbranch(is_longer, yes, no)
         for block, actions in ((yes, action.longer), (no, action.otherwise)):
             code.enter(block)
-            self._clone(actions, inner, slot, scope, last)
-            if not last:
+            self._clone(actions, inside)
+            if not inside.last:
                 code.go(on)
-            inner += 8 * sum(operand_words(self.flow, each) for each in actions)
+            words = sum(operand_words(self.flow, each) for each in actions)
+            inside = inside._replace(operand=inside.operand + 8 * words)
         code.enter(on)
-        if last:
+        if inside.last:
             code.b.unreachable()
 
-    def _if_present(self, name: str, then: Callable[[], None]) -> None:
-        info = self.flow.field(name)
-        if info.kind is FieldKind.HEADER:
-            self.code.when(self.state.present(info.layer), then)
-        else:
-            then()
-
-    def _set(self, name: str, mask: int, operands: list[Callable[[], Value]]) -> None:
-        def then() -> None:
-            for piece, operand in zip(self.flow.pieces(name), operands, strict=True):
-                if bits := piece.place(mask):
-                    self.state.merge(piece.word, bits, operand())
-            if self.flow.field(name).kind is FieldKind.HEADER:
-                self.state.mark_layer(self.flow.field(name).layer)
-
-        self._if_present(name, then)
-
-    def _copy(self, action: CopyField) -> None:
-        """Copy run by run: each lies in one piece of the source and one of the target."""
-        b, number = self.code.b, self.code.number
-        width = copied_width(self.flow, action)
-
-        def then() -> None:
-            moved = []
-            for source in self.flow.pieces(action.source):
-                for target in self.flow.pieces(action.target):
-                    low = max(
-                        source.value_shift - action.source_bit,
-                        target.value_shift - action.target_bit,
-                        0,
-                    )
-                    high = min(
-                        source.value_shift + source.width - action.source_bit,
-                        target.value_shift + target.width - action.target_bit,
-                        width,
-                    )
-                    if low >= high:
-                        continue
-                    mask = (1 << high - low) - 1
-                    start = source.word_shift + low + action.source_bit - source.value_shift
-                    end = target.word_shift + low + action.target_bit - target.value_shift
-                    bits = b.and_(b.lshr(self.state.word(source.word), number(start)), number(mask))
-                    moved.append((target.word, mask << end, b.shl(bits, number(end))))
-            for word, mask, placed in moved:
-                self.state.merge(word, mask, placed)
-            if self.flow.field(action.target).kind is FieldKind.HEADER:
-                self.state.mark_layer(self.flow.field(action.target).layer)
-
-        self._if_present(action.target, then)
-
-    def _decrement(
-        self, name: str, spent: Template, inner: int, slot: _Slot, scope: _Scope
-    ) -> None:
+    def _decrement(self, name: str, spent: Template, inside: _Inside) -> None:
         b, number = self.code.b, self.code.number
         value = self.state.field(name)
         expired, alive = self.code.block("expired"), self.code.block("alive")
         b.cbranch(b.icmp_unsigned("<=", value, number(1)), expired, alive)
         self.code.enter(expired)
         self.counting.total("expired")
-        self._list(spent, inner, slot, scope)
+        self._list(spent, inside.operand, inside.slot, inside.scope)
         self.code.enter(alive)
         self.state.set_field(name, b.sub(value, number(1)))
-
-    def _push_tag(self, ethertype: int, error: Value) -> None:
-        code, state, b = self.code, self.state, self.code.b
-        outer, inner = (self.flow.pieces(f"{layer}.vid")[0].word for layer in TAGS)
-        code.jump_if(state.present(TAGS[1]), error)
-        state.set_word(inner, state.word(outer))
-        state.set_presence(TAGS[1], state.presence(TAGS[0]))
-        (kind,) = self.flow.pieces("ethernet.type")
-        tci = b.and_(state.word(outer), code.number(0xFFFF << 48))
-        state.set_word(outer, b.or_(tci, b.shl(state.piece(kind), code.number(32))))
-        state.set_piece(kind, code.number(ethertype))
-        state.set_presence(TAGS[0], 1)
-        state.mark(cells.TAGS_DIRTY)
-
-    def _pop_tag(self) -> None:
-        code, state = self.code, self.state
-        outer, inner = (self.flow.pieces(f"{layer}.vid")[0].word for layer in TAGS)
-        (kind,) = self.flow.pieces("ethernet.type")
-        state.set_piece(kind, code.b.lshr(state.word(outer), code.number(32)))
-        state.set_word(outer, state.word(inner))
-        state.set_presence(TAGS[0], state.presence(TAGS[1]))
-        state.set_word(inner, code.number(0))
-        state.set_presence(TAGS[1], 0)
-        state.mark(cells.TAGS_DIRTY)

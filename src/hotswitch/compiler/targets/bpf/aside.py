@@ -7,6 +7,8 @@ into the frame when it is next seen.
 
 from __future__ import annotations
 
+from functools import partial
+
 from hotswitch.compiler.errors import CompileError
 from hotswitch.compiler.flow import PRESENCE_LAYER, Flow
 from hotswitch.compiler.passes.uses import TAGS, changed_words, set_by
@@ -49,11 +51,7 @@ class Aside:
         if self._tags or layers & {*TAGS}:
             state.mark(cells.TAGS_DIRTY)
         for layer in sorted(layers - {*TAGS, "ethernet", PRESENCE_LAYER} | self._ethernet()):
-            state.code.when(
-                state.present(layer),
-                lambda layer=layer: state.mark_layer(layer),  # type: ignore[misc]
-                "changed",
-            )
+            state.code.when(state.present(layer), partial(state.mark_layer, layer), "changed")
         tell_kernel(self._packet, state, self._fields)
         if OUT_FIELDS.intersection(self._fields):
             state.mark(cells.TUNNEL_DIRTY)

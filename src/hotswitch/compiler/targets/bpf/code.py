@@ -74,7 +74,7 @@ class Code:
         narrow = value if value.type == type_ else self.b.trunc(value, type_)
         self.b.store(narrow, self.at(pointer, offset), align=type_.width // 8)
 
-    def swap(self, value: Value, type_: ir.IntType = I64) -> Value:
+    def swap(self, value: Value) -> Value:
         """The number with its bytes in opposite order."""
         return self.b.bswap(value)
 

@@ -6,6 +6,8 @@ folds to the sum of 16-bit words.
 
 from __future__ import annotations
 
+from functools import partial
+
 from hotswitch.compiler.flow import WORD, Flow, Word
 from hotswitch.compiler.ir import Program
 from hotswitch.compiler.passes.parse import behind_pseudo_header, covering
@@ -66,7 +68,7 @@ class Commit:
         for layer in self.layers:
             bit = self.code.number(self.state.dirty_bit(layer))
             dirty = self.code.b.and_(self.state.cell(cells.DIRTY), bit)
-            self.code.when(self.code.is_set(dirty), lambda layer=layer: self._write(layer), layer)  # type: ignore[misc]
+            self.code.when(self.code.is_set(dirty), partial(self._write, layer), layer)
 
     def place(self, layer: str) -> Value:
         """Where a tracked layer is in the packet's memory now: what came or went since lies
@@ -116,10 +118,10 @@ class Commit:
             self._put(buffer, index, value, header.size)
         self.packet.write(place, buffer, size, self.error)
         if checksum and not own:
-            difference = self._difference(header, old, new, self._but_checksum(header))
+            difference = self._difference(old, new, self._but_checksum(header))
             self._follow(layer, place, difference, 0)
         if header.addresses and self._addresses_set(layer, header):
-            difference = self._difference(header, old, new, self._addresses(header))
+            difference = self._difference(old, new, self._addresses(header))
             for behind in behind_pseudo_header(self.flow.registry, header):
                 for name, other in self.flow.registry.layers.items():
                     if other.header.name == behind and name in state.tracked:
@@ -146,11 +148,11 @@ class Commit:
         if not names:
             return
         everything = dict.fromkeys(old, (1 << WORD) - 1)
-        difference = self._difference(header, old, new, everything)
+        difference = self._difference(old, new, everything)
         for name in names:
             self.code.when(
                 self.state.present(name),
-                lambda name=name: self._follow_payload(name, layer, difference),  # type: ignore[misc]
+                partial(self._follow_payload, name, layer, difference),
             )
 
     def _follow_payload(self, outer: str, layer: str, difference: Value) -> None:
@@ -186,7 +188,7 @@ class Commit:
         )
 
     def _difference(
-        self, header: Header, old: dict[int, Value], new: dict[int, Value], bits: dict[int, int]
+        self, old: dict[int, Value], new: dict[int, Value], bits: dict[int, int]
     ) -> Value:
         """Σ~m + Σm' over these bits, folded to 16 bits."""
         b, number = self.code.b, self.code.number
@@ -220,7 +222,7 @@ class Commit:
     def _own_checksum(self, header: Header, old: dict[int, Value], new: dict[int, Value]) -> None:
         b = self.code.b
         assert header.checksum
-        difference = self._difference(header, old, new, self._but_checksum(header))
+        difference = self._difference(old, new, self._but_checksum(header))
         (piece,) = self.flow.pieces(f"{header.name}.{header.checksum.field}")
         word = new[piece.word.index]
         before = b.and_(b.lshr(word, self.code.number(piece.word_shift)), self.code.number(0xFFFF))

@@ -8,7 +8,9 @@ bytes before the label are moved there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from hotswitch.compiler.flow import Word
 from hotswitch.compiler.passes.uses import LABELS, TAGS
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf.code import I16, I32, Code, Value
@@ -36,7 +38,7 @@ def push_label(code: Code, packet: Packet, state: State, error: Value, ethertype
         size = number(14 + 4 * tag_count)
         code.when(
             b.icmp_unsigned("==", length, size),
-            lambda size=size: _move_front(code, packet, buffer, size, ethertype, error),  # type: ignore[misc]
+            partial(_move_front, code, packet, buffer, size, ethertype, error),
             "move",
         )
     code.store(buffer, 24, b.zext(b.bswap(b.trunc(entry, I32)), entry.type), I32)
@@ -77,14 +79,14 @@ def _move_front(
 def _hide_inner(state: State) -> None:
     """All layers but Ethernet, tags and labels become absent."""
     keep = {"ethernet", *TAGS, *LABELS}
-    by_word: dict[object, int] = {}
+    by_word: dict[Word, int] = {}
     for layer in state.flow.registry.layers:
         if layer not in keep:
             piece = state.flow.presence(layer)
             by_word[piece.word] = by_word.get(piece.word, 0) | piece.mask
     for word, mask in by_word.items():
-        if state.has(word):  # type: ignore[arg-type]
-            state.merge(word, mask, state.code.number(0))  # type: ignore[arg-type]
+        if state.has(word):
+            state.merge(word, mask, state.code.number(0))
     for word in state.program.places:
         if word.layer in state.flow.registry.layers and word.layer not in keep:
             state.set_word(word, state.code.number(0))
@@ -138,7 +140,7 @@ def pop_label(code: Code, packet: Packet, state: State, error: Value, ethertype:
         size = number(2 + 4 * tag_count)
         code.when(
             b.icmp_unsigned("==", tags, number(tag_count)),
-            lambda size=size: _move_back(code, packet, buffer, size, ethertype, error),  # type: ignore[misc]
+            partial(_move_back, code, packet, buffer, size, ethertype, error),
             "move",
         )
     code.store(buffer, 24, packet.swap16(number(_TPID)), I32)

@@ -6,12 +6,11 @@ from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.code import Code, Value
 from hotswitch.compiler.targets.bpf.counting import Counting
-from hotswitch.compiler.targets.bpf.state import State
 
 _PERIOD, _BURST, _ARRIVAL = 0, 8, 16
 
 
-def limit(code: Code, state: State, counting: Counting, meter: Value, finish: Value) -> None:
+def limit(code: Code, counting: Counting, meter: Value, finish: Value) -> None:
     """Drop the packet if the meter is spent; a meter that is not there limits nothing.
 
     If another CPU has the meter at the same moment, this packet passes uncounted.

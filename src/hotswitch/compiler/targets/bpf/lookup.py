@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from hotswitch.compiler.flow import Word
 from hotswitch.compiler.ir import TableCode
 from hotswitch.compiler.passes.search import first_mask, highest, lowest
@@ -82,7 +85,7 @@ class Lookup:
         return result
 
 
-def find_best(lookup: Lookup, table: TableCode, line: object) -> Value:
+def find_best(lookup: Lookup, table: TableCode, line: Callable[[Any], int]) -> Value:
     """The value of the entry that wins in a table, or 0; `line(key)` annotates."""
     code, b = lookup.code, lookup.code.b
     searches = table.searches
@@ -93,7 +96,7 @@ def find_best(lookup: Lookup, table: TableCode, line: object) -> Value:
     best: Value = None
     for index, search in enumerate(searches):
         rest = searches[index + 1 :]
-        with code.line(line(("search", table.table.number, index))):  # type: ignore[operator]
+        with code.line(line(("search", table.table.number, index))):
             found = search.emit(lookup)
             if _may_tie(search, searches):
                 found = _ranked(lookup, search, searches, found)

@@ -1,7 +1,10 @@
-"""VLAN tags into the frame: the recorded ones are replaced by those of the flow."""
+"""VLAN tags: on and off the flow, and then those of the flow into the frame."""
 
 from __future__ import annotations
 
+from functools import partial
+
+from hotswitch.compiler.flow import Word
 from hotswitch.compiler.passes.uses import TAGS
 from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import state as cells
@@ -11,6 +14,40 @@ from hotswitch.compiler.targets.bpf.state import State
 
 ADDRESSES = 12
 """Bytes before the tags."""
+
+
+def push_tag(state: State, ethertype: int, error: Value) -> None:
+    """A new outermost tag with the old one's content (IEEE 802.1Q); a third one is an error."""
+    code, b = state.code, state.code.b
+    outer, inner = _words(state)
+    code.jump_if(state.present(TAGS[1]), error)
+    state.set_word(inner, state.word(outer))
+    state.set_presence(TAGS[1], state.presence(TAGS[0]))
+    (kind,) = state.flow.pieces("ethernet.type")
+    tci = b.and_(state.word(outer), code.number(0xFFFF << 48))
+    state.set_word(outer, b.or_(tci, b.shl(state.piece(kind), code.number(32))))
+    state.set_piece(kind, code.number(ethertype))
+    state.set_presence(TAGS[0], 1)
+    state.mark(cells.TAGS_DIRTY)
+
+
+def pop_tag(state: State) -> None:
+    """The outermost tag off a packet that has one."""
+    code = state.code
+    outer, inner = _words(state)
+    (kind,) = state.flow.pieces("ethernet.type")
+    state.set_piece(kind, code.b.lshr(state.word(outer), code.number(32)))
+    state.set_word(outer, state.word(inner))
+    state.set_presence(TAGS[0], state.presence(TAGS[1]))
+    state.set_word(inner, code.number(0))
+    state.set_presence(TAGS[1], 0)
+    state.mark(cells.TAGS_DIRTY)
+
+
+def _words(state: State) -> tuple[Word, Word]:
+    """Those of the outer and of the inner tag."""
+    outer, inner = (state.flow.pieces(f"{layer}.vid")[0].word for layer in TAGS)
+    return outer, inner
 
 
 def commit_tags(code: Code, packet: Packet, state: State, error: Value) -> None:
@@ -41,10 +78,7 @@ def _pop_and_push(code: Code, packet: Packet, state: State, error: Value) -> Non
             enough, lambda: packet.must(code.call(c.SKB_VLAN_POP, packet.pointer), error), "pop"
         )
     for layer in reversed(TAGS):
-        code.when(
-            state.present(layer),
-            lambda layer=layer: _push(code, packet, state, layer, error),  # type: ignore[misc]
-        )
+        code.when(state.present(layer), partial(_push, code, packet, state, layer, error))
 
 
 def _push(code: Code, packet: Packet, state: State, layer: str, error: Value) -> None:
@@ -66,9 +100,7 @@ def _rewrite(code: Code, packet: Packet, state: State, error: Value) -> None:
     for position, layer in enumerate(TAGS):
         code.when(
             state.present(layer),
-            lambda position=position, layer=layer: _put(  # type: ignore[misc]
-                code, packet, state, layer, position, buffer, error
-            ),
+            partial(_put, code, packet, state, layer, position, buffer, error),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import partial
 
 from hotswitch.compiler.flow import Flow, Piece
 from hotswitch.compiler.ir import Program
@@ -106,7 +107,7 @@ def _take(state: State, buffer: Value, version: int) -> None:
         if version == _IPV6:
             _take_ipv6(state, f"tunnel_ipv6_{name}", buffer, place)
         else:
-            take(f"tunnel_{name}", lambda place=place: code.load(buffer, place, I32))  # type: ignore[misc]
+            take(f"tunnel_{name}", partial(code.load, buffer, place, I32))
 
 
 def _take_ipv6(state: State, name: str, buffer: Value, place: int) -> None:
