@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.datapath.engines.kernel import attachments
+from hotswitch.datapath.engines.kernel import attachments, promotion
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import pins as pin_directory
@@ -99,7 +99,8 @@ def kernel_harness(
 
 def without_tcx(patch: pytest.MonkeyPatch) -> None:
     """Let this kernel be one that has no tcx."""
-    patch.setattr(attachments, "TCX", Feature("tcx", "never", lambda: False))
+    for each in (attachments, promotion):
+        patch.setattr(each, "TCX", Feature("tcx", "never", lambda: False))
 
 
 def takes_by_tcx(ifindex: int, *, egress: bool = False) -> bool:

@@ -18,7 +18,7 @@ import pytest
 from hotswitch.datapath.contract import DatapathError, PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine, ports
-from hotswitch.datapath.engines.kernel.attachments import Place
+from hotswitch.datapath.engines.kernel.spots import Place
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
@@ -238,10 +238,11 @@ def test_another_life_without_a_change_of_links_keeps_all_attached() -> None:
     """What was not known becomes known: that is no reason to touch anything."""
     with datapath_of((1, 2)) as (datapath, made):
         port = datapath.add_port("a", ifindex=made[1].near)
-        at = engine_of(datapath).ports._attachments._at[1]
-        before = dict(at)
+        attached = engine_of(datapath).ports._attachments._attached
+        before = attached.filters([1])
+        assert before
         datapath.set_port(replace(port, incarnation=5))
-        assert dict(at) == before
+        assert attached.filters([1]) == before
 
 
 def test_a_port_changes_sides() -> None:

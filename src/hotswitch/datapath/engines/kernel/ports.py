@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP
-from hotswitch.datapath.engines.kernel.attachments import Attachments, Place, PortSpot, Spot
+from hotswitch.datapath.engines.kernel.attachments import Attachments
+from hotswitch.datapath.engines.kernel.spots import Place, PortSpot, Spot
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError

@@ -10,12 +10,12 @@ from hotswitch.compiler.strategies.strategy import slot_of
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.template import ListRun, Template, actions_of
 from hotswitch.datapath.engines.kernel.abandonment import abandon
-from hotswitch.datapath.engines.kernel.attachments import LINK_PINS
 from hotswitch.datapath.engines.kernel.book import Book
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.journal import MANIFEST
 from hotswitch.datapath.engines.kernel.manifest import Manifest, decode
 from hotswitch.datapath.engines.kernel.record import Home, Record
+from hotswitch.datapath.engines.kernel.spots import LINK_PINS
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import map_batches, pins
 from hotswitch.kernel.maps import Map
