@@ -161,7 +161,7 @@ def _kill(*_: object) -> None:
     raise _Killed
 
 
-@pytest.mark.parametrize("at", ["_put", "_remove_qdiscs"])
+@pytest.mark.parametrize("at", ["make_filter", "_remove_qdiscs"])
 def test_killed_between_filter_and_clsact(
     no_tcx: None, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
@@ -177,15 +177,15 @@ def test_killed_between_filter_and_clsact(
         first.add_port("port2", number=2, ifindex=made[2].near)
         with monkeypatch.context() as patch, pytest.raises(_Killed):
             patch.setattr(clsact, at, _kill)
-            if at == "_put":
+            if at == "make_filter":
                 first.add_port("port1", number=1, ifindex=made[1].near)
             else:
                 first.delete_port(2)
-        device = made[1 if at == "_put" else 2].near
+        device = made[1 if at == "make_filter" else 2].near
         assert has_clsact(device)
         second = life()
         assert not has_clsact(device)
-        assert has_clsact(made[2].near) is (at == "_put")
+        assert has_clsact(made[2].near) is (at == "make_filter")
         second.destroy()
         assert not any(has_clsact(wire.near) for wire in made.values())
 

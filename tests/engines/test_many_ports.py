@@ -12,7 +12,7 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine, calm, leftovers
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions, pins
-from hotswitch.kernel.hooks import clsact, tcx
+from hotswitch.kernel.hooks import clsact, hook, tcx
 from hotswitch.kernel.probe import TCX
 from hotswitch.model.port import Hook, LinkLife, Port, PortStatistics
 from tests.engines.fixture import read_entry
@@ -95,7 +95,7 @@ def test_a_hundred() -> None:
         assert list(datapath.ports().values()) == ports
         assert datapath.port_statistics() == {port.number: PortStatistics() for port in ports}
         indexes = [life.ifindex for port in ports for life in port.links]
-        spots = [clsact.Spot(index) for index in indexes]
+        spots = [hook.Spot(index) for index in indexes]
         assert all(clsact.find_all(spots))
         assert datapath.delete_ports([port.number for port in ports]).keys() == {
             port.number for port in ports

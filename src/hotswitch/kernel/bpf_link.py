@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from hotswitch.base.closing import Closing
 from hotswitch.kernel import syscall
-from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.programs import Program
 from hotswitch.kernel.syscall import Command, bpf
 
-LINK_TYPE_XDP = 6
 LINK_TYPE_TCX = 11
 
 
@@ -39,10 +36,6 @@ class _UpdateAttributes(ctypes.Structure):
 
 class _DetachAttributes(ctypes.Structure):
     _fields_ = (("link_fd", ctypes.c_uint32),)
-
-
-class _NextAttributes(ctypes.Structure):
-    _fields_ = (("start_id", ctypes.c_uint32), ("next_id", ctypes.c_uint32))
 
 
 class _Info(ctypes.Structure):
@@ -87,12 +80,6 @@ class BpfLink(Closing):
         syscall.check_kind(fd, "bpf-link")
         return cls(fd)
 
-    @classmethod
-    def from_id(cls, identity: int) -> Self:
-        """Open the link with this id. Raises KernelError."""
-        attempt = f"open the link {identity}"
-        return cls(syscall.open_id(Command.LINK_FD_BY_ID, identity, attempt))
-
     def info(self) -> BpfLinkInfo:
         """Ask the kernel about it. Raises KernelError."""
         info = _Info()
@@ -129,20 +116,3 @@ def is_attached(path: Path) -> bool:
     """Whether the link pinned there is still at a device. Raises KernelError."""
     with BpfLink.from_pin(path) as link:
         return link.ifindex != 0
-
-
-def all_links() -> Iterator[BpfLinkInfo]:
-    """All BPF links of the machine that are of a kind with a device. Raises KernelError."""
-    identity = 0
-    while True:
-        attributes = _NextAttributes(identity)
-        if syscall.call(Command.LINK_NEXT_ID, attributes) < 0:
-            return
-        identity = attributes.next_id
-        try:
-            with BpfLink.from_id(identity) as link:
-                info = link.info()
-        except KernelError:
-            continue  # it went meanwhile
-        if info.type in (LINK_TYPE_XDP, LINK_TYPE_TCX):
-            yield info

@@ -46,8 +46,6 @@ class Command(enum.IntEnum):
     MAP_DELETE_BATCH = 27
     LINK_CREATE = 28
     LINK_UPDATE = 29
-    LINK_FD_BY_ID = 30
-    LINK_NEXT_ID = 31
     ENABLE_STATISTICS = 32
     LINK_DETACH = 34
 

@@ -89,11 +89,6 @@ def adopt(
     return Adoption(Desired(MappingProxyType(bridges)), tuple(dict.fromkeys(news)), left)
 
 
-def rule_fits(bridge: DesiredBridge, link: Link, layout: Layout) -> bool:
-    """Whether the bridge would take the device."""
-    return fit(bridge.rules, link, master_of(link, layout.links, layout.facades)) is not None
-
-
 def _candidates(desired: Desired, layout: Layout, before: Layout, strays: Strays) -> list[Link]:
     """The devices of which something has changed that matters, by name."""
     links = layout.links

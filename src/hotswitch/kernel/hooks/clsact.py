@@ -9,43 +9,30 @@ nothing else is in it.
 from __future__ import annotations
 
 import errno
-import socket
-import struct
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from hotswitch.kernel import netlink
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.netlink import NetlinkSocket, Request
+from hotswitch.kernel.hooks.clsact_messages import (
+    NAME,
+    NAME_WITH_QDISC,
+    Filter,
+    delete_filter,
+    delete_qdisc,
+    get_filter,
+    list_filters,
+    make_filter,
+    make_qdisc,
+    read_filter,
+    replace_filter,
+    says_gone,
+)
+from hotswitch.kernel.hooks.hook import Spot
+from hotswitch.kernel.netlink import Message, NetlinkSocket, Request
 from hotswitch.kernel.programs import Program
 
-_RTM_NEWQDISC, _RTM_DELQDISC = 36, 37
-_RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 44, 45, 46
-_TCA_KIND, _TCA_OPTIONS = 1, 2
-_TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS, _TCA_BPF_ID = 6, 7, 8, 11
-_DIRECT_ACTION = 1
-
-_QDISC, _FILTER = "clsact", "bpf"
-_CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
-_INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
-_PRIORITY = _HANDLE = 0x6873
-_ALL_PROTOCOLS = socket.htons(3)
-_NAME = b"hotswitch"
-_NAME_WITH_QDISC = b"hotswitch, its own clsact"
-
 _NO_CLSACT = "needs Linux 6.6 or newer, or the modules sch_ingress and cls_bpf"
-
-_message = struct.Struct("=BxxxiIII")
-"""`struct tcmsg`: family, ifindex, handle, parent, info (priority << 16 | protocol)."""
-
-
-class Spot(NamedTuple):
-    """A device's ingress or egress."""
-
-    ifindex: int
-    egress: bool = False
 
 
 class ClsactAttachment:
@@ -81,13 +68,12 @@ class ClsactAttachment:
 
     def replace(self, program: Program) -> None:
         """Run another program from now on; no packet misses both. Raises KernelError."""
-        attempt = f"replace the filter on the device {self._spot.ifindex}"
         name = self._name()
+        request = replace_filter(program.fd, self._spot, name)
         if not name:
-            raise KernelError(attempt, errno.ENOENT)
+            raise KernelError(request.attempt, errno.ENOENT)
         with NetlinkSocket(netlink.ROUTE) as asker:
-            request = _put(program, self._spot, name, netlink.REPLACE)
-            asker.request(request.type, request.flags, request.body, attempt)
+            asker.request(*request)
         self._program_id = program.info().id
 
     def detach(self) -> None:
@@ -124,22 +110,19 @@ def attach_all(program: Program, spots: Sequence[Spot]) -> list[ClsactAttachment
     results: dict[Spot, ClsactAttachment | KernelError] = {}
     names: dict[Spot, bytes] = {}
     with NetlinkSocket(netlink.ROUTE) as asker:
-        flags = netlink.CREATE | netlink.EXCLUSIVE
-        made = asker.requests(
-            [Request(_RTM_NEWQDISC, flags, _qdisc(each.ifindex), _attempt(each)) for each in spots]
-        )
+        made = asker.requests([make_qdisc(each) for each in spots])
         for spot, answer in zip(spots, made, strict=True):
             if not isinstance(answer, KernelError):
-                names[spot] = _NAME_WITH_QDISC
+                names[spot] = NAME_WITH_QDISC
             elif answer.errno == errno.EEXIST:
-                names[spot] = _NAME
+                names[spot] = NAME
             else:
                 results[spot] = _explained(answer)
-        put = asker.requests([_put(program, spot, name, flags) for spot, name in names.items()])
+        put = asker.requests([make_filter(program.fd, *each) for each in names.items()])
         for (spot, name), answer in zip(names.items(), put, strict=True):
             if isinstance(answer, KernelError):
                 results[spot] = _explained(answer)
-                if name == _NAME_WITH_QDISC:
+                if name == NAME_WITH_QDISC:
                     _remove_qdiscs(asker, [spot.ifindex])
             else:
                 results[spot] = ClsactAttachment(spot, program_id)
@@ -156,14 +139,8 @@ def detach_all(attachments: Sequence[ClsactAttachment]) -> None:
     with NetlinkSocket(netlink.ROUTE) as asker:
         names = _names(asker, attachments)
         there = [(each.spot, name) for each, name in zip(attachments, names, strict=True) if name]
-        _all_done_or_gone(
-            asker,
-            [
-                Request(_RTM_DELTFILTER, 0, _filter(spot), f"detach from the device {spot.ifindex}")
-                for spot, _ in there
-            ],
-        )
-        _remove_qdiscs(asker, [spot.ifindex for spot, name in there if name == _NAME_WITH_QDISC])
+        _all_done_or_gone(asker, [delete_filter(spot) for spot, _ in there])
+        _remove_qdiscs(asker, [spot.ifindex for spot, name in there if name == NAME_WITH_QDISC])
 
 
 def remove_empty(indexes: Sequence[int]) -> None:
@@ -179,28 +156,13 @@ def remove_empty(indexes: Sequence[int]) -> None:
 def _remove_qdiscs(asker: NetlinkSocket, indexes: Sequence[int]) -> None:
     """Remove clsact from those devices where nothing is in it."""
     empty = [index for index in indexes if not _has_filters(asker, index)]
-    _all_done_or_gone(
-        asker,
-        [
-            Request(_RTM_DELQDISC, 0, _qdisc(index), f"remove clsact from the device {index}")
-            for index in empty
-        ],
-    )
+    _all_done_or_gone(asker, [delete_qdisc(index) for index in empty])
 
 
 def _all_done_or_gone(asker: NetlinkSocket, requests: Sequence[Request]) -> None:
     for answer in asker.requests(requests):
-        if isinstance(answer, KernelError) and not _says_gone(answer):
+        if isinstance(answer, KernelError) and not says_gone(answer):
             raise answer
-
-
-def _says_gone(error: KernelError) -> bool:
-    """EINVAL: the device has no clsact."""
-    return netlink.is_gone(error) or error.errno == errno.EINVAL
-
-
-def _attempt(spot: Spot) -> str:
-    return f"attach to the device {spot.ifindex}"
 
 
 def _explained(error: KernelError) -> KernelError:
@@ -226,24 +188,6 @@ def find_all(spots: Sequence[Spot]) -> list[ClsactAttachment | None]:
         ]
 
 
-class _Filter(NamedTuple):
-    """program: its id."""
-
-    name: bytes
-    program: int
-
-
-def _put(program: Program, spot: Spot, name: bytes, flags: int) -> Request:
-    options = netlink.nested(
-        _TCA_OPTIONS,
-        netlink.u32(_TCA_BPF_FD, program.fd),
-        netlink.attribute(_TCA_BPF_NAME, name + b"\0"),
-        netlink.u32(_TCA_BPF_FLAGS, _DIRECT_ACTION),
-    )
-    body = _filter(spot) + netlink.text(_TCA_KIND, _FILTER) + options
-    return Request(_RTM_NEWTFILTER, flags, body, _attempt(spot))
-
-
 def _names(asker: NetlinkSocket, attachments: Sequence[ClsactAttachment]) -> list[bytes]:
     """The filters' names, or nothing for those that have gone."""
     there = _ours(asker, [each.spot for each in attachments])
@@ -253,58 +197,26 @@ def _names(asker: NetlinkSocket, attachments: Sequence[ClsactAttachment]) -> lis
     ]
 
 
-def _ours(asker: NetlinkSocket, spots: Sequence[Spot]) -> list[_Filter | None]:
+def _ours(asker: NetlinkSocket, spots: Sequence[Spot]) -> list[Filter | None]:
     """A hotswitch's filters there."""
-    kind = netlink.text(_TCA_KIND, _FILTER)
-    answers = asker.requests(
-        [
-            Request(
-                _RTM_GETTFILTER,
-                0,
-                _filter(spot) + kind,
-                f"look for a filter on the device {spot.ifindex}",
-            )
-            for spot in spots
-        ]
-    )
-    return [_read(answer) for answer in answers]
+    return [_read(answer) for answer in asker.requests([get_filter(spot) for spot in spots])]
 
 
-def _read(answer: Sequence[netlink.Message] | KernelError) -> _Filter | None:
+def _read(answer: Sequence[Message] | KernelError) -> Filter | None:
     if isinstance(answer, KernelError):
-        if _says_gone(answer):
+        if says_gone(answer):
             return None
         raise answer
-    if not answer:
-        return None
-    options = netlink.attributes(answer[0].body[_message.size :]).get(_TCA_OPTIONS, b"")
-    told = netlink.attributes(options)
-    name = told.get(_TCA_BPF_NAME, b"").rstrip(b"\0")
-    if name not in (_NAME, _NAME_WITH_QDISC):
-        return None
-    return _Filter(name, int.from_bytes(told.get(_TCA_BPF_ID, b""), sys.byteorder))
+    return read_filter(answer[0]) if answer else None
 
 
 def _has_filters(asker: NetlinkSocket, ifindex: int) -> bool:
     """Whether anybody has a filter in the device's clsact."""
-    attempt = f"list the filters of the device {ifindex}"
-    for parent in (_INGRESS, _EGRESS):
-        body = _message.pack(socket.AF_UNSPEC, ifindex, 0, parent, 0)
+    for egress in (False, True):
         try:
-            if asker.request(_RTM_GETTFILTER, netlink.DUMP, body, attempt):
+            if asker.request(*list_filters(Spot(ifindex, egress))):
                 return True
         except KernelError as error:
-            if not _says_gone(error):
+            if not says_gone(error):
                 raise
     return False
-
-
-def _filter(spot: Spot) -> bytes:
-    info = _PRIORITY << 16 | _ALL_PROTOCOLS
-    parent = _EGRESS if spot.egress else _INGRESS
-    return _message.pack(socket.AF_UNSPEC, spot.ifindex, _HANDLE, parent, info)
-
-
-def _qdisc(ifindex: int) -> bytes:
-    body = _message.pack(socket.AF_UNSPEC, ifindex, _CLSACT_HANDLE, _CLSACT, 0)
-    return body + netlink.text(_TCA_KIND, _QDISC)

@@ -1,11 +1,18 @@
-"""What every hook does: attach a program to a device."""
+"""What hooks have in common: where a program can be, and what it is when it is there."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hotswitch.kernel.programs import Program
+
+
+class Spot(NamedTuple):
+    """A device's ingress or egress."""
+
+    ifindex: int
+    egress: bool = False
 
 
 class Attachment(Protocol):
@@ -26,9 +33,3 @@ class Attachment(Protocol):
 
     def close(self) -> None:
         """Let go; what is pinned stays attached."""
-
-
-class Attach(Protocol):
-    """A hook's `attach` function. Raises KernelError."""
-
-    def __call__(self, program: Program, ifindex: int) -> Attachment: ...

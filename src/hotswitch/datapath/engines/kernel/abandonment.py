@@ -7,7 +7,7 @@ from pathlib import Path
 from hotswitch.compiler.targets.bpf.hook import SKB
 from hotswitch.datapath.engines.kernel.entry_programs import leads_nowhere, leads_to
 from hotswitch.kernel import pins
-from hotswitch.kernel.hooks import clsact
+from hotswitch.kernel.hooks import clsact, hook
 from hotswitch.kernel.links import list_links
 from hotswitch.kernel.maps import Map
 
@@ -27,7 +27,7 @@ def abandon(directory: Path) -> None:
             with Map.from_pin(path) as programs:
                 arrays.add(programs.id)
     indexes = [link.index for link in list_links()]
-    spots = [clsact.Spot(index, egress) for index in indexes for egress in (False, True)]
+    spots = [hook.Spot(index, egress) for index in indexes for egress in (False, True)]
     clsact.detach_all(
         [
             each

@@ -10,7 +10,7 @@ from hotswitch.datapath.engines.kernel.attached import Attached
 from hotswitch.datapath.engines.kernel.entry_programs import EntryPrograms
 from hotswitch.datapath.engines.kernel.spots import Place, PortSpot, Spot
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.hooks import clsact
+from hotswitch.kernel.hooks import clsact, hook
 from hotswitch.kernel.hooks.clsact import ClsactAttachment
 
 
@@ -76,5 +76,5 @@ def find(spots: Iterable[Spot]) -> Mapping[Spot, ClsactAttachment]:
     return {spot: left for spot, left in zip(asked, found, strict=True) if left}
 
 
-def _clsact_spot(spot: Spot) -> clsact.Spot:
-    return clsact.Spot(spot.ifindex, spot.place is Place.EGRESS)
+def _clsact_spot(spot: Spot) -> hook.Spot:
+    return hook.Spot(spot.ifindex, spot.place is Place.EGRESS)
