@@ -128,7 +128,10 @@ class ConfigDatabase:
         return tables
 
     def news(self) -> News | None:
-        """The rows that have changed since the last call; None: any may have."""
+        """The rows that have changed since the last call; None: any may have.
+
+        What `transact` has written in them is no news to who has written it.
+        """
         news, self._news = self._news, {}
         return news
 
@@ -138,7 +141,11 @@ class ConfigDatabase:
         One of them may be `cur_cfg`, which says that managers, too, are as wanted.
         """
         await self._server.settled()
-        self._commit([each.to_json() for each in updates])
+        news, self._news = self._news, {}
+        try:
+            self._commit([each.to_json() for each in updates])
+        finally:
+            self._news = news
 
     async def change(self, operations: Sequence[Operation]) -> None:
         """Carry out these operations. Raises StoreError."""

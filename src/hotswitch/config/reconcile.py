@@ -54,7 +54,10 @@ class Database(Protocol):
         """The tables as they are now; a row that has not changed is the same object."""
 
     def news(self) -> News | None:
-        """The rows that have changed since the last call; None: any may have."""
+        """The rows that have changed since the last call; None: any may have.
+
+        Those that only `transact` has changed may be missing.
+        """
 
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes, all of them or none. Raises HotswitchError.

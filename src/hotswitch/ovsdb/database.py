@@ -7,6 +7,7 @@ the log (`Changes.to_json`), notify monitors (`Monitor.update`), act on it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NoReturn
@@ -17,6 +18,7 @@ import msgspec
 from hotswitch.ovsdb.changes import Change, Changes
 from hotswitch.ovsdb.convert import convert_rows
 from hotswitch.ovsdb.errors import OvsdbError
+from hotswitch.ovsdb.glance import is_met
 from hotswitch.ovsdb.history import History
 from hotswitch.ovsdb.integrity import Settled, settle
 from hotswitch.ovsdb.operations import Execution, UnsatisfiedWaitError, execute
@@ -25,6 +27,8 @@ from hotswitch.ovsdb.schema import DatabaseSchema
 from hotswitch.ovsdb.tables import Table, reference_changes
 from hotswitch.ovsdb.transaction import Transaction
 from hotswitch.ovsdb.values import Json, Row, Uuid, new_uuid
+
+_KEPT = 4
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -64,6 +68,8 @@ class Database:
         self.transaction_id: Uuid = new_uuid()
         #: What equal monitors share, while there are any.
         self.shared: WeakValueDictionary[Hashable, object] = WeakValueDictionary()
+        #: The latest of it, kept for who asks the same next.
+        self.recent: deque[object] = deque(maxlen=_KEPT)
         self._tables = {name: Table(table) for name, table in schema.tables.items()}
         self._history = History()
 
@@ -94,6 +100,10 @@ class Database:
         reserved = self.schema.name.startswith("_")
         try:
             for number, operation in enumerate(operations, 1):
+                if is_met(transaction, operation):
+                    execution.timeout = 0
+                    results.append({})
+                    continue
                 name = f"ovsdb operation {number} of {len(operations)}"
                 result, op, reads = execute(execution, operation, name)
                 if not reads and (read_only or reserved):

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.ovsdb.skimming import DEEPEST, PIECE, skim
 
 MAXIMUM_MESSAGE = 64 << 20
 """Bytes of one message."""
@@ -114,6 +115,7 @@ class Framer:
         """Go on to the end of an object; whether there is one."""
         if self._depth == 0 and not self._start():
             return False
+        self._skim()
         buffer = self._buffer
         if self._in_string and not self._leave_string():
             return False
@@ -140,6 +142,19 @@ class Framer:
                     return False
             else:
                 raise ProtocolError(f"byte {mark:#04x} can't stand there in JSON")
+
+    def _skim(self) -> None:
+        """Go on quickly over pieces in which the message can't end."""
+        while self._scanned < len(self._buffer):
+            piece = bytes(self._buffer[self._scanned : self._scanned + PIECE])
+            skimmed = skim(piece, self._in_string)
+            if skimmed is None or skimmed.closes >= self._depth:
+                return
+            depth = self._depth - skimmed.closes + skimmed.opens
+            if max(self._depth, depth) + DEEPEST > MAXIMUM_DEPTH:
+                return
+            self._depth, self._in_string = depth, skimmed.in_string
+            self._scanned += len(piece)
 
     def _start(self) -> bool:
         """Skip blanks; whether an object begins."""

@@ -14,6 +14,7 @@ import msgspec
 from hotswitch.ovsdb.changes import Change, Changes
 from hotswitch.ovsdb.conditions import Condition
 from hotswitch.ovsdb.database import Database
+from hotswitch.ovsdb.initial_rows import InitialRows
 from hotswitch.ovsdb.monitor_requests import Watched, conditions_from_json, watched_from_json
 from hotswitch.ovsdb.row_updates import RowUpdate, Teller
 from hotswitch.ovsdb.values import ZERO_UUID, Json, Uuid
@@ -35,6 +36,10 @@ class View:
         self.watched = watched
         self.differences = differences
         self._tellers = {name: Teller(table, table) for name, table in watched.items()}
+        self._initial = {
+            name: InitialRows(watched[name], each.initial2 if differences else each.initial)
+            for name, each in self._tellers.items()
+        }
 
     @staticmethod
     def of(database: Database, watched: Mapping[str, Watched], *, differences: bool) -> View:
@@ -70,13 +75,17 @@ class View:
             changes.memo[key] = encoded
         return encoded
 
-    def initial(self, database: Database) -> Json:
-        """Return the updates that tell of the whole content."""
-        updates: dict[str, Json] = {}
-        for name, teller in self._tellers.items():
-            tell = teller.initial2 if self.differences else teller.initial
-            _put(updates, name, tell, _unchanged(database, name))
-        return updates
+    def initial(self, database: Database) -> bytes:
+        """Return the updates that tell of the whole content, as JSON text."""
+        if self in database.recent:
+            database.recent.remove(self)
+        database.recent.append(self)
+        tables = [
+            b'"%b":%b' % (name.encode(), told)
+            for name, rows in self._initial.items()
+            if (told := rows.encoded(database.table(name)))
+        ]
+        return b"{%b}" % b",".join(tables)
 
     def turn_into(self, after: View, database: Database) -> Json | None:
         """Return the updates that lead from this view of the content to another, or None."""
@@ -114,9 +123,9 @@ class Monitor:
         watched = watched_from_json(database.schema, requests, conditional=conditional)
         self._view = View.of(database, watched, differences=conditional)
 
-    def initial(self) -> Json:
+    def initial(self) -> msgspec.Raw:
         """Return the `<table-updates>` of the reply: the content as it is now."""
-        return self._view.initial(self._database)
+        return msgspec.Raw(self._view.initial(self._database))
 
     def since(self, transaction_id: Uuid) -> tuple[bool, Uuid, Json]:
         """Return the reply to `monitor_cond_since`.

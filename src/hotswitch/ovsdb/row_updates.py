@@ -76,17 +76,15 @@ class Teller:
             }
         return None
 
-    def initial(self, _: Row | None, row: Row | None) -> Json:
+    def initial(self, row: Row) -> Json:
         """Return the `<row-update>` of a row that the monitor finds at its start, or None."""
-        if row is None or Event.INITIAL not in self._after.events:
+        if Event.INITIAL not in self._after.events:
             return None
         return {"new": _every(self._initial, row)} if self._after.sees(row) else None
 
-    def initial2(self, _: Row | None, row: Row | None) -> Json:
+    def initial2(self, row: Row) -> Json:
         """Return the `<row-update2>` of a row that the monitor finds at its start, or None."""
-        if row is None or Event.INITIAL not in self._after.events:
-            return None
-        if not self._after.sees(row):
+        if Event.INITIAL not in self._after.events or not self._after.sees(row):
             return None
         return {"initial": _without_defaults(self._initial, row)}
 

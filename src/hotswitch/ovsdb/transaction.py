@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from hotswitch.ovsdb.conditions import Condition
 from hotswitch.ovsdb.schema import TableSchema
 from hotswitch.ovsdb.tables import Table
-from hotswitch.ovsdb.values import Row, Symbols, Uuid
+from hotswitch.ovsdb.values import Json, Row, Symbols, Uuid
 
 
 class TableView:
@@ -32,6 +32,21 @@ class TableView:
     def known(self, uuid: Uuid) -> bool:
         """Whether the row exists, or existed until this transaction deleted it."""
         return uuid in self.changed or uuid in self.table.rows
+
+    def has_texts(self, uuid: Uuid, json: Mapping[str, Json]) -> bool:
+        """Whether the row's data of text alone are written just so; false for other data.
+
+        Raises AttributeError, KeyError or TypeError if it is not asked properly.
+        """
+        row = self.get(uuid)
+        if row is None:
+            return False
+        by_name = self.schema.by_name
+        for name, value in json.items():
+            column = by_name[name]
+            if not column.type.is_text or column.type.write(row[column.index]) != value:
+                return False
+        return True
 
     def put(self, uuid: Uuid, row: Row) -> None:
         """Insert a row, or replace it."""

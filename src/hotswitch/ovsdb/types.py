@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from hotswitch.ovsdb.atoms import BaseType, UuidType
+from hotswitch.ovsdb.atoms import BaseType, StringType, UuidType
 from hotswitch.ovsdb.base_types import base_type_from_json, base_type_to_json
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
 from hotswitch.ovsdb.members import Kind, Members
@@ -37,6 +37,12 @@ class Type:
     @cached_property
     def is_optional_scalar(self) -> bool:
         return self.value is None and self.minimum == 0 and self.maximum == 1
+
+    @cached_property
+    def is_text(self) -> bool:
+        """Whether data of this type are written as strings and nothing else."""
+        bases = (self.key, self.value or self.key)
+        return all(isinstance(each, StringType | UuidType) for each in bases)
 
     @cached_property
     def default(self) -> Datum:
