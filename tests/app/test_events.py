@@ -7,7 +7,7 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,13 @@ from hotswitch.app.events import differences
 from hotswitch.app.events.document import reference
 from hotswitch.app.events.feed import Feed
 from hotswitch.app.events.kinds import KINDS
+from hotswitch.app.methods.events import Wait, methods
+from hotswitch.app.service import Service, Whereabouts
 from hotswitch.base.clock import ManualClock
+from hotswitch.config.unheeded import Refused, Unheeded
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
+from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
 from tests.support import process
 from tests.support.daemon import REAL, Daemon, command, environment
@@ -31,6 +35,32 @@ from tests.switch.fakes import FakeWorld
 from tests.switch.wishes import bridge, desired
 
 PAGE = Path(__file__).parents[2] / "docs" / "events.md"
+
+
+class _NoStore:
+    """Keeps nothing, and refuses nothing."""
+
+    def whereabouts(self) -> Whereabouts:
+        return Whereabouts("")
+
+    def check(self) -> None:
+        pass
+
+    def unheeded(self) -> Unheeded:
+        return Unheeded()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        pass
+
+    async def discard(self, refused: Refused) -> None:
+        pass
+
+    async def save(self, desired: Desired) -> None:
+        pass
+
+
+async def _never(_: bool) -> None:
+    """Nobody ends it."""
 
 
 class Reader:
@@ -163,6 +193,33 @@ def test_who_falls_behind_is_told_once_and_goes_on() -> None:
         assert (await feed.wait(again.next, "", 100, 0)).events == ()
 
     asyncio.run(work())
+
+
+def test_readers_of_many_events_leave_turns_to_others() -> None:
+    """However many ask at once, in between others are served."""
+    readers, turns = 20, 0
+
+    async def work() -> None:
+        nonlocal turns
+        switch = Switch(FakeWorld(Registry(BUILT_IN)), ManualClock())
+        service = Service(switch, _NoStore(), Registry(BUILT_IN), ManualClock(), _never)
+        for turn in range(200):
+            switch.set_desired(desired(bridge("br0", ageing_time=turn + 1)))
+            service.events.look()
+        [method] = methods(service)
+
+        async def read() -> int:
+            asked = Wait(since=service.events.oldest)
+            return len((await method.handler(asked))["events"])
+
+        reading = asyncio.gather(*(read() for _ in range(readers)))
+        while not reading.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert min(reading.result()) > 200
+
+    asyncio.run(work())
+    assert turns >= readers
 
 
 def test_a_loss_of_the_kernel_s_messages_is_told(daemon: Daemon, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.app.test_database import Configured, ovs
@@ -110,6 +112,40 @@ def test_what_comes_right_is_a_port(odd: Configured) -> None:
     assert (shown["type"], shown["error"], shown["number"]) == ("internal", "", 1)
     odd.do("port set vx0 tag 5")
     assert odd.vsctl("get Port vx0 tag") == "5"
+
+
+def test_files_and_events_know_them(odd: Configured) -> None:
+    tree = odd.run_dir / "sys" / "bridges"
+
+    def read(path: str) -> str:
+        return odd.room.run("cat", str(tree / path)).stdout
+
+    def names(path: str = ".") -> list[str]:
+        return odd.room.run("ls", str(tree / path)).stdout.split()
+
+    assert names() == ["a%2Fb", "br1", "br2"]
+    assert names("a%2Fb") == ["error", "ports"] and names("br1/ports/vx0") == ["error", "state"]
+    assert set(names("br1/ports")) == {"br1", "lo", "bond0", "vx0"}
+    assert WHY["a/b"] in read("a%2Fb/error") and WHY["vx0"] in read("br1/ports/vx0/error")
+    assert read("br1/ports/vx0/state") == "error\n"
+
+    def told() -> list[dict[str, str]]:
+        lines = odd.do("events --no-follow --json").splitlines()
+        return [each for each in map(json.loads, lines) if "refus" in each["event"]]
+
+    begun = {(each["bridge"], each["port"]): each["why"] for each in told()}
+    assert set(begun) == {("br1", each) for each in WHY if each != "a/b"} | {
+        ("a/b", ""),
+        ("a/b", "a/b"),
+    }
+    assert WHY["vx0"] in begun["br1", "vx0"] and len(told()) == len(begun)
+    odd.vsctl("set Interface vx0 type=internal")
+    until(lambda: len(told()) == len(begun) + 1, "it is taken")
+    odd.do("port del bond0")
+    until(lambda: len(told()) == len(begun) + 2, "it is gone")
+    over = [(each["event"], each["port"]) for each in told()[len(begun) :]]
+    assert over == [("refusal-over", "vx0"), ("refusal-over", "bond0")]
+    assert names("br1/ports/vx0")[0] != "error" and "bond0" not in names("br1/ports")
 
 
 def test_what_is_not_acted_on_is_told(ovs: Configured) -> None:

@@ -83,10 +83,14 @@ def test_a_port_elsewhere_is_no_port_here(port: dict[str, Any], said: str) -> No
 
 
 def test_the_only_bridge() -> None:
-    def answer(*names: str) -> Any:
-        return [{"name": each} for each in names]
+    def answer(*names: str, refused: tuple[str, ...] = ()) -> Any:
+        return [{"name": each, "error": "no"} for each in refused] + [
+            {"name": each, "error": ""} for each in names
+        ]
 
     assert only_bridge(_Told(answer("br0")), "") == "br0"
+    assert only_bridge(_Told(answer("br0", refused=("a/b",))), "") == "br0"
+    assert only_bridge(_Told(answer(refused=("a/b",))), "") == "a/b"  # whose refusal says why
     for names in ((), ("br0", "br1")):
         with pytest.raises(GuestError, match="no bridge is named"):
             only_bridge(_Told(answer(*names)), "set BRIDGE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,10 @@ class ConfigDatabase:
     def unheeded(self) -> Unheeded:
         """See `Store`."""
         return self.reconciler.unheeded
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See `Store`."""
+        self.reconciler.watch(changed)
 
     async def discard(self, refused: Refused) -> None:
         """See `Store`."""

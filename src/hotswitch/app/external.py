@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.external_database import ExternalDatabase
@@ -75,6 +75,10 @@ class ExternalConfig:
     def unheeded(self) -> Unheeded:
         """See `Store`."""
         return self.reconciler.unheeded
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """See `Store`."""
+        self.reconciler.watch(changed)
 
     async def discard(self, refused: Refused) -> None:
         """See `Store`."""

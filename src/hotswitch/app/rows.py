@@ -10,7 +10,7 @@ from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import show_rules
 from hotswitch.ports.members import merged
 from hotswitch.ports.selector import show_incarnation
-from hotswitch.switch.desired import DesiredBridge, DesiredPort
+from hotswitch.switch.desired import DesiredBridge, DesiredPort, PortKind
 from hotswitch.switch.status import BridgeStatus, LinkStatus, PortState, PortStatus
 
 
@@ -41,6 +41,7 @@ def port_row(bridge: str, wanted: DesiredPort, status: PortStatus) -> dict[str, 
         "state": status.state,
         "error": status.error or status.shortfall,
         "reason": _reason(wanted, status),
+        "device": device_name(wanted, status),
         "link": status.link,
         "ifindex": status.ifindex,
         "incarnation": show_life(status.incarnation),
@@ -66,6 +67,15 @@ def port_row(bridge: str, wanted: DesiredPort, status: PortStatus) -> dict[str, 
         "hook": wanted.hook,
         "storm_limit": wanted.storm_limit,
     }
+
+
+def device_name(wanted: DesiredPort, status: PortStatus) -> str:
+    """What people call its device, of a pair the end that is not the switch's; empty: none."""
+    if status.kind is PortKind.PATCH or not status.ifindex:
+        return ""
+    if status.device:
+        return status.device.name
+    return (wanted.namespace and wanted.device_name) or status.name  # it is seen only there
 
 
 def refused_bridge_row(refused: Refused) -> dict[str, Any]:

@@ -58,6 +58,9 @@ class Store(Protocol):
     def unheeded(self) -> Unheeded:
         """What it holds that is not part of what is wanted."""
 
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call this when the rows that are refused may be others."""
+
     async def discard(self, refused: Refused) -> None:
         """Delete this of it; returns and raises as `save`."""
 
@@ -89,7 +92,8 @@ class Service:
         self.switch = switch
         self.registry = registry
         self.clock = clock
-        self.events = Feed(switch, wall)
+        self.events = Feed(switch, wall, refused=lambda: store.unheeded().refused)
+        store.watch(self.events.refused_changed)
         self.stop = stop
         self._store = store
         self._turns = turns or asyncio.Lock()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -89,6 +89,7 @@ class Reconciler:
         self._resets = Resets()
         self._journal = Journal()
         self._pending = Pending()
+        self._watchers: list[Callable[[], None]] = []
         self._woken = asyncio.Event()
         self._turns = asyncio.Lock()
         self._reading = self._noted = Reading()
@@ -122,13 +123,23 @@ class Reconciler:
         """Whether the switch has been made as the database wants it, once."""
         return self._has_begun
 
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call this when the rows that are refused may be others."""
+        self._watchers.append(changed)
+
     def identify(self, identity: Identity) -> None:
         """The database turns out to have another schema, or has got one."""
         self._writer = Writer(identity)
 
     def reread(self) -> None:
         """Take note of what is in force and in the database already."""
-        self._reading = self._read()
+        before, self._reading = self._reading, self._read()
+        if not self._reading.says_the_same(before):
+            self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for changed in self._watchers:
+            changed()
 
     def _read(self) -> Reading:
         news = self._database.news()
@@ -203,8 +214,11 @@ class Reconciler:
             if reading.counts_host and not self._reading.counts_host:
                 self._statistics_at = 0  # who asks for them now wants to see them now
             self._reading = reading
-            self._note_remarks(reading)
-            await self._write(reading, is_in_force=await self._make_so(reading))
+            is_news = self._note_remarks(reading)
+            is_in_force = await self._make_so(reading)
+            if is_news:
+                self._tell_watchers()
+            await self._write(reading, is_in_force=is_in_force)
 
     def _wanted(self, reading: Reading) -> Desired:
         """What the database wants, and what devices have made of it."""
@@ -323,14 +337,16 @@ class Reconciler:
             names = {name for bridge in desired.bridges.values() for name in bridge.ports}
             self._hints = {name: each for name, each in self._hints.items() if name in names}
 
-    def _note_remarks(self, reading: Reading) -> None:
+    def _note_remarks(self, reading: Reading) -> bool:
+        """Log what is new of them; whether there may be others than the last time."""
         if reading.says_the_same(self._noted):
-            return
+            return False
         self._noted = reading
         remarks = frozenset(map(str, reading.notes))
         for each in sorted(remarks - self._remarks):
             _log.warning("%s", each)
         self._remarks = remarks
+        return True
 
     def _note_failures(self, failures: Iterable[object]) -> None:
         """Log failures when they appear and when they have gone."""

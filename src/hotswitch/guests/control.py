@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from hotswitch.guests.errors import AbsentError, GuestError, RefusedError
 
 RUN_DIRECTORY = "HOTSWITCH_RUN_DIR"
-_DEFAULT = "/run/hotswitch"
+DEFAULT_RUN_DIRECTORY = "/run/hotswitch"
 _CHUNK = 1 << 16
 _PAUSE = 0.05
 """Seconds."""
@@ -96,7 +96,7 @@ def with_daemon(
     patience: for so many seconds a daemon that is absent is awaited, and the work begun anew with
     the next one: it may be that it is just being restarted.
     """
-    directory = environment.get(RUN_DIRECTORY) or _DEFAULT
+    directory = environment.get(RUN_DIRECTORY) or DEFAULT_RUN_DIRECTORY
     deadline = time.monotonic() + patience
     while True:
         try:

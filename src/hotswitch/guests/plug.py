@@ -73,11 +73,12 @@ def unplug(control: Control, name: str, incarnation: str) -> None:
 
 
 def only_bridge(control: Control, how: str) -> str:
-    """The bridge that is meant when none is named. Raises GuestError if there are more, or none.
+    """The bridge that is meant when none is named: the only one that works, or else that there is.
 
-    how: one is named, in an order.
+    how: one is named, in an order. Raises GuestError if there are more, or none.
     """
-    names = [each["name"] for each in control.call("bridge/list", {})]
+    rows = control.call("bridge/list", {})
+    names = [each["name"] for each in rows if not each["error"]] or [each["name"] for each in rows]
     if len(names) != 1:
         there = ", ".join(names[:4]) or "there is none"
         raise GuestError("no bridge is named", remedy=f"{how}: {there}")

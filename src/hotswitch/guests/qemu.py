@@ -14,7 +14,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.guests.control import PATIENCE, Control, with_daemon
+from hotswitch.guests.control import (
+    DEFAULT_RUN_DIRECTORY,
+    PATIENCE,
+    RUN_DIRECTORY,
+    Control,
+    with_daemon,
+)
 from hotswitch.guests.errors import GuestError, RefusedError
 from hotswitch.guests.held_tap import held_taps
 from hotswitch.guests.place import Place, read_place
@@ -22,17 +28,48 @@ from hotswitch.guests.plug import EPHEMERAL, find, incarnation_of, only_bridge, 
 
 BRIDGE = "HOTSWITCH_BRIDGE"
 _Work = Callable[[Control, str, str], None]
+_FORMS = f"""
+The bridge is named by {BRIDGE}, or by the name of a link to the script that is called:
+
+  br0              in all VLANs
+  br0.10           an access port in VLAN 10; such a link is hotswitch-ifup.br0.10
+  br0:20:30        a trunk of VLANs 20 and 30
+  br0.10:20:30     the same, and frames without a tag are in VLAN 10
+
+Not named, it is the only bridge that there is. A daemon that restarts is awaited for 5 s.
+"""
+_UP = f"""usage: {{program}} TAP
+
+Make TAP a port of a hotswitch bridge, which goes with TAP. QEMU calls it:
+
+  {BRIDGE}=br0.10 qemu-system-x86_64 … \\
+      -netdev tap,id=n0,script=$(command -v hotswitch-ifup),downscript=no
+{_FORMS}"""
+_DOWN = """usage: {program} TAP
+
+Take TAP's port away, if QEMU calls it, which hands over the tap that is meant, and if the
+port is ephemeral. Not needed where the tap goes with QEMU, for its port goes too:
+
+  -netdev tap,id=n0,script=…,downscript=$(command -v hotswitch-ifdown)
+"""
+_ENDING = f"""
+Environment:
+  {RUN_DIRECTORY}   the daemon's run directory ({DEFAULT_RUN_DIRECTORY})
+
+Exit codes:
+  0  it is done      1  it failed (of ifup: QEMU does not start)      2  it was not understood
+"""
 _PROGRAMS = ("hotswitch-ifup", "hotswitch-ifdown", "qemu-ifup", "qemu-ifdown")
 
 
 def ifup() -> int:
     """Make the tap a port; the exit code. With another than 0, QEMU does not start."""
-    return _run(sys.argv, _plug, PATIENCE)
+    return _run(sys.argv, _plug, _UP, PATIENCE)
 
 
 def ifdown() -> int:
     """Take the tap's port away; the exit code."""
-    return _run(sys.argv, _unplug)
+    return _run(sys.argv, _unplug, _DOWN)
 
 
 def place_named(program: str, environment: Mapping[str, str]) -> Place | None:
@@ -76,13 +113,14 @@ def _unplug(control: Control, program: str, tap: str) -> None:
             return
 
 
-def _run(arguments: Sequence[str], work: _Work, patience: float = 0.0) -> int:
+def _run(arguments: Sequence[str], work: _Work, manual: str, patience: float = 0.0) -> int:
     program = os.path.basename(arguments[0])  # noqa: PTH119
-    asks_for_help = "--help" in arguments or "-h" in arguments
-    if asks_for_help or len(arguments) != 2:
-        usage = f"usage: {program} TAP (called by QEMU; the bridge is in {BRIDGE})"
-        print(usage, file=sys.stdout if asks_for_help else sys.stderr)
-        return 0 if asks_for_help else 2
+    if "--help" in arguments or "-h" in arguments:
+        print((manual + _ENDING).format(program=program), end="")
+        return 0
+    if len(arguments) != 2:
+        print(f"usage: {program} TAP (called by QEMU; see {program} --help)", file=sys.stderr)
+        return 2
     try:
         with_daemon(os.environ, lambda control: work(control, arguments[0], arguments[1]), patience)
     except HotswitchError as error:

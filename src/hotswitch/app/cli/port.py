@@ -222,7 +222,7 @@ def _table(ports: list[dict[str, Any]]) -> None:
                 each["name"],
                 each["bridge"],
                 each["number"],
-                each["link"] or "-",
+                each["device"] or "-",
                 each["state"],
                 each["vlan"] or "-",
                 each["hook"],
@@ -242,6 +242,14 @@ def _link(link: dict[str, Any]) -> str:
     return f"{link['name']}{known_as} {state}"
 
 
+def _device(port: dict[str, Any]) -> str:
+    if not port["device"]:
+        return "none"
+    # Of a pair, the index is that of the switch's end.
+    index = f" (index {port['ifindex']})" if port["device"] == port["link"] else ""
+    return f"{port['device']}{index}"
+
+
 def _pairs(pairs: dict[str, str], but: dict[str, str] | None = None) -> str:
     known = (but or {}).items()
     return ", ".join(f"{key}={value}" for key, value in pairs.items() if (key, value) not in known)
@@ -256,7 +264,7 @@ def _details(port: dict[str, Any]) -> None:
         "because": port["reason"],
         "type": port["type"],
         "peer": port["peer"],
-        "device": f"{port['link']} (index {port['ifindex']})" if port["ifindex"] else "none",
+        "device": _device(port),
         "incarnation": port["incarnation"],
         "links": ", ".join(map(_link, port["links"])) if len(port["links"]) > 1 else "",
         "found by": " or ".join(each["selector"] for each in port["links"]),

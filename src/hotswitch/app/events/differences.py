@@ -34,6 +34,7 @@ def differences(
             yield happening("port-removed", bridge=bridge, port=port)
     for bridge in sorted(before.bridges.keys() - now.bridges.keys()):
         yield happening("bridge-removed", bridge=bridge)
+    yield from _refusals(before, now)
     yield from _bridges(before, now)
     for bridge, port in ports:
         status = now.status(bridge, port)
@@ -45,6 +46,17 @@ def differences(
             yield from _changed(bridge, port, before, now)
         if (bridge, port) in adopted:
             yield happening("port-adopted", bridge=bridge, port=port)
+
+
+def _refusals(before: Moment, now: Moment) -> Iterator[Happening]:
+    if before.refused is now.refused:
+        return
+    for bridge, port in sorted(before.refused.keys() - now.refused.keys()):
+        yield happening("refusal-over", bridge=bridge, port=port)
+    for (bridge, port), row in sorted(now.refused.items()):
+        then = before.refused.get((bridge, port))
+        if then is None or then.reason != row.reason:
+            yield happening("refused", bridge=bridge, port=port, why=row.reason)
 
 
 def _bridges(before: Moment, now: Moment) -> Iterator[Happening]:

@@ -11,9 +11,10 @@ from hotswitch.app.events import addresses
 from hotswitch.app.events.addresses import Place, Table
 from hotswitch.app.events.differences import differences
 from hotswitch.app.events.event import Happening, happening
-from hotswitch.app.events.moment import Moment
+from hotswitch.app.events.moment import Moment, by_place
 from hotswitch.app.events.ring import CAPACITY, Ring, Slice, first_number
 from hotswitch.base.errors import HotswitchError
+from hotswitch.config.unheeded import Refused
 from hotswitch.model.port import Address
 from hotswitch.switch.switch import Switch
 
@@ -26,11 +27,19 @@ class Feed:
     wall: seconds since 1970. capacity: how many events are kept.
     """
 
-    def __init__(self, switch: Switch, wall: Callable[[], float], capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        switch: Switch,
+        wall: Callable[[], float],
+        capacity: int = CAPACITY,
+        refused: Callable[[], Iterable[Refused]] = tuple,
+    ) -> None:
         self._switch = switch
+        self._tell_refused = refused
+        self._refused = by_place(refused())
         self._wall = wall
         self._ring = Ring(first_number(wall()), capacity)
-        self._moment = Moment(switch.desired, switch.statuses())
+        self._moment = Moment(switch.desired, switch.statuses(), self._refused)
         self._addresses: dict[str, Table | None] = dict.fromkeys(self._moment.bridges)
         self._adopted: frozenset[tuple[str, str]] = frozenset()
         self._look_is_due = False
@@ -71,11 +80,16 @@ class Feed:
             self._look_is_due = True
             asyncio.get_running_loop().call_soon(self.look)
 
+    def refused_changed(self) -> None:
+        """Other rows of the database may be refused than before."""
+        self._refused = by_place(self._tell_refused())
+        self.changed()
+
     def look(self) -> None:
         """Find out what has happened since the last look."""
         self._look_is_due = False
         try:
-            now = Moment(self._switch.desired, self._switch.statuses())
+            now = Moment(self._switch.desired, self._switch.statuses(), self._refused)
         except HotswitchError as error:
             _log.warning("what has happened is not known yet: %s", error)
             return

@@ -61,6 +61,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 (*_PORT, "attribute", "old", "new"),
                 "something else about a port or, with an empty `port`, a bridge",
             ),
+            Kind(
+                "refused",
+                (*_PORT, "why"),
+                "the database has a port or, with an empty `port`, a bridge that can't be",
+            ),
+            Kind("refusal-over", _PORT, "that is in force now, or its row is gone"),
             Kind("address-learned", _ADDRESS, "an address was seen for the first time"),
             Kind("address-moved", (*_ADDRESS, "old"), "it is at `port` now, and was at port `old`"),
             Kind(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from hotswitch.app.rows import port_row
 from hotswitch.base.shared import SharedMap
+from hotswitch.config.unheeded import BridgeAndPort, Refused
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.status import BridgeStatus, PortStatus
 from hotswitch.switch.statuses import differing
@@ -29,10 +30,15 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is wanted, and how it is. bridges: as `Switch.statuses` has them."""
+    """What is wanted, and how it is.
+
+    bridges: as `Switch.statuses` has them. refused: rows that are not in force, by bridge and port;
+        the port is empty for a bridge's own.
+    """
 
     desired: Desired = field(default_factory=Desired)
     bridges: Mapping[str, BridgeStatus] = field(default_factory=lambda: MappingProxyType({}))
+    refused: Mapping[BridgeAndPort, Refused] = field(default_factory=lambda: MappingProxyType({}))
 
     def status(self, bridge: str, port: str) -> PortStatus | None:
         """A port's status, if there is such a port."""
@@ -41,6 +47,14 @@ class Moment:
     def wanted(self, bridge: str, port: str) -> DesiredPort:
         """What is wanted of a port; a local port need not be mentioned."""
         return self.desired.bridges[bridge].ports.get(port) or DesiredPort(port)
+
+
+def by_place(refused: Iterable[Refused]) -> dict[BridgeAndPort, Refused]:
+    """By bridge and port; of several rows of one name the first."""
+    found: dict[BridgeAndPort, Refused] = {}
+    for each in refused:
+        found.setdefault((each.bridge, each.port), each)
+    return found
 
 
 def changed_ports(before: Moment, now: Moment) -> Iterator[tuple[str, str]]:
@@ -86,6 +100,7 @@ _TOLD_OTHERWISE = frozenset(
         "bridge",
         "state",
         "reason",
+        "device",
         "link",
         "ifindex",
         "incarnation",

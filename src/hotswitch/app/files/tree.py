@@ -25,7 +25,8 @@ from hotswitch.app.events.moment import Moment
 from hotswitch.app.files.names import file_name, key_of
 from hotswitch.app.files.text import show
 from hotswitch.app.link_view import LinkView
-from hotswitch.app.rows import bridge_row, link_row, port_row
+from hotswitch.app.rows import bridge_row, link_row, port_row, refused_port_row
+from hotswitch.config.unheeded import Refused
 from hotswitch.datapath.contract import Counters
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import PortStatistics
@@ -82,7 +83,8 @@ _FILES = {word: word.name.replace("-", "_") for word in port_commands.SETTINGS}
 _FILES |= {word: "vlan" for word in port_commands.SETTINGS if word.key == "tag"}
 _OF_PORT = {_FILES[word]: word for word in port_commands.SETTINGS if word.key != "metadata"}
 _OF_BRIDGE = {word.key: word for word in bridge_commands.SETTINGS}
-_STATES = ("state", "error", "ifindex", "incarnation")
+_STATES = ("state", "error", "device", "ifindex", "incarnation")
+_REFUSED_STATES = ("state", "error")
 _LINK_STATES = ("device", "ifindex", "incarnation", "forwards")
 _COUNTS = tuple(each.name for each in fields(PortStatistics))
 _BRIDGE_COUNTS = tuple(each.name for each in fields(Counters))
@@ -109,7 +111,26 @@ def _folder(children: Mapping[str, Callable[[], Node]]) -> Folder:
 
 def _bridges(moment: Moment) -> Folder:
     there = moment.bridges
-    return Folder(there, lambda name: _bridge(moment, name) if name in there else None)
+    refused = _by_file(name for name, port in moment.refused if not port and name not in there)
+
+    def child(name: str) -> Folder | None:
+        if name in there:
+            return _bridge(moment, name)
+        return _refused_bridge(moment, refused[name]) if name in refused else None
+
+    return Folder((*there, *refused), child)
+
+
+def _refused_bridge(moment: Moment, bridge: str) -> Folder:
+    reason = moment.refused[bridge, ""].reason
+    return _folder(
+        {"error": lambda: Value(lambda: reason), "ports": lambda: _ports(moment, bridge)}
+    )
+
+
+def _by_file(names: Iterable[str]) -> dict[str, str]:
+    """Names that may have any letters, by those of their files."""
+    return {file: name for name in names if (file := file_name(name))}
 
 
 def _bridge(moment: Moment, bridge: str) -> Folder:
@@ -130,16 +151,31 @@ def _bridge(moment: Moment, bridge: str) -> Folder:
 
 
 def _ports(moment: Moment, bridge: str) -> Folder:
-    there = moment.bridges[bridge].ports
+    there = moment.bridges[bridge].ports if bridge in moment.bridges else {}
+    refused = _by_file(
+        port for of, port in moment.refused if of == bridge and port and port not in there
+    )
 
     def child(name: str) -> Folder | None:
-        status = there.get(name)
-        return _port(bridge, status, moment.wanted(bridge, name)) if status else None
+        if status := there.get(name):
+            local = moment.refused.get((bridge, name)) if name == bridge else None
+            return _port(bridge, status, moment.wanted(bridge, name), local)
+        return _refused_port(moment.refused[bridge, refused[name]]) if name in refused else None
 
-    return Folder(there, child)
+    return Folder((*there, *refused), child)
 
 
-def _port(bridge: str, status: PortStatus, wanted: DesiredPort) -> Folder:
+def _refused_port(refused: Refused) -> Folder:
+    row = refused_port_row(refused)
+
+    def child(name: str) -> Value | None:
+        return Value(lambda: show(row[name])) if name in _REFUSED_STATES else None
+
+    return Folder(_REFUSED_STATES, child)
+
+
+def _port(bridge: str, status: PortStatus, wanted: DesiredPort, refused: Refused | None) -> Folder:
+    """A port in force. refused: of a local port, its row, which is not."""
     folders: dict[str, Callable[[], Node]] = {
         "metadata": lambda: _metadata(dict(status.metadata), MetadataOf(status.name)),
         "statistics": lambda: _statistics(bridge, status.name, _COUNTS),
@@ -153,13 +189,13 @@ def _port(bridge: str, status: PortStatus, wanted: DesiredPort) -> Folder:
         if word:
             written = Setting("port/set", status.name, word)
             return Value(lambda: show(_setting(bridge, status, wanted, word)), written)
-        if name == "device":
-            return Value(lambda: status.device.name if status.device else "")
+        if name == "error" and refused:
+            return Value(lambda: refused.reason)
         if name in _STATES:
             return Value(lambda: show(port_row(bridge, wanted, status)[name]))
         return None
 
-    return Folder((*_OF_PORT, "device", *_STATES, *folders), child)
+    return Folder((*_OF_PORT, *_STATES, *folders), child)
 
 
 def _setting(bridge: str, status: PortStatus, wanted: DesiredPort, word: Word) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from hotswitch.app.control.method import Method
 from hotswitch.app.events.event import Event
 from hotswitch.app.events.ring import Slice
 from hotswitch.app.service import Service
+from hotswitch.base.pieces import Pieces, by_turns, others_turn
 
 LONGEST_WAIT = 60
 
@@ -31,6 +34,7 @@ class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def methods(service: Service) -> tuple[Method, ...]:
     """The methods of this noun."""
     feed = service.events
+    one_at_a_time = asyncio.Lock()  # however many readers ask at once, others have their turns
 
     async def wait(asked: Wait) -> dict[str, Any]:
         if asked.since is None:
@@ -38,14 +42,25 @@ def methods(service: Service) -> tuple[Method, ...]:
             found = Slice((), feed.last)
         else:
             found = await feed.wait(asked.since, asked.bridge, asked.limit, asked.timeout)
+        async with one_at_a_time:
+            rows = await by_turns(_rows(found.events))
+            await others_turn()
         return {
             "time": _text(feed.now()),
-            "events": [_row(each) for each in found.events],
+            "events": rows,
             "next": found.next,
             "oldest": feed.oldest,
         }
 
     return (Method("events/wait", wait, Wait),)
+
+
+def _rows(events: Sequence[Event]) -> Pieces[list[dict[str, Any]]]:
+    rows = []
+    for each in events:
+        rows.append(_row(each))
+        yield
+    return rows
 
 
 def _row(event: Event) -> dict[str, Any]:
