@@ -467,18 +467,40 @@ for number in range(12):
 """
 
 
-def test_a_missing_device_is_explained(lab: Daemon) -> None:
+def test_a_namespace_outlives_the_process_that_named_it(lab: Daemon) -> None:
+    """Nothing in it is lost sight of, and what is deleted goes, also after a kill."""
     room = lab.room
+    room.run("ip", "link", "add", "far", "type", "veth", "peer", "base")
     holder = room.start("sleep", "60", host="web")
     try:
         place = f"/proc/{holder.pid}/ns/net"
         web, mine = (room.run("readlink", each).stdout for each in (place, "/proc/self/ns/net"))
         assert web != mine
-        lab.do(f"vnic add --netns {place}")
-        assert vnics(lab)["vnic0"]["error"] == ""
+        for over in ("br0", "br0", "base", "base"):
+            lab.do(f"vnic add --over {over} --netns {place}")
     finally:
         process.stop(holder)
-    until(lambda: "can't be seen" in vnics(lab)["vnic0"]["error"], "its way there is closed")
+    until(lambda: not Path(place).exists(), "the way there is closed")
+    made = {"vnic0", "vnic1", "vnic2", "vnic3"}
+    for _ in range(2):
+        shown = vnics(lab)
+        assert shown.keys() == made <= names(room, "web")
+        assert {(each["state"], each["error"]) for each in shown.values()} == {("down", "")}
+        kill(lab)
+        lab.start()
+    for name in ("vnic0", "vnic2"):
+        lab.do(f"vnic del {name}")
+    assert names(room, "web") == vnics(lab).keys() == {"vnic1", "vnic3"}
+    room.run("ip", "netns", "del", "web")
+    until(lambda: not vnics(lab), "they have gone with it")
+    assert well(lab)
+
+
+def test_a_missing_device_is_explained(lab: Daemon) -> None:
+    room = lab.room
+    lab.do("vnic add --netns web")
+    assert vnics(lab)["vnic0"]["error"] == ""
+    room.run("ip", "netns", "add", "other")
+    room.run("ip", "link", "set", "vnic0", "netns", "other", host="web")
     shown = vnics(lab)["vnic0"]
-    assert shown["state"] == "missing" and place in shown["error"]
-    assert "vnic0" in names(room, "web")
+    assert shown["state"] == "missing" and "not in that namespace" in shown["error"]

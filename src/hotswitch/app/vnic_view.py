@@ -96,11 +96,19 @@ class VnicView:
         return Vnic(port.name, kind, bridge.name, port.namespace, of, link, error)
 
     def _other_end(self, inner: Link, namespace: str) -> Link | None:
-        """A pair's end in another namespace, if it still is there."""
-        with suppress(KernelError), inside(namespace):
-            link = get_link(inner.peer)
-            if link and link.kind == "veth" and link.peer == inner.index:
-                return self._host.identified(replace(link, incarnation=life_of(link)))
+        """A pair's end in another namespace, if it still is there.
+
+        If no way leads in any more, the namespace's id does, but its life can't be told.
+        """
+        try:
+            with inside(namespace):
+                link = get_link(inner.peer)
+                if link and link.kind == "veth" and link.peer == inner.index:
+                    return self._host.identified(replace(link, incarnation=life_of(link)))
+        except KernelError:
+            with suppress(KernelError):
+                if inner.peer_namespace >= 0:
+                    return get_link(inner.peer, namespace=inner.peer_namespace)
         return None
 
     def _of_link(self, vnic: Macvlan) -> Vnic:

@@ -26,6 +26,7 @@ from hotswitch.kernel.links import (
     check_name,
     get_link,
     information,
+    target,
 )
 from hotswitch.kernel.netlink import NetlinkSocket, Request
 
@@ -119,9 +120,9 @@ def create_vxlan(name: str, port: int, *, mtu: int, address: int = 0) -> Link:
     return create(name, "vxlan", mtu=mtu, data=data, address=address)
 
 
-def delete(index: int) -> None:
-    """Delete a link; a veth's peer goes with it."""
-    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0)
+def delete(index: int, namespace: int = -1) -> None:
+    """Delete a link; a veth's peer goes with it. namespace: that it is in, as of `list_links`."""
+    body = information.pack(socket.AF_UNSPEC, 0, index, 0, 0) + target(namespace)
     _request(RTM_DELLINK, body, f"delete the link {index}")
 
 

@@ -30,6 +30,7 @@ IFLA_EXT_MASK = 29
 IFLA_CARRIER = 33
 IFLA_LINK_NETNSID = 37
 IFLA_NEW_NETNSID = 45
+IFLA_TARGET_NETNSID = 46
 IFLA_NEW_IFINDEX = 49
 IFLA_PROP_LIST = 52
 IFLA_ALT_IFNAME = 53
@@ -124,10 +125,14 @@ class Link:
     id: int = 0
 
 
-def list_links() -> list[Link]:
-    """All links of this thread's network namespace, by index. Raises KernelError."""
+def list_links(namespace: int = -1) -> list[Link]:
+    """All links of this thread's network namespace, by index. Raises KernelError.
+
+    namespace: or of the one that has this id here (`namespace_ids`); EINVAL: there is none such.
+    """
+    question = _question(0) + target(namespace)
     with NetlinkSocket(netlink.ROUTE) as asker:
-        answer = asker.request(RTM_GETLINK, netlink.DUMP, _question(0), "list the links")
+        answer = asker.request(RTM_GETLINK, netlink.DUMP, question, "list the links")
     return sorted(_links(answer), key=lambda link: link.index)
 
 
@@ -163,10 +168,15 @@ def _links(answer: Iterable[netlink.Message]) -> Iterator[Link]:
     return (link for each in answer if (link := parse(each.body)))
 
 
-def get_link(which: int | str, asker: NetlinkSocket | None = None) -> Link | None:
-    """The link with this index or name, or None if there is none. Raises KernelError."""
+def get_link(
+    which: int | str, asker: NetlinkSocket | None = None, namespace: int = -1
+) -> Link | None:
+    """The link with this index or name, or None if there is none. Raises KernelError.
+
+    namespace: as of `list_links`; an index only.
+    """
     if isinstance(which, int):
-        body = _question(which)
+        body = _question(which) + target(namespace)
     else:
         check_name(which)
         body = _question(0) + netlink.text(IFLA_IFNAME, which)
@@ -250,6 +260,11 @@ def check_name(name: str) -> None:
             f"{name!r} can't be a link's name",
             remedy="1 to 15 bytes, without slashes, colons and spaces",
         )
+
+
+def target(namespace: int) -> bytes:
+    """What a message about links says of the namespace that it is meant for; -1: the thread's."""
+    return netlink.u32(IFLA_TARGET_NETNSID, namespace) if namespace >= 0 else b""
 
 
 def _question(index: int) -> bytes:

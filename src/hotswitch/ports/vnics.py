@@ -27,7 +27,8 @@ class Macvlan(msgspec.Struct, frozen=True, omit_defaults=True):
 
     token: its mark's part that no other has. name: it is made with. over: the link's name.
     namespace: by name or path; empty: the daemon's. mac: 48 bits, 0: any.
-    incarnation: the device's life, 0: there was none yet.
+    incarnation: the device's life, 0: there was none yet. namespace_id: by which the daemon's
+        namespace knows the other, however that was named; -1: it is not known.
     """
 
     token: str
@@ -36,6 +37,7 @@ class Macvlan(msgspec.Struct, frozen=True, omit_defaults=True):
     namespace: str = ""
     mac: int = 0
     incarnation: int = 0
+    namespace_id: int = -1
 
 
 def lowest_free(is_free: Callable[[str], bool]) -> str:

@@ -30,6 +30,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import link_actions, netlink, netns
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link, get_link, list_links
+from hotswitch.kernel.namespace_ids import namespace_id
 from hotswitch.kernel.sysfs import NetworkDevices
 from hotswitch.ports import vnics_file
 from hotswitch.ports.vnics import KIND, Macvlan, VnicError, mark, token_of, unfinished_name
@@ -135,7 +136,9 @@ class Macvlans:
     def delete(self, vnic: Macvlan) -> None:
         """Delete it, and forget it. Raises HotswitchError."""
         found = self.find(vnic)
-        if found:
+        if found and vnic.namespace_id >= 0:
+            _delete(found, vnic.namespace_id)
+        elif found:
             with inside(vnic.namespace):
                 _delete(found)
         self._forget(vnic)
@@ -154,8 +157,16 @@ class Macvlans:
                 self._keep(after)
 
     def find(self, vnic: Macvlan) -> Link | None:
-        """The vNIC's device, by its mark and its life; None: there is none. Raises KernelError."""
+        """The vNIC's device, by its mark and its life; None: there is none. Raises KernelError.
+
+        In another namespace it is found by that one's id: a path such as /proc/PID/ns/net may end,
+        or lead elsewhere, while the namespace lives on.
+        """
         wanted = mark(self._owner, vnic.token)
+        if vnic.namespace_id >= 0:
+            there = (each for each in _links_of(vnic) if wanted in each.alternative_names)
+            found = next((each for each in there if each.kind == KIND), None)
+            return found and replace(found, incarnation=vnic.incarnation)
         with inside(vnic.namespace):
             for link in list_links():
                 if link.kind == KIND and wanted in link.alternative_names:
@@ -189,6 +200,17 @@ class Macvlans:
             return netlink.is_gone(error)
 
     def _make(self, vnic: Macvlan) -> Macvlan:
+        if not vnic.namespace:
+            return self._make_for(vnic, None)
+        descriptor = netns.open_namespace(vnic.namespace)
+        try:
+            known = msgspec.structs.replace(vnic, namespace_id=namespace_id(descriptor))
+            return self._make_for(known, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _make_for(self, vnic: Macvlan, namespace: int | None) -> Macvlan:
+        """Make it; for the namespace of this descriptor, or here. Raises HotswitchError."""
         base = get_link(vnic.over)
         if base is None:
             raise VnicError(f"there is no link {vnic.over}")
@@ -201,23 +223,19 @@ class Macvlans:
                 link_actions.set_address(link.index, vnic.mac)
             known = msgspec.structs.replace(vnic, incarnation=life_of(link))
             self._keep(known)
-            self._name(vnic, link)
+            self._name(vnic, link, namespace)
         except BaseException:
             with suppress(KernelError):
                 self._undo(vnic, link)
             raise
         return known
 
-    def _name(self, vnic: Macvlan, link: Link) -> None:
+    def _name(self, vnic: Macvlan, link: Link, namespace: int | None) -> None:
         """Give a new device its name and its namespace. Raises HotswitchError."""
         try:
-            if vnic.namespace:
+            if namespace is not None:
                 self._look()  # so that who follows links gets to know it
-                descriptor = netns.open_namespace(vnic.namespace)
-                try:
-                    link_actions.move(link.index, descriptor, vnic.name)
-                finally:
-                    os.close(descriptor)
+                link_actions.move(link.index, namespace, vnic.name)
             else:
                 link_actions.rename(link.index, vnic.name)
         except KernelError as error:
@@ -231,8 +249,7 @@ class Macvlans:
         if vnic.namespace:
             with suppress(KernelError):
                 there = self.find(vnic)
-        with inside(vnic.namespace if there else ""):
-            _delete(there or link)
+        _delete(there or link, vnic.namespace_id if there else -1)
 
     def _keep(self, vnic: Macvlan) -> None:
         self._save({**self._vnics, vnic.token: vnic})
@@ -260,10 +277,20 @@ def life_of(link: Link) -> int:
         return 0
 
 
-def _delete(link: Link) -> None:
-    """Delete a link that may have gone. Raises KernelError."""
+def _links_of(vnic: Macvlan) -> list[Link]:
+    """All links of a vNIC's namespace; none if that has ended. Raises KernelError."""
     try:
-        link_actions.delete(link.index)
+        return list_links(vnic.namespace_id)
+    except KernelError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return []
+
+
+def _delete(link: Link, namespace: int = -1) -> None:
+    """Delete a link that may have gone. namespace: its id; -1: it is here. Raises KernelError."""
+    try:
+        link_actions.delete(link.index, namespace)
     except KernelError as error:
         if not netlink.is_gone(error):
             raise
