@@ -289,6 +289,7 @@ def test_slaves_keep_their_settings_where_the_facade_was_refused_at_the_start(
     lab.daemon.start()
     said = "br0 runs the spanning tree protocol"
     until(lambda: said in lab.error("tap0"), "the facade is refused")
+    assert "ip link set tap1 nomaster" in lab.daemon.refuse("port del tap1")
     lab.ip("link set tap0 name web")
     lab.kill()
     lab.daemon.start()

@@ -124,8 +124,7 @@ def methods(service: Service) -> tuple[Method, ...]:
             raise _is_local(port.name)
 
         if port.master and port.master == bridge.facade:
-            device = service.switch.status()[bridge.name].ports[port.name].link
-            if device:
+            if device := _slave(service, bridge, port):
                 raise RequestError(
                     f"{port.name} is a port because its device is in the facade {bridge.facade}",
                     remedy=f"release it there: ip link set {device} nomaster",
@@ -227,6 +226,17 @@ def _port_from(asked: Add) -> DesiredPort:
         metadata=tuple(sorted(asked.metadata.items())),
     )
     return with_links(port, link=asked.link, follow_rename=asked.follow_rename, vif=asked.vif)
+
+
+def _slave(service: Service, bridge: DesiredBridge, port: DesiredPort) -> str:
+    """The port's device in the bridge's facade, also while that can't be one; empty: none."""
+    status = service.switch.status()[bridge.name].ports[port.name]
+    links = service.switch.links()
+    facade = links.by_name.get(bridge.facade)
+    if status.link or facade is None:
+        return status.link
+    its_own = (each for each in links.by_index.values() if each.incarnation in status.lost)
+    return next((each.name for each in its_own if each.master == facade.index), "")
 
 
 def _is_local(port: str) -> RequestError:
