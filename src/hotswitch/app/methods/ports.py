@@ -123,12 +123,11 @@ def methods(service: Service) -> tuple[Method, ...]:
         if port.name == bridge.name:
             raise _is_local(port.name)
 
-        if port.master and port.master == bridge.facade:
-            if device := _slave(service, bridge, port):
-                raise RequestError(
-                    f"{port.name} is a port because its device is in the facade {bridge.facade}",
-                    remedy=f"release it there: ip link set {device} nomaster",
-                )
+        if device := _slave(service, bridge, port):
+            raise RequestError(
+                f"{port.name} is a port because its device is in the facade {bridge.facade}",
+                remedy=f"release it there: ip link set {device} nomaster",
+            )
 
         def without_the_port(bridge: DesiredBridge) -> DesiredBridge:
             if asked.incarnation is not UNSET:
@@ -229,7 +228,12 @@ def _port_from(asked: Add) -> DesiredPort:
 
 
 def _slave(service: Service, bridge: DesiredBridge, port: DesiredPort) -> str:
-    """The port's device in the bridge's facade, also while that can't be one; empty: none."""
+    """The device in the bridge's facade that the port is for, also while that can't be one.
+
+    Empty: it is not there, or the port is for no such.
+    """
+    if not port.master or port.master != bridge.facade:
+        return ""
     status = service.switch.status()[bridge.name].ports[port.name]
     links = service.switch.links()
     facade = links.by_name.get(bridge.facade)
