@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from hotswitch.base.clock import ManualClock
@@ -12,7 +12,7 @@ from hotswitch.config.edit import Operation
 from hotswitch.config.operations import Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.reconcile import Reconciler
-from hotswitch.config.rows import Row, Tables, embedded_tables
+from hotswitch.config.rows import Row, Tables, Uuid, embedded_tables
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.kernel.links import Link
@@ -174,6 +174,19 @@ class FakeDevices:
         return {"cpu": "64"}
 
 
+class FakeDepartures:
+    """Rows in memory."""
+
+    def __init__(self) -> None:
+        self.rows: frozenset[Uuid] = frozenset()
+
+    def load(self) -> frozenset[Uuid]:
+        return self.rows
+
+    def keep(self, rows: Set[Uuid]) -> None:
+        self.rows = frozenset(rows)
+
+
 class Lab:
     """All of it. `links` are the kernel's."""
 
@@ -184,11 +197,17 @@ class Lab:
         self.switch = Switch(self.world, self.clock)
         self.database = LabDatabase()
         self.devices = FakeDevices()
+        self.kept = FakeDepartures()
+        self.reconciler = self.new_reconciler()
+
+    def restart(self) -> None:
+        """Another daemon finds what this one has left."""
+        self.switch = Switch(self.world, self.clock)
         self.reconciler = self.new_reconciler()
 
     def new_reconciler(self) -> Reconciler:
         """As after a restart."""
-        return Reconciler(self.database, self.switch, self.devices, self.clock, IDENTITY)
+        return Reconciler(self.database, self.switch, self.devices, self.clock, IDENTITY, self.kept)
 
     async def turn(self) -> None:
         """The database has changed."""

@@ -235,3 +235,30 @@ def test_several_interfaces_are_a_vif_if_they_are_to_be(lab: Lab) -> None:
         assert both[1]["error"] is None and both[1]["ofport"] == both[0]["ofport"]
 
     run(work())
+
+
+def test_no_new_device_gets_what_is_in_the_row_of_a_port_that_went(lab: Lab) -> None:
+    """Whichever daemon lives when the row can go at last."""
+    tap = lab.links.add("tap0")
+
+    async def work() -> None:
+        await begin(lab, "tap0", other_config=policy("ephemeral"))
+        lab.links.delete(tap.index)
+        lab.reconciler.links_changed()
+        lab.links.add("tap0")
+        lab.database.refuses = HotswitchError("out of reach")
+        for _ in range(2):
+            lab.restart()
+            await lab.reconciler.start()
+            assert "tap0" not in lab.switch.status()["br0"].ports
+            assert ports(lab) == {"br0", "tap0"}
+        lab.database.refuses = None
+        lab.reconciler.tick()
+        await lab.reconciler.turn()
+        assert ports(lab) == {"br0"}
+        assert not lab.kept.rows
+        lab.database.add_port("br0", "tap0")
+        await lab.turn()
+        assert lab.switch.status()["br0"].ports["tap0"].ifindex
+
+    run(work())

@@ -1,8 +1,8 @@
 """hotswitchd, which kills itself at a given step: `python -m tests.support.killed_at OPTIONS…`.
 
-It counts when SIGUSR2 comes. A step is a call of a function that asks the kernel for something or
-writes a file, or the return from it; at the step whose number is in the file $KILLED_AT, it is
-killed, and `$KILLED_AT.step` says where. `$KILLED_AT.counts` is there as soon as it counts.
+It counts when SIGUSR2 comes. A step is a return from a function by which the kernel or a file is
+changed; at the step whose number is in the file $KILLED_AT, it is killed, and `$KILLED_AT.step`
+says where. `$KILLED_AT.counts` is there as soon as it counts.
 """
 
 from __future__ import annotations
@@ -11,29 +11,68 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
 
 from hotswitch.app.daemon import main
+from hotswitch.kernel.syscall import Command
 
-_PLACES = {
-    "kernel/link_actions.py": (),
-    "kernel/map_batches.py": (),
-    "kernel/netlink.py": ("request", "requests"),
-    "kernel/pins.py": ("remove", "rename"),
-    "kernel/syscall.py": ("bpf", "call", "pin"),
-    "ovsdb/log_file.py": (),
-    "ports/link_id_file.py": (),
-    "ports/vnics_file.py": ("save",),
+_READS = {
+    Command.MAP_LOOKUP,
+    Command.MAP_NEXT_KEY,
+    Command.GET,
+    Command.TEST_RUN,
+    Command.PROGRAM_FD_BY_ID,
+    Command.MAP_FD_BY_ID,
+    Command.INFO,
+    Command.QUERY,
+    Command.MAP_LOOKUP_BATCH,
+    Command.LINK_FD_BY_ID,
+    Command.LINK_NEXT_ID,
 }
-"""Which functions of which files; none: all."""
+
+Arguments = Mapping[str, Any]
+
+
+def _always(_: Arguments) -> str:
+    return "-"
+
+
+def _of_bpf(given: Arguments) -> str:
+    """The command, if it changes anything."""
+    command = Command(given["command"])
+    return "" if command in _READS else command.name
+
+
+def _of_rtnetlink(given: Arguments) -> str:
+    """What for, if it changes anything: every fourth kind of message asks (linux/rtnetlink.h)."""
+    return "" if given["kind"] % 4 == 2 else given["attempt"]
+
+
+_STEPS: Mapping[tuple[str, str], Callable[[Arguments], str]] = {
+    ("kernel/netlink.py", "request"): _of_rtnetlink,
+    ("kernel/netlink.py", "requests"): _always,
+    ("kernel/pins.py", "remove"): _always,
+    ("kernel/pins.py", "rename"): _always,
+    ("kernel/syscall.py", "call"): _of_bpf,
+    ("kernel/tap.py", "create_tap"): _always,
+    ("ovsdb/log_file.py", "_write"): _always,
+    ("ovsdb/log_file.py", "_truncate"): _always,
+    ("ovsdb/log_file.py", "install"): _always,
+    ("ports/link_id_file.py", "_write"): _always,
+    ("ports/link_id_file.py", "_write_all"): _always,
+    ("ports/vnics_file.py", "save"): _always,
+}
+"""By file and function, what tells of its arguments what was changed, or nothing."""
 
 
 class _Counter:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._left = 0
-        self._known: dict[CodeType, bool] = {}
+        self._known: dict[CodeType, Callable[[Arguments], str] | None] = {}
 
     def begin(self, *_: object) -> None:
         self._left = int(self._file.read_text())
@@ -41,22 +80,22 @@ class _Counter:
         self._file.with_suffix(".counts").touch()
 
     def count(self, frame: FrameType, event: str, _: object) -> None:
-        if not self._left or event not in ("call", "return"):
+        if not self._left or event != "return":
             return
         code = frame.f_code
         if code not in self._known:
-            self._known[code] = _is_step(code)
-        if self._known[code]:
+            self._known[code] = _STEPS.get((_place(code), code.co_name))
+        told = self._known[code]
+        if told and (what := told(frame.f_locals)):
             self._left -= 1
             if not self._left:
-                where = code.co_filename.partition("/hotswitch/")[2]
-                self._file.with_suffix(".step").write_text(f"{event} {where} {code.co_name}")
+                where = f"{_place(code)} {code.co_name}: {what}"
+                self._file.with_suffix(".step").write_text(where)
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _is_step(code: CodeType) -> bool:
-    names = _PLACES.get(code.co_filename.rpartition("/hotswitch/")[2])
-    return names is not None and (not names or code.co_name in names)
+def _place(code: CodeType) -> str:
+    return code.co_filename.rpartition("/hotswitch/")[2]
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ class Died(BaseException):
 class FakeLinks:
     """The kernel's links. What is in `broken` can't be changed.
 
-    patience: so many changes later the daemon dies; None: it lives.
+    patience: so many changes later, of datapaths too, the daemon dies; None: it lives.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class FakeLinks:
         return self._table
 
     def create_veth(self, name: str, peer: str, mtu: int, address: int = 0) -> Link:
-        self._live()
+        self.live()
         if name in self.broken:
             raise FakeError(f"{name} can't be made")
         mtu = mtu or 1500
@@ -88,7 +88,7 @@ class FakeLinks:
         return self.links[outer.index]
 
     def move(self, index: int, namespace: str, name: str) -> None:
-        self._live()
+        self.live()
         if namespace in self.broken:
             raise FakeError(f"there is no namespace {namespace}")
         moved = self.links.pop(index)
@@ -96,18 +96,18 @@ class FakeLinks:
             self.change(moved.peer, peer_namespace=1)
 
     def create_tap(self, name: str, mark: str) -> Link:
-        self._live()
+        self.live()
         if name in self.broken:
             raise FakeError(f"{name} can't be made")
         return self.add(name, kind="tun", alternative_names=(mark,))
 
     def take_no_addresses(self, index: int) -> None:
-        self._live()
+        self.live()
         self.change(index)
         self.silent.add(index)
 
     def add_alternative_names(self, index: int, names: Sequence[str]) -> None:
-        self._live()
+        self.live()
         there = {
             name for link in self.links.values() for name in (link.name, *link.alternative_names)
         }
@@ -117,7 +117,7 @@ class FakeLinks:
         self.change(index, alternative_names=(*before, *names))
 
     def delete_alternative_names(self, index: int, names: Sequence[str]) -> None:
-        self._live()
+        self.live()
         before = self.links[index].alternative_names
         if not set(names) <= set(before):
             raise FakeError(f"{names} are not all there")
@@ -127,7 +127,7 @@ class FakeLinks:
         return [self._change_flags(each) for each in changes]
 
     def _change_flags(self, change: FlagChange) -> HotswitchError | None:
-        self._live()
+        self.live()
         wanted = {"up": change.up, "promiscuous": change.promiscuous}
         try:
             self.change(
@@ -139,11 +139,11 @@ class FakeLinks:
         return None
 
     def set_address(self, index: int, address: int) -> None:
-        self._live()
+        self.live()
         self.change(index, address=address)
 
     def set_mtu(self, index: int, mtu: int) -> None:
-        self._live()
+        self.live()
         self.change(index, mtu=mtu)
 
     def delete_many(self, indexes: Sequence[int]) -> list[HotswitchError | None]:
@@ -158,13 +158,14 @@ class FakeLinks:
 
     def delete(self, index: int) -> None:
         """Delete a link, and the other end of a pair."""
-        self._live()
+        self.live()
         self.change(index)
         gone = self.links.pop(index)
         if gone.kind == "veth" and gone.peer_namespace == -1:
             self.links.pop(gone.peer, None)
 
-    def _live(self) -> None:
+    def live(self) -> None:
+        """The daemon is about to change something. Raises Died."""
         if self.patience == 0:
             raise Died
         if self.patience:
@@ -172,9 +173,10 @@ class FakeLinks:
 
 
 class FakeEngine:
-    """Forwards nothing; holds an address table."""
+    """Forwards nothing; holds an address table. live: called before each change."""
 
-    def __init__(self, address_limit: int) -> None:
+    def __init__(self, address_limit: int, live: Callable[[], None]) -> None:
+        self._live = live
         self.address_limit = address_limit
         self.rows: list[Address] = []
         self.refuses: HotswitchError | None = None
@@ -251,6 +253,7 @@ class FakeEngine:
         self._maybe()
 
     def _maybe(self) -> None:
+        self._live()
         if self.refuses:
             raise self.refuses
 
@@ -266,6 +269,7 @@ class FakeWorld(World):
         super().__init__(self.kernel, self._make, owner="test", machine="machine")
 
     def _make(self, name: str, address_limit: int) -> Datapath:
-        engine = self.engines[name] = FakeEngine(address_limit)
+        self.kernel.live()
+        engine = self.engines[name] = FakeEngine(address_limit, self.kernel.live)
         self.limits[name] = address_limit
         return EntryDatapath(name, self._registry, engine)

@@ -50,7 +50,7 @@ def namespace() -> Iterator[None]:
 def world(registry: Registry) -> World:
     return World(
         KernelLinks(),
-        lambda name, limit: EntryDatapath(name, registry, FakeEngine(limit)),
+        lambda name, limit: EntryDatapath(name, registry, FakeEngine(limit, lambda: None)),
         owner="test",
     )
 

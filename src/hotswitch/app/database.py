@@ -17,6 +17,7 @@ from hotswitch.base.clock import Clock
 from hotswitch.config.edit import Operation, discard, edit
 from hotswitch.config.follow import News
 from hotswitch.config.operations import Update
+from hotswitch.config.pending import Departures
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, Uuid, embedded_tables, the_root
 from hotswitch.config.unheeded import Refused, Unheeded
@@ -55,6 +56,7 @@ class ConfigDatabase:
         files: RunDirectory,
         switch: Switch,
         clock: Clock,
+        departures: Departures,
         *,
         tls: Tls | None = None,
         group: int | None = None,
@@ -71,7 +73,7 @@ class ConfigDatabase:
         self._is_writing = False
         self._running: asyncio.Task[None] | None = None
         identity = own_identity(self._storage.database.schema.version)
-        self.reconciler = Reconciler(self, switch, KernelDevices(), clock, identity)
+        self.reconciler = Reconciler(self, switch, KernelDevices(), clock, identity, departures)
 
     async def start(self) -> None:
         """Make the switch as wanted, as far as possible, and serve from then on.

@@ -13,6 +13,7 @@ from hotswitch.app.readiness import notify
 from hotswitch.app.service import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
 from hotswitch.config.edit import Operation, discard, edit
+from hotswitch.config.pending import Departures
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.unheeded import Refused, Unheeded
 from hotswitch.ovsdb.remotes import Connect
@@ -29,14 +30,19 @@ class ExternalConfig:
     """
 
     def __init__(
-        self, servers: Mapping[str, Connect], tls: Tls | None, switch: Switch, clock: Clock
+        self,
+        servers: Mapping[str, Connect],
+        tls: Tls | None,
+        switch: Switch,
+        clock: Clock,
+        departures: Departures,
     ) -> None:
         self._database = ExternalDatabase(servers, tls, self._changed)
         self._found = asyncio.Event()
         self._is_followed = False
         self._running: asyncio.Task[None] | None = None
         self.reconciler = Reconciler(
-            self._database, switch, KernelDevices(), clock, own_identity("")
+            self._database, switch, KernelDevices(), clock, own_identity(""), departures
         )
 
     async def start(self) -> None:

@@ -19,6 +19,7 @@ from hotswitch.app import appctl, descriptors, pid_files
 from hotswitch.app.control import method
 from hotswitch.app.control.method import Method
 from hotswitch.app.database import ConfigDatabase, open_storage
+from hotswitch.app.departures import KeptDepartures
 from hotswitch.app.engines import EngineKind
 from hotswitch.app.files.desk import Desk
 from hotswitch.app.files.mounted import FileTree, take_away
@@ -28,7 +29,7 @@ from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
 from hotswitch.app.netlink import Netlink
 from hotswitch.app.netlink import clean_up as clean_up_netlink
-from hotswitch.app.paths import DATABASE, LINK_IDS, VNICS, RunDirectory, beside
+from hotswitch.app.paths import DATABASE, DEPARTURES, LINK_IDS, VNICS, RunDirectory, beside
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service, StoreError
 from hotswitch.app.world import ElsewhereError, Outside
@@ -193,14 +194,15 @@ class Life:
         switch: Switch,
         clock: Clock,
     ) -> ConfigDatabase | ExternalConfig:
+        departures = KeptDepartures(self._file(DEPARTURES))
         if storage is not None:
             return ConfigDatabase(
-                storage, self._files, switch, clock, tls=self._tls, group=self._group
+                storage, self._files, switch, clock, departures, tls=self._tls, group=self._group
             )
         assert servers is not None
         from hotswitch.app.external import ExternalConfig  # it loads the ovs library
 
-        return ExternalConfig(servers, self._tls, switch, clock)
+        return ExternalConfig(servers, self._tls, switch, clock, departures)
 
     def _file(self, suffix: str) -> Path:
         """A file beside the database's, or if that is elsewhere, in the run directory."""

@@ -15,6 +15,9 @@ LINK_IDS = ".link-ids"
 VNICS = ".vnics"
 """The same of vNICs that are over links."""
 
+DEPARTURES = ".departures"
+"""The same of rows whose ports have gone with their devices."""
+
 VARIABLE = "HOTSWITCH_RUN_DIR"
 
 

@@ -2,15 +2,17 @@
 
 The switch acts at once when a port goes with its device, or a device becomes a port; its row
 follows in the database, which may not be reachable just then. Until the row is gone, it means
-nothing; until it is there, the port is wanted without one.
+nothing; until it is there, the port is wanted without one. That a row means nothing is kept for
+the next daemon before its port goes: no new device of the name may get what is in it.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Protocol
 
 from hotswitch.base.shared import SharedMap
 from hotswitch.config.reading import Reading
@@ -21,17 +23,33 @@ from hotswitch.switch.layout import PortKey
 from hotswitch.switch.switch import Switch
 
 
+class Departures(Protocol):
+    """Keeps, beyond the end of this process, what rows mean nothing any more."""
+
+    def load(self) -> Set[Uuid]:
+        """The rows that were kept last."""
+
+    def keep(self, rows: Set[Uuid]) -> None:
+        """Keep these in their place."""
+
+
 class Pending:
     """gone: rows of ports that went with their devices, known by their interfaces.
 
     adopted: ports that devices have become, and that have no row, or not one for each link.
     """
 
-    def __init__(self) -> None:
-        self._gone: set[Uuid] = set()
+    def __init__(self, departures: Departures) -> None:
+        self._departures = departures
+        self._gone = set(departures.load())
         self._unread: set[PortKey] = set()
         self._adopted: dict[PortKey, int] = {}
         self._count = itertools.count()
+
+    def foretell(self, ports: Iterable[PortKey], reading: Reading) -> None:
+        """Keep that the rows of these ports mean nothing from now on."""
+        self._gone.update(row for key in ports for row in reading.rows.get(key, ()))
+        self._departures.keep(self._gone)
 
     def note(self, switch: Switch, reading: Reading) -> None:
         """Take over the news; `reading` is what the database said when it was last read.
@@ -50,6 +68,7 @@ class Pending:
     def left(self, reading: Reading) -> Desired:
         """What is wanted by the rows that still mean something."""
         self._gone = {row for row in self._gone if row in reading.interfaces}
+        self._departures.keep(self._gone)
         places = {(at.bridge, at.name) for row in self._gone if (at := reading.interfaces[row])}
         return without(reading.desired, places)
 

@@ -21,7 +21,7 @@ from hotswitch.config.follow import News
 from hotswitch.config.journal import Journal
 from hotswitch.config.operations import Update
 from hotswitch.config.other_columns import Identity
-from hotswitch.config.pending import Pending
+from hotswitch.config.pending import Departures, Pending
 from hotswitch.config.read import Reader
 from hotswitch.config.reading import Reading
 from hotswitch.config.resets import Resets
@@ -30,6 +30,7 @@ from hotswitch.config.unheeded import Unheeded, unheeded
 from hotswitch.config.write import Picture, Writer, host_updates, statistics_updates
 from hotswitch.model.port import PortStatistics
 from hotswitch.switch.desired import Desired
+from hotswitch.switch.layout import PortKey
 from hotswitch.switch.status import BridgeStatus
 from hotswitch.switch.statuses import differing
 from hotswitch.switch.switch import Switch
@@ -79,6 +80,7 @@ class Reconciler:
         devices: Devices,
         clock: Clock,
         identity: Identity,
+        departures: Departures,
     ) -> None:
         self._database = database
         self._switch = switch
@@ -88,7 +90,7 @@ class Reconciler:
         self._writer = Writer(identity)
         self._resets = Resets()
         self._journal = Journal()
-        self._pending = Pending()
+        self._pending = Pending(departures)
         self._watchers: list[Callable[[], None]] = []
         self._woken = asyncio.Event()
         self._turns = asyncio.Lock()
@@ -102,6 +104,7 @@ class Reconciler:
         self._unwritten = False
         self._retry_at = 0
         self._statistics_at = 0
+        switch.foretell(self._departing)
 
     @property
     def turns(self) -> asyncio.Lock:
@@ -165,6 +168,12 @@ class Reconciler:
         if not self._switch.is_amid:
             self._pending.note(self._switch, self._reading)
         self._woken.set()
+
+    def _departing(self, ports: Sequence[PortKey]) -> None:
+        reading = self._reading
+        if any(key not in reading.rows for key in ports):
+            reading = self._read()  # they may have got rows since
+        self._pending.foretell(ports, reading)
 
     def tick(self) -> None:
         """Time has passed; call it about once a second."""

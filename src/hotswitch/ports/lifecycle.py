@@ -68,10 +68,15 @@ def read_lifecycle(text: str) -> Lifecycle:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A port without a device. had_one: it was bound to one until just now."""
+    """A port without a device.
+
+    had_one: it was bound to one until just now. is_new: it is known that it never had one, also
+    at the first look of all.
+    """
 
     lifecycle: Lifecycle
     had_one: bool = False
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,8 @@ def follow(
 
     seen: ports whose device is there, but not bound.
     A port that has had none yet waits for its first: an ephemeral one without end, one with
-    grace for that time. At the first look of all no port is new: what has no device then has
-    lost it while nobody looked.
+    grace for that time. At the first look of all a port is new only if that is known: any other
+    that has no device then has lost it while nobody looked.
     """
     absent: dict[_Key, int | None] = {}
     expired: list[_Key] = []
@@ -113,7 +118,8 @@ def follow(
         patience = each.lifecycle.patience
         if patience is None:
             continue
-        had_one = each.had_one or key in memory.seen or not memory.has_begun
+        had_one = each.had_one or key in memory.seen
+        had_one = had_one or not (memory.has_begun or each.is_new)
         waits = each.lifecycle.policy is Policy.EPHEMERAL and not had_one
         since = memory.absent.get(key)
         if since is None and not waits:

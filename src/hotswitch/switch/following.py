@@ -48,6 +48,7 @@ def follow_devices(
     """What is wanted without the ports that go with their devices.
 
     layout: for what is wanted so far, made from `before`. now: nanoseconds, as in `memory`.
+    What is made for a port is made again if its datapath does not say that it has been there.
     """
     missing: dict[PortKey, Missing] = {}
     seen: set[PortKey] = set()
@@ -73,7 +74,8 @@ def follow_devices(
             if not goes_now and _is_there(wanted, bridge.bridge, bound, layout):
                 seen.add(key)
             else:
-                missing[key] = Missing(lifecycle, had_one=was_bound)
+                is_new = bool(wanted.namespace) and name in observed.datapaths and not was_bound
+                missing[key] = Missing(lifecycle, had_one=was_bound, is_new=is_new)
     outcome = follow(missing, frozenset(seen), now, memory)
     after = without(desired, outcome.expired)
     return Following(after, outcome.expired, outcome.deadline, outcome.memory)

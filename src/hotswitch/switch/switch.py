@@ -42,6 +42,9 @@ from hotswitch.switch.steps import (
 from hotswitch.switch.template import with_examples
 from hotswitch.switch.vlans import port_vlans
 
+TellDeparting: TypeAlias = Callable[[Sequence[PortKey]], None]
+"""Takes ports that go with their devices."""
+
 TellAddresses: TypeAlias = Callable[[str, Sequence[Address], Mapping[int, str]], None]
 """Takes a bridge, its address table, and the names of the ports in that by number."""
 
@@ -97,6 +100,7 @@ class Switch:
         self._strays: Strays = {}
         self._deadline: int | None = None
         self._watchers: list[Callable[[], None]] = []
+        self._foretold: list[TellDeparting] = []
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
         self._is_amid = False
@@ -105,6 +109,13 @@ class Switch:
     def watch(self, changed: Callable[[], None]) -> None:
         """Have this called whenever the status may have changed."""
         self._watchers.append(changed)
+
+    def foretell(self, departing: TellDeparting) -> None:
+        """Have this called with ports that go with their devices, before anything is done.
+
+        Who wants them must not want them of the next life, whatever becomes of this one.
+        """
+        self._foretold.append(departing)
 
     @property
     def is_amid(self) -> bool:
@@ -292,6 +303,8 @@ class Switch:
         if is_start:
             self._departed_at_start = tuple(sorted(following.departed))
         if following.departed:
+            for departing in self._foretold:
+                departing(following.departed)
             self._departed.update(following.departed)
             self._desired = following.desired
             layout = lay_out(self._desired, observed, self._settled)
