@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -81,7 +83,15 @@ class Daemon:
 
     def command(self, *options: str) -> list[str]:
         """The command line that starts a daemon for the run directory."""
-        program = [sys.executable, "-m", self.kind, "--run-dir", str(self.run_dir)]
+        program = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-m",
+            self.kind,
+            "--run-dir",
+            str(self.run_dir),
+        ]
         return self.room.command(*program, *self._options, *options)
 
     @property
@@ -100,7 +110,25 @@ class Daemon:
                 self.process = process.start(
                     self.command(), env=environment(NOTIFY_SOCKET=address), stderr=log
                 )
-            return until(lambda: self._heard(ear), "the daemon is ready", 60)
+            try:
+                return until(lambda: self._heard(ear), "the daemon is ready", 60)
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{self._whereabouts()}") from None
+
+    def _whereabouts(self) -> str:
+        """Where a daemon that does not come to its end hangs; it is ended."""
+        assert self.process
+        if self.process.poll() is not None:
+            return self.log
+        said = [f"load {os.getloadavg()}"]
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            for each in ("comm", "schedstat", "wchan", "syscall", "stack"):
+                with suppress(OSError):
+                    said.append(f"{task.name} {each}: {(task / each).read_text().strip()}")
+        self.process.send_signal(signal.SIGABRT)  # faulthandler says where its threads are
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        return "\n".join([*said, self.log[-8000:]])
 
     def _heard(self, ear: socket.socket) -> str:
         assert self.process and self.process.poll() is None, self.log

@@ -34,6 +34,7 @@ from hotswitch.switch.steps import (
     CreateCable,
     CreateInternalLink,
     CreateTap,
+    MoveLink,
     SetLinkUp,
     SetMtu,
     Step,
@@ -54,7 +55,7 @@ def _tell_nobody(bridge: str, rows: Sequence[Address], ports: Mapping[int, str])
 
 
 _ROUNDS = 4
-_NEWS = (CreateInternalLink, CreateTap, CreateCable, SetLinkUp, SetMtu, TakeNames)
+_NEWS = (CreateInternalLink, CreateTap, CreateCable, MoveLink, SetLinkUp, SetMtu, TakeNames)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
 _SOME = 32
