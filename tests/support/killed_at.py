@@ -19,19 +19,18 @@ from typing import Any
 from hotswitch.app.daemon import main
 from hotswitch.kernel.syscall import Command
 
-_READS = {
-    Command.MAP_LOOKUP,
-    Command.MAP_NEXT_KEY,
-    Command.GET,
-    Command.TEST_RUN,
-    Command.PROGRAM_FD_BY_ID,
-    Command.MAP_FD_BY_ID,
-    Command.INFO,
-    Command.QUERY,
-    Command.MAP_LOOKUP_BATCH,
-    Command.LINK_FD_BY_ID,
-    Command.LINK_NEXT_ID,
+_CHANGES = {
+    Command.MAP_UPDATE,
+    Command.MAP_DELETE,
+    Command.PIN,
+    Command.MAP_LOOKUP_AND_DELETE,
+    Command.MAP_UPDATE_BATCH,
+    Command.MAP_DELETE_BATCH,
+    Command.LINK_CREATE,
+    Command.LINK_UPDATE,
+    Command.LINK_DETACH,
 }
+"""What they do outlasts the process."""
 
 Arguments = Mapping[str, Any]
 
@@ -43,7 +42,7 @@ def _always(_: Arguments) -> str:
 def _of_bpf(given: Arguments) -> str:
     """The command, if it changes anything."""
     command = Command(given["command"])
-    return "" if command in _READS else command.name
+    return command.name if command in _CHANGES else ""
 
 
 def _of_rtnetlink(given: Arguments) -> str:
