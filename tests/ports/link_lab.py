@@ -15,7 +15,7 @@ from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, LinkChange, Renamed
 from hotswitch.ports.link_watch import LinkWatch
-from hotswitch.ports.observed import LinkSnapshot
+from hotswitch.switch.link_table import LinkTable
 
 _numbers = itertools.count()
 
@@ -52,11 +52,22 @@ def lab() -> Iterator[Lab]:
             os.close(each)
 
 
-def fresh() -> LinkSnapshot:
-    """The links as somebody sees them who has just come."""
+def fresh() -> Mapping[int, Link]:
+    """The links by index, as somebody sees them who has just come."""
     with LinkWatch() as watch:
         watch.read()
-        return watch.snapshot
+        return watch.links
+
+
+def relist(watch: LinkWatch) -> list[LinkChange]:
+    """Have all links listed, as when messages were lost."""
+    watch._book.stale = True
+    return watch.read()
+
+
+def by_name(links: Mapping[int, Link]) -> Mapping[str, Link]:
+    """The links by name and by alternative name."""
+    return LinkTable.of(links.values()).by_name
 
 
 def replayed(links: dict[int, Link], changes: list[LinkChange]) -> None:

@@ -55,7 +55,7 @@ def test_real_links_have_their_ids_after_a_restart(path: Path) -> None:
         with LinkWatch() as watch:
             ids = KeptLinkIds(path)
             ids.follow(watch.read())
-            before = {each.index: ids.id_of(each) for each in watch.snapshot.by_index.values()}
+            before = {each.index: ids.id_of(each) for each in watch.links.values()}
             assert len(set(before.values())) == 3
             link_actions.rename(first, "three")
             ids.follow(watch.read())
@@ -65,7 +65,7 @@ def test_real_links_have_their_ids_after_a_restart(path: Path) -> None:
         with LinkWatch() as watch:
             ids = KeptLinkIds(path)
             ids.follow(watch.read())
-            for link in watch.snapshot.by_index.values():
+            for link in watch.links.values():
                 link_id = ids.id_of(link)
                 assert link_id
                 assert ids.link_of(link_id) == link

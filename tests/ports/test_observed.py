@@ -9,7 +9,8 @@ from hotswitch.kernel.link_monitor import Departure, Overflow, Removed
 from hotswitch.kernel.links import Link
 from hotswitch.ports.incarnation import known_as
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, Renamed
-from hotswitch.ports.observed import LinkBook, LinkSnapshot
+from hotswitch.ports.observed import LinkBook
+from tests.ports.link_lab import by_name
 
 
 @dataclass
@@ -43,7 +44,7 @@ def book(*links: Link) -> tuple[LinkBook, Lives]:
 
 
 def names(found: LinkBook) -> set[str]:
-    return set(found.snapshot.by_name)
+    return set(by_name(found.links))
 
 
 def test_a_link_that_is_not_found_is_left_to_its_next_message() -> None:
@@ -68,10 +69,10 @@ def test_a_known_link_is_not_looked_up_again() -> None:
 
 def test_removing_what_is_not_known_is_nothing() -> None:
     found, _ = book(Link(1, "lo"))
-    before = found.snapshot
+    before = dict(found.links)
     found.apply([Removed(5, "five"), Removed(5, "five", Departure(0, 5, 1))])
     assert found.take_changes() == []
-    assert found.snapshot is before
+    assert found.links == before
 
 
 def test_a_loss_makes_it_stale_until_the_list() -> None:
@@ -128,7 +129,7 @@ def test_a_list_in_the_same_words_mends_what_was_told_since() -> None:
     found.apply([Told(Link(2, "one", mtu=1400))])
     found.listed(links)
     assert found.take_changes() == []
-    assert found.snapshot.by_index[2].mtu == 0
+    assert found.links[2].mtu == 0
 
 
 def test_gone_and_there_again_is_no_change_if_it_is_the_same() -> None:
@@ -141,26 +142,10 @@ def test_names_that_change_hands_in_any_order() -> None:
     found, _ = book(Link(1, "one", alternative_names=("first",)), Link(2, "two"))
     found.apply([Told(Link(2, "first")), Told(Link(1, "two"))])
     found.take_changes()
-    by_name = {name: link.index for name, link in found.snapshot.by_name.items()}
-    assert by_name == {"first": 2, "two": 1}
-
-
-def test_a_snapshot_does_not_change() -> None:
-    found, _ = book(Link(1, "lo"), Link(2, "one"))
-    before = found.snapshot
-    assert found.snapshot is before
-    kept = before.by_index[1]
-    found.apply([Removed(2, "one")])
-    assert set(before.by_index) == {1, 2}
-    assert set(found.snapshot.by_index) == {1}
-    assert found.snapshot.by_index[1] is kept
-    assert set(found.snapshot.by_incarnation) == {101}
-
-
-def test_a_snapshot_of_given_links_is_the_same_as_one_that_was_kept() -> None:
-    found, _ = book(Link(1, "lo"), Link(2, "one", alternative_names=("first", "uno")))
-    assert LinkSnapshot.of(found.snapshot.by_index.values()) == found.snapshot
-    assert LinkSnapshot.of([]) == LinkSnapshot()
+    assert {name: link.index for name, link in by_name(found.links).items()} == {
+        "first": 2,
+        "two": 1,
+    }
 
 
 def test_the_end_of_a_pair_that_stays_knows_where_the_other_went() -> None:
@@ -168,12 +153,12 @@ def test_the_end_of_a_pair_that_stays_knows_where_the_other_went() -> None:
     found, lives = book(*pair)
     found.apply([Removed(2, "one", Departure(namespace=7, index=22, peer=3))])
     found.take_changes()
-    there = found.snapshot.by_index[3]
+    there = found.links[3]
     assert (there.peer, there.peer_namespace) == (22, 7)
     lives.by_place["one", 5] = 102
     found.apply([Told(Link(5, "one", "veth", peer=3))])
     found.take_changes()
-    there = found.snapshot.by_index[3]
+    there = found.links[3]
     assert (there.peer, there.peer_namespace) == (5, -1)
 
 
@@ -183,7 +168,7 @@ def test_what_is_tied_to_an_index_used_again_is_asked_for() -> None:
     lives.by_place["base", 2] = 202
     found.apply([Removed(2, "base", Departure(0, 2, 0)), Told(Link(2, "base"))])
     assert set(found.take_doubtful()) == {3}
-    assert found.snapshot.by_index[3].peer_namespace == -1
+    assert found.links[3].peer_namespace == -1
 
 
 def test_a_new_link_may_be_the_base_of_those_whose_base_is_elsewhere() -> None:

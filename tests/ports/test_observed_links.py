@@ -1,4 +1,4 @@
-"""The snapshot of real links: lives, renames, what was lost, and what nobody tells."""
+"""What is known of real links: lives, renames, what was lost, and what nobody tells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hotswitch.kernel.links import Link, get_link
 from hotswitch.ports.incarnation import KernelIncarnations, OwnIncarnations
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, LinkChange, Renamed
 from hotswitch.ports.link_watch import LinkWatch
-from tests.ports.link_lab import Lab, fresh, lab
+from tests.ports.link_lab import Lab, by_name, fresh, lab, relist
 from tests.support.wait import until
 
 
@@ -33,18 +33,18 @@ def watch(here: Lab) -> Iterator[LinkWatch]:
 
 
 def known(watch: LinkWatch, name: str) -> Link:
-    return watch.snapshot.by_name[name]
+    return by_name(watch.links)[name]
 
 
 def test_the_first_read_lists(here: Lab) -> None:
     link_actions.create("one", "bridge")
     with LinkWatch() as watch:
         assert watch.namespace == netns.identity()
-        assert watch.snapshot.by_index == {}
+        assert watch.links == {}
         changes = watch.read()
         assert [type(each) for each in changes] == [Appeared, Appeared]
         assert sorted(known(watch, each).name for each in ("lo", "one")) == ["lo", "one"]
-        assert all(each.incarnation for each in watch.snapshot.by_index.values())
+        assert all(each.incarnation for each in watch.links.values())
         assert watch.read() == []
 
 
@@ -67,8 +67,8 @@ def test_a_link_is_the_same_through_a_rename(watch: LinkWatch) -> None:
     assert isinstance(renamed, Renamed)
     assert renamed.old == appeared.link
     assert (renamed.new.name, renamed.new.incarnation) == ("two", appeared.link.incarnation)
-    assert "one" not in watch.snapshot.by_name
-    assert watch.snapshot.by_incarnation[renamed.new.incarnation] is renamed.new
+    assert "one" not in by_name(watch.links)
+    assert watch.links[index] is renamed.new
 
 
 def test_a_rename_and_more_are_two_changes(watch: LinkWatch) -> None:
@@ -103,17 +103,17 @@ def test_a_name_goes_from_hand_to_hand_in_one_flock(watch: LinkWatch) -> None:
     link_actions.rename(second, "one")
     link_actions.rename(first, "two")
     watch.read()
-    assert {name: link.index for name, link in watch.snapshot.by_name.items() if name != "lo"} == {
+    assert {name: link.index for name, link in by_name(watch.links).items() if name != "lo"} == {
         "one": second,
         "two": first,
     }
 
 
 def test_what_came_and_went_unseen_is_no_change(watch: LinkWatch) -> None:
-    before = watch.snapshot
+    before = dict(watch.links)
     link_actions.delete(link_actions.create("one", "bridge").index)
     assert watch.read() == []
-    assert watch.snapshot is before
+    assert watch.links == before
 
 
 def test_a_link_keeps_its_life_in_another_namespace(here: Lab, watch: LinkWatch) -> None:
@@ -126,7 +126,7 @@ def test_a_link_keeps_its_life_in_another_namespace(here: Lab, watch: LinkWatch)
     assert isinstance(changed, Changed)
     assert (changed.new.name, changed.new.peer_namespace) == ("two", 0)
     with netns.inside(here.away_name):
-        there = fresh().by_name["one"]
+        there = by_name(fresh())["one"]
         assert there.incarnation == before.incarnation
         link_actions.move(there.index, here.home)
     assert {type(each) for each in watch.read()} == {Appeared, Changed}
@@ -146,7 +146,7 @@ def test_a_base_that_moves_is_noticed(here: Lab, watch: LinkWatch) -> None:
         link_actions.move(base, here.home)
     watch.read()
     assert known(watch, "upper").peer_namespace == -1
-    assert watch.snapshot == fresh()
+    assert watch.links == fresh()
 
 
 def test_lost_messages_are_made_up_for(here: Lab) -> None:
@@ -159,7 +159,7 @@ def test_lost_messages_are_made_up_for(here: Lab) -> None:
         changes = watch.read()
         assert len(changes) == 20
         assert {type(each) for each in changes} == {Appeared}
-        assert watch.snapshot == fresh()
+        assert watch.links == fresh()
 
 
 def test_a_life_that_was_replaced_while_messages_were_lost(here: Lab) -> None:
@@ -173,7 +173,7 @@ def test_a_life_that_was_replaced_while_messages_were_lost(here: Lab) -> None:
         changes = watch.read()
         assert changes[0] == Disappeared(before)
         assert known(watch, "one").incarnation != before.incarnation
-        assert watch.snapshot == fresh()
+        assert watch.links == fresh()
 
 
 def known_index(name: str) -> int:
@@ -192,19 +192,19 @@ def test_what_nobody_tells_is_seen_when_looked_at(watch: LinkWatch) -> None:
     assert changed.new.alternative_names == ("another",)
     assert known(watch, "another").index == index
     link_actions.delete_alternative_name(index, "another")
-    (changed,) = watch.relist()
+    (changed,) = relist(watch)
     assert isinstance(changed, Changed)
-    assert "another" not in watch.snapshot.by_name
+    assert "another" not in by_name(watch.links)
     assert watch.look(4711) == []
 
 
 def test_listing_again_changes_nothing(watch: LinkWatch) -> None:
     link_actions.create_veth("one", "two")
     watch.read()
-    before = watch.snapshot
+    before = dict(watch.links)
     for _ in range(3):
-        assert watch.relist() == []
-        assert watch.snapshot is before
+        assert relist(watch) == []
+        assert watch.links == before
 
 
 def test_what_a_kind_says(watch: LinkWatch) -> None:
@@ -222,18 +222,18 @@ def test_a_name_that_is_not_utf8(watch: LinkWatch) -> None:
     (appeared,) = watch.read()
     assert isinstance(appeared, Appeared)
     assert appeared.link.incarnation
-    assert watch.relist() == []
+    assert relist(watch) == []
 
 
 def test_a_watch_stays_with_its_namespace(here: Lab, watch: LinkWatch) -> None:
     with netns.inside(here.away_name):
         link_actions.create("elsewhere", "bridge")
-        assert watch.relist() == []
+        assert relist(watch) == []
     link_actions.create("one", "bridge")
     with netns.inside(here.away_name):
         (appeared,) = watch.read()
     assert isinstance(appeared, Appeared)
-    assert appeared.link.incarnation == fresh().by_name["one"].incarnation
+    assert appeared.link.incarnation == by_name(fresh())["one"].incarnation
 
 
 def test_without_sysfs_lives_are_told_apart_all_the_same(
@@ -247,7 +247,7 @@ def test_without_sysfs_lives_are_told_apart_all_the_same(
         watch.read()
         before = known(watch, "one")
         assert before.incarnation
-        assert watch.relist() == []
+        assert relist(watch) == []
         link_actions.delete(500)
         link_actions.create("one", "bridge", index=500)
         changes: list[LinkChange] = watch.read()
@@ -293,4 +293,4 @@ def test_a_burst(here: Lab) -> None:
             return len(links) == 600
 
         until(all_there, "600 links")
-        assert watch.snapshot == fresh()
+        assert watch.links == fresh()

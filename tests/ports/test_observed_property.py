@@ -1,4 +1,4 @@
-"""Whatever happens to real links, and whatever is lost, the snapshot becomes what is there."""
+"""Whatever happens to real links, and whatever is lost, they become what is there."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.ports.link_lab import (
     lab,
     operations,
     perform,
+    relist,
     replayed,
 )
 
@@ -33,28 +34,28 @@ _BUFFERS = (1, 8192, 1 << 20)
     ),
     buffer=strategies.sampled_from(_BUFFERS),
 )
-def test_the_snapshot_converges(script: list[Operation | int], buffer: int) -> None:
+def test_the_links_converge(script: list[Operation | int], buffer: int) -> None:
     with lab() as here, LinkWatch(receive_buffer=buffer) as watch:
         links: dict[int, Link] = {}
         for step in script:
             if isinstance(step, int):
                 replayed(links, watch.read(limit=step))
-                assert watch.snapshot.by_index == links
+                assert watch.links == links
             else:
                 perform(step, here)
 
         def differences() -> list[str]:
             replayed(links, watch.read())
-            assert watch.snapshot.by_index == links
-            return differences_between(told(links), told(fresh().by_index))
+            assert watch.links == links
+            return differences_between(told(links), told(fresh()))
 
         deadline = time.monotonic() + 5
         while found := differences():
             assert time.monotonic() < deadline, found
             time.sleep(0.01)
-        replayed(links, watch.relist())
-        assert watch.snapshot.by_index == links
-        assert watch.snapshot == fresh()
+        replayed(links, relist(watch))
+        assert watch.links == links
+        assert watch.links == fresh()
 
 
 def told(links: Mapping[int, Link]) -> Mapping[int, Link]:

@@ -16,9 +16,9 @@ from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.ports import vnics_file, vnics_macvlan
-from hotswitch.ports.observed import LinkSnapshot
 from hotswitch.ports.vnics import Macvlan, VnicError, lowest_free, mark, token_of
 from hotswitch.ports.vnics_macvlan import Macvlans
+from hotswitch.switch.link_table import LinkTable
 from tests.ports import link_lab
 
 OWNER = "0123456789ab"
@@ -41,8 +41,8 @@ class Scene:
         return made
 
 
-def look() -> LinkSnapshot:
-    return LinkSnapshot.of(list_links())
+def look() -> LinkTable:
+    return LinkTable.of(list_links())
 
 
 @pytest.fixture

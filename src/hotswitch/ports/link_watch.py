@@ -7,16 +7,16 @@ buffer and is the next flock, so a caller that is busy gets fewer and larger one
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hotswitch.base.closing import Closing
 from hotswitch.kernel import netlink, netns
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Removed
-from hotswitch.kernel.links import LinkLister, get_link
+from hotswitch.kernel.links import Link, LinkLister, get_link
 from hotswitch.kernel.netlink import NetlinkSocket
 from hotswitch.ports.incarnation import incarnations
 from hotswitch.ports.link_changes import LinkChange
-from hotswitch.ports.observed import LinkBook, LinkSnapshot
+from hotswitch.ports.observed import LinkBook
 
 _RECEIVE_BUFFER = 4 << 20
 
@@ -48,9 +48,9 @@ class LinkWatch(Closing):
         self._book = LinkBook(self._incarnations)
 
     @property
-    def snapshot(self) -> LinkSnapshot:
-        """The links as `read` or `relist` have found them last."""
-        return self._book.snapshot
+    def links(self) -> Mapping[int, Link]:
+        """The links by index, as `read` or `look` have found them last."""
+        return self._book.links
 
     def fileno(self) -> int:
         """A descriptor that is readable when `read` has something to do."""
@@ -69,14 +69,6 @@ class LinkWatch(Closing):
             self._list()
         self._ask_doubtful()
         return self._book.take_changes()
-
-    def relist(self) -> list[LinkChange]:
-        """Look at all links again, for what the kernel does not tell (`observed`, rules 5 and 6).
-
-        Also makes up for a `read` that failed. Raises KernelError.
-        """
-        self._book.stale = True
-        return self.read()
 
     def look(self, *indexes: int) -> list[LinkChange]:
         """Look at these links again, after something was done to them that the kernel does not

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from hotswitch.kernel.link_monitor import Changed, Departure, LinkEvent, Overflow, Removed
@@ -40,29 +40,6 @@ _ASKED_AT_MOST = 64
 """More than these wait for the next list."""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkSnapshot:
-    """The links of a network namespace at one moment.
-
-    by_name: by name and by alternative name; no two links share any. by_incarnation: this life.
-    """
-
-    by_index: Mapping[int, Link] = field(default_factory=lambda: MappingProxyType({}))
-    by_name: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
-    by_incarnation: Mapping[int, Link] = field(default_factory=lambda: MappingProxyType({}))
-
-    @classmethod
-    def of(cls, links: Iterable[Link]) -> LinkSnapshot:
-        """A snapshot of these links, identified or not; names come before alternative ones."""
-        each = tuple(links)
-        other_names = {name: link for link in each for name in link.alternative_names}
-        return cls(
-            MappingProxyType({link.index: link for link in each}),
-            MappingProxyType(other_names | {link.name: link for link in each}),
-            MappingProxyType({link.incarnation: link for link in each if link.incarnation}),
-        )
-
-
 class LinkBook:
     """What is known of the links. It begins `stale`."""
 
@@ -70,24 +47,14 @@ class LinkBook:
         self.stale = True
         self._incarnations = incarnations
         self._links: dict[int, Link] = {}
-        self._names: dict[str, Link] = {}
-        self._lives: dict[int, Link] = {}
         self._tied: defaultdict[int, set[int]] = defaultdict(set)
         self._far_below: set[int] = set()
         self._before: dict[int, Link | None] = {}
         self._listed: dict[int, tuple[Link, Link]] = {}
         self._doubtful: set[int] = set()
         self._asked: set[int] = set()
-        self._snapshot: LinkSnapshot | None = LinkSnapshot()
-
-    @property
-    def snapshot(self) -> LinkSnapshot:
-        """The links as they are known now; the same object as long as nothing changes."""
-        if self._snapshot is None:
-            # A map of 4,000 is copied in 20 us; a tree that shares its branches costs more to read.
-            maps = (self._links, self._names, self._lives)
-            self._snapshot = LinkSnapshot(*(MappingProxyType(each.copy()) for each in maps))
-        return self._snapshot
+        self.links: Mapping[int, Link] = MappingProxyType(self._links)
+        """The links by index, as they are known now."""
 
     def apply(self, events: Iterable[LinkEvent]) -> None:
         """Take over what the monitor tells."""
@@ -169,14 +136,10 @@ class LinkBook:
         known = self._links.get(index)
         if known == link:
             return
-        self._touch(index, known)
+        self._before.setdefault(index, known)
         if known:
-            self._forget(known)
+            self._untie(known)
         self._links[index] = link
-        self._lives[link.incarnation] = link
-        self._names[link.name] = link
-        for name in link.alternative_names:
-            self._names[name] = link
         if link.peer and link.peer_namespace == -1:
             self._tied[link.peer].add(index)
         elif link.peer and link.kind not in _PAIRS:
@@ -185,26 +148,16 @@ class LinkBook:
     def _remove(self, index: int) -> None:
         known = self._links.pop(index, None)
         if known:
-            self._touch(index, known)
-            self._forget(known)
+            self._before.setdefault(index, known)
+            self._untie(known)
 
-    def _forget(self, link: Link) -> None:
-        """Others may have taken the names since."""
-        for name in (link.name, *link.alternative_names):
-            if self._names.get(name) is link:
-                del self._names[name]
-        if self._lives.get(link.incarnation) is link:
-            del self._lives[link.incarnation]
+    def _untie(self, link: Link) -> None:
         if link.peer and link.peer_namespace == -1:
             tied = self._tied[link.peer]
             tied.discard(link.index)
             if not tied:
                 del self._tied[link.peer]
         self._far_below.discard(link.index)
-
-    def _touch(self, index: int, known: Link | None) -> None:
-        self._before.setdefault(index, known)
-        self._snapshot = None
 
     def _has_new(self) -> bool:
         return any(
