@@ -1,6 +1,6 @@
 """The kernel engine: entries into maps, shapes into programs, ports to hooks.
 
-A change of entries is a change of maps, at once (`change`). Where the running programs can't find
+A change of entries is a change of maps, at once (`entries`). Where the running programs can't find
 an entry, or can't do what it says, programs for the new shape are compiled, in the background if
 that is asked for first (`prepare`), and installed (`installation`); until then the old ones go on.
 What a later daemon must know to take over is in the maps or in the manifest (`journal`) at any
@@ -10,12 +10,10 @@ moment.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from hotswitch.compiler.errors import CompileError
 from hotswitch.compiler.flow import Flow
@@ -27,15 +25,13 @@ from hotswitch.datapath.engines.kernel import restore as restoring
 from hotswitch.datapath.engines.kernel.abandonment import abandon
 from hotswitch.datapath.engines.kernel.attachments import Attachments
 from hotswitch.datapath.engines.kernel.book import Book
-from hotswitch.datapath.engines.kernel.change import carry_out, shape_after
+from hotswitch.datapath.engines.kernel.entries import Entries
 from hotswitch.datapath.engines.kernel.homes import Homes
-from hotswitch.datapath.engines.kernel.installation import install
 from hotswitch.datapath.engines.kernel.journal import Journal
 from hotswitch.datapath.engines.kernel.manifest import Manifest
 from hotswitch.datapath.engines.kernel.port_records import PortRecords
 from hotswitch.datapath.engines.kernel.ports import Ports
 from hotswitch.datapath.engines.kernel.programs import Compiler
-from hotswitch.datapath.engines.kernel.record import Record
 from hotswitch.datapath.engines.kernel.report import program_report
 from hotswitch.datapath.engines.kernel.room import Room
 from hotswitch.datapath.engines.kernel.running import Running
@@ -50,16 +46,6 @@ from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.quiescence import wait_for_programs
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
-
-_log = logging.getLogger(__name__)
-
-
-class _Prepared(NamedTuple):
-    """What was found for entries that are to be put, if no others are put before them."""
-
-    puts: Sequence[Entry]
-    records: Sequence[Record]
-    compiling: Future[object] | None
 
 
 class KernelEngine:
@@ -85,7 +71,6 @@ class KernelEngine:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.store = MapStore(directory, address_limit)
-        self._prepared: _Prepared | None = None
 
     # life
 
@@ -120,6 +105,7 @@ class KernelEngine:
         self._room = Room(
             store, self._journal, self.running, self.book, self.ports, self.port_counters
         )
+        self._entries = Entries(self.name, self.flow, self.book, self.running, self._room)
 
     def _take_over(self, manifest: Manifest) -> Restored:
         shaper, running = self.book.shaper, self.running
@@ -144,7 +130,7 @@ class KernelEngine:
                 if found.home(record) != record.home:
                     self.book.waiting[key] = record
         if len(homes) > 1 or self.book.waiting:
-            self._settle()
+            self._entries.settle()
         restoring.clear(self.book, self.store, extra)
         self._room.carry_over(
             {name: self.store.open(name, number) for name, number in manifest.retiring.items()}
@@ -192,7 +178,7 @@ class KernelEngine:
             return {}
         with self._declared():
             if self.running.homes is None and any(port.links for port in ports):
-                self._settle()
+                self._entries.settle()
             self._room.for_ports(max(port.number for port in ports))
             if XDP.name not in self.ports.hooks and any(map(self.ports.wants_xdp, ports)):
                 self.ports.hooks.add(XDP.name)
@@ -237,18 +223,7 @@ class KernelEngine:
 
     def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
         """Compile in the background what this change will need, and return that, or None."""
-        records = [self.book.shaper.record(entry) for entry in puts]
-        compiling = self._prepare(records, deletes)
-        self._prepared = _Prepared(puts, records, compiling)
-        return compiling
-
-    def _prepare(
-        self, puts: Sequence[Record], deletes: Sequence[EntryKey]
-    ) -> Future[object] | None:
-        homes = self.running.homes
-        if homes is not None and all(homes.home(record) for record in puts):
-            return None
-        return self.running.ask(shape_after(self.book, homes, puts, deletes))
+        return self._entries.prepare(puts, deletes)
 
     def change(
         self, puts: Sequence[Entry], deletes: Sequence[EntryKey]
@@ -257,46 +232,8 @@ class KernelEngine:
 
         Raises DatapathError.
         """
-        prepared, self._prepared = self._prepared, None
         with self._declared():
-            if prepared and prepared.puts is puts:
-                _, records, compiling = prepared
-            else:
-                records = [self.book.shaper.record(entry) for entry in puts]
-                compiling = self._prepare(records, deletes)
-            if compiling is not None:
-                compiling.result()  # what can't be compiled changes nothing
-            self._room.for_entries(records, self.running.homes)
-            keys = dict.fromkeys([*deletes, *(record.key for record in records)])
-            before = [self.book.records[key].entry for key in keys if key in self.book.records]
-            with self._undone_on_error(before, puts):
-                last = carry_out(self.book, self.running.homes, records, deletes)
-                if self.book.waiting:
-                    self._settle()
-        return last
-
-    @contextmanager
-    def _undone_on_error(self, before: Sequence[Entry], puts: Sequence[Entry]) -> Iterator[None]:
-        """After a change that failed: let the entries be those of before."""
-        try:
-            yield
-        except (KernelError, CompileError):
-            records = [self.book.shaper.record(entry) for entry in before]
-            old = {entry.key for entry in before}
-            new = [entry.key for entry in puts if entry.key not in old]
-            try:
-                deletes = [key for key in new if key in self.book.records]
-                carry_out(self.book, self.running.homes, records, deletes)
-                if self.book.waiting:
-                    self._settle()
-            except (KernelError, CompileError):
-                _log.exception("%s: a change failed, and so did taking it back", self.name)
-            raise
-
-    def _settle(self) -> None:
-        """Return when all entries are in force."""
-        shape = self.book.shaper.shape()
-        install(self.flow, shape, self.book, self.running, self._room)
+            return self._entries.change(puts, deletes)
 
     def entry_statistics(
         self, keys: Collection[EntryKey] | None = None
