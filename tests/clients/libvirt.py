@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from types import TracebackType
 
 from tests.support import process
 from tests.support.room import Room
@@ -61,12 +60,7 @@ class Libvirt:
         until(lambda: not self.try_virsh("version").returncode, "libvirtd answers", 30)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process:
             process.stop(self._process)
 

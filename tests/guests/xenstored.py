@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 from tests.support import debian_package, process
 from tests.support.room import Room
@@ -54,12 +53,7 @@ class XenStored:
         until(lambda: not self._tool("exists", "/").returncode, "xenstored answers")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process:
             process.stop(self._process)
 

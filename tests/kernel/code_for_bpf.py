@@ -36,3 +36,22 @@ def compile_ir(text: str, *, optimise: int = 2) -> bytes:
     module = llvm.parse_assembly(f'target triple = "bpfel"\n{text}')
     module.verify()
     return machine.emit_object(module)
+
+
+def counting(verdict: int) -> str:
+    """LLVM IR that counts its runs in the first element of the map `counts`."""
+    return f"""
+@counts = external global i8
+define i32 @main(ptr %context) section "tc" {{
+  %key = alloca i32
+  store i32 0, ptr %key
+  %value = call ptr inttoptr (i64 1 to ptr)(ptr @counts, ptr %key)
+  %missing = icmp eq ptr %value, null
+  br i1 %missing, label %out, label %count
+count:
+  %old = atomicrmw add ptr %value, i64 1 monotonic
+  br label %out
+out:
+  ret i32 {verdict}
+}}
+"""

@@ -21,29 +21,12 @@ from hotswitch.kernel.loader import link, load
 from hotswitch.kernel.map_types import MapType
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramType
-from tests.kernel.code_for_bpf import compile_ir, returning
+from tests.kernel.code_for_bpf import compile_ir, counting, returning
 from tests.kernel.conftest import Pair, wait_for
 
-COUNTER = """
-@counts = external global i8
-define i32 @main(ptr %context) section "hook" {
-  %key = alloca i32
-  store i32 0, ptr %key
-  %value = call ptr inttoptr (i64 1 to ptr)(ptr @counts, ptr %key)
-  %missing = icmp eq ptr %value, null
-  br i1 %missing, label %out, label %count
-count:
-  %old = atomicrmw add ptr %value, i64 1 monotonic
-  br label %out
-out:
-  ret i32 VERDICT
-}
-"""
 NEXT, DROP, XDP_PASS = -1, 2, 2
 FRAME = bytes.fromhex("0200000000010200000000028888") + bytes(50)
-LINKED = {
-    verdict: link(compile_ir(COUNTER.replace("VERDICT", str(verdict)))) for verdict in (-1, 2)
-}
+LINKED = {verdict: link(compile_ir(counting(verdict))) for verdict in (-1, 2)}
 
 HOOKS: list[tuple[ModuleType, ProgramType, int]] = [
     (tcx, ProgramType.SCHED_CLS, NEXT),

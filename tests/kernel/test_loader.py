@@ -16,25 +16,11 @@ from hotswitch.kernel.loader import Linked, link, load, programs, resolve
 from hotswitch.kernel.map_types import MapType
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import ProgramType
-from tests.kernel.code_for_bpf import compile_ir
+from tests.kernel.code_for_bpf import compile_ir, counting
 
 FRAME = bytes(64)
 
-COUNTER = """
-@counts = external global i8
-define i32 @main(ptr %context) section "tc" {
-  %key = alloca i32
-  store i32 0, ptr %key
-  %value = call ptr inttoptr (i64 1 to ptr)(ptr @counts, ptr %key)
-  %missing = icmp eq ptr %value, null
-  br i1 %missing, label %out, label %count
-count:
-  %old = atomicrmw add ptr %value, i64 1 monotonic
-  br label %out
-out:
-  ret i32 7
-}
-"""
+COUNTER = counting(7)
 
 CALLS = """
 define internal i64 @twice(i64 %x) noinline {

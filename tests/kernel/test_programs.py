@@ -22,7 +22,14 @@ from hotswitch.kernel.programs import (
     ProgramType,
     enable_statistics,
 )
-from tests.kernel.code_for_bpf import EXIT, compile_ir, instruction, returning, set_register
+from tests.kernel.code_for_bpf import (
+    EXIT,
+    compile_ir,
+    counting,
+    instruction,
+    returning,
+    set_register,
+)
 
 FRAME = bytes(range(64))
 
@@ -65,22 +72,7 @@ def test_a_test_run_takes_and_gives_the_context() -> None:
 
 
 def test_live_frames_are_really_run() -> None:
-    linked = link(
-        compile_ir("""
-        @counts = external global i8
-        define i32 @main(ptr %context) section "xdp" {
-          %key = alloca i32
-          store i32 0, ptr %key
-          %value = call ptr inttoptr (i64 1 to ptr)(ptr @counts, ptr %key)
-          %missing = icmp eq ptr %value, null
-          br i1 %missing, label %out, label %count
-        count:
-          %old = atomicrmw add ptr %value, i64 1 monotonic
-          br label %out
-        out:
-          ret i32 1
-        }""")
-    )
+    linked = link(compile_ir(counting(1)))
     with (
         Map.create(MapType.ARRAY, key_size=4, value_size=8, max_entries=1) as counts,
         load(linked, {"counts": counts}, ProgramType.XDP) as program,

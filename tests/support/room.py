@@ -7,7 +7,6 @@ devices and pins in it vanish with its last process, and those die with the test
 from __future__ import annotations
 
 import subprocess
-from types import TracebackType
 from typing import Any
 
 from tests.support import process
@@ -35,12 +34,7 @@ class Room:
     def __enter__(self) -> Room:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         process.stop(self._holder)
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.ports.members import Member
 from hotswitch.switch.addresses import derived
@@ -27,11 +26,6 @@ def world(registry: Registry) -> FakeWorld:
     for name, address in {"low": LOW, "middle": MIDDLE, "high": HIGH}.items():
         world.kernel.add(name, address=address)
     return world
-
-
-@pytest.fixture
-def switch(world: FakeWorld) -> Switch:
-    return Switch(world, ManualClock())
 
 
 def address(world: FakeWorld, name: str = "br0") -> int:

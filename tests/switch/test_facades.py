@@ -8,55 +8,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotswitch.base.clock import ManualClock
-from hotswitch.headers.registry import Registry
-from hotswitch.headers.standard import BUILT_IN
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import Side
 from hotswitch.ports.adoption import read_rules
 from hotswitch.ports.lifecycle import EPHEMERAL, STATIC
-from hotswitch.switch.apply import observe
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired, DesiredPort
-from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState, PortStatus
 from hotswitch.switch.switch import Switch
-from tests.switch.fakes import FakeWorld
+from tests.switch.follower import Follower
 from tests.switch.wishes import bridge, desired
 
-REGISTRY = Registry(BUILT_IN)
 
-
-class Lab:
+class Lab(Follower):
     """A switch whose bridge hs0 has the facade br0."""
 
     def __init__(self) -> None:
-        self.world = FakeWorld(REGISTRY)
-        self.links = self.world.kernel
-        self.clock = ManualClock()
-        self.switch = Switch(self.world, self.clock)
+        super().__init__("hs0")
 
     def want(self, *ports: DesiredPort | str, **values: object) -> None:
         values = {"facade": "br0", **values}
         assert self.switch.set_desired(desired(bridge("hs0", *ports, **values))) == []
 
-    def follow(self) -> None:
-        assert self.switch.links_changed() == []
-        assert plan(self.switch.desired, observe(self.world)) == []
-
-    def restart(self) -> None:
-        wanted = self.switch.desired
-        self.switch = Switch(self.world, self.clock)
-        assert self.switch.set_desired(wanted) == []
-
     def add_bridge(self, name: str = "br0", /, **values: object) -> Link:
         return self.links.add(name, **{"kind": "bridge", **values})
-
-    @property
-    def ports(self) -> dict[str, int]:
-        """The ports' links, by name; the local port is not told."""
-        there = self.world.datapaths["hs0"].ports().values()
-        return {port.name: port.ifindex for port in there if port.name != "hs0"}
 
     @property
     def local(self) -> PortStatus:

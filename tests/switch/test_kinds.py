@@ -6,19 +6,17 @@ import errno
 
 import pytest
 
-from hotswitch.base.clock import ManualClock
-from hotswitch.headers.registry import Registry
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link
 from hotswitch.switch.addresses import derived
-from hotswitch.switch.apply import World, observe
+from hotswitch.switch.apply import observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.marks import cable_names, inside_name, mark
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState, PortStatus
 from hotswitch.switch.switch import Switch
 from tests.switch.fakes import FakeWorld
-from tests.switch.wishes import bridge, desired
+from tests.switch.wishes import bridge, desired, texts
 
 MAC = 0x020000000001
 
@@ -36,20 +34,6 @@ def patch(name: str, peer: str, **values: object) -> DesiredPort:
 
 
 CABLE = desired(bridge("br0", patch("p0", "p1")), bridge("br1", patch("p1", "p0")))
-
-
-@pytest.fixture
-def world(registry: Registry) -> FakeWorld:
-    return FakeWorld(registry)
-
-
-@pytest.fixture
-def switch(world: FakeWorld) -> Switch:
-    return Switch(world, ManualClock())
-
-
-def texts(wanted: Desired, world: World) -> list[str]:
-    return [str(step) for step in plan(wanted, observe(world))]
 
 
 def status(switch: Switch, port: str) -> PortStatus:

@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotswitch.base.clock import ManualClock
-from hotswitch.headers.registry import Registry
-from hotswitch.headers.standard import BUILT_IN
 from hotswitch.kernel.links import OperationalState
 from hotswitch.ports.lifecycle import EPHEMERAL, STATIC, Lifecycle, Policy
 from hotswitch.ports.members import Member
@@ -22,40 +19,21 @@ from hotswitch.switch.marks import former_mark
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.switch import Switch
-from tests.switch.fakes import FakeWorld
+from tests.switch.follower import Follower
 from tests.switch.wishes import bridge, desired
 
-REGISTRY = Registry(BUILT_IN)
 SECOND = 1_000_000_000
 TAP0 = ("br0", "tap0")
 
 
-class Lab:
+class Lab(Follower):
     """A switch with one bridge."""
 
     def __init__(self) -> None:
-        self.world = FakeWorld(REGISTRY)
-        self.links = self.world.kernel
-        self.clock = ManualClock()
-        self.switch = Switch(self.world, self.clock)
+        super().__init__("br0")
 
     def want(self, *ports: DesiredPort, **values: object) -> None:
         assert self.switch.set_desired(desired(bridge("br0", *ports, **values))) == []
-
-    def follow(self) -> None:
-        assert self.switch.links_changed() == []
-        assert plan(self.switch.desired, observe(self.world)) == []
-
-    def restart(self) -> None:
-        wanted = self.switch.desired
-        self.switch = Switch(self.world, self.clock)
-        assert self.switch.set_desired(wanted) == []
-
-    @property
-    def ports(self) -> dict[str, int]:
-        """The ports' links, by name; the local port is not told."""
-        there = self.world.datapaths["br0"].ports().values()
-        return {port.name: port.ifindex for port in there if port.name != "br0"}
 
 
 @pytest.fixture

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from hotswitch.base.clock import ManualClock
-from hotswitch.headers.registry import Registry
 from hotswitch.model.port import Address, Hook, Port
 from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort
@@ -16,23 +12,9 @@ from hotswitch.switch.status import PortState
 from hotswitch.switch.steps import BindPort, ChangeEntries, DeletePort, SetLinkUp
 from hotswitch.switch.switch import Switch
 from tests.switch.fakes import FakeError, FakeWorld
-from tests.switch.wishes import bridge, desired
+from tests.switch.wishes import bridge, desired, texts
 
 INSIDE = inside_name("test", "br0")
-
-
-@pytest.fixture
-def world(registry: Registry) -> FakeWorld:
-    return FakeWorld(registry)
-
-
-@pytest.fixture
-def switch(world: FakeWorld) -> Switch:
-    return Switch(world, ManualClock())
-
-
-def texts(wanted: Desired, world: World) -> list[str]:
-    return [str(step) for step in plan(wanted, observe(world))]
 
 
 def ports(world: FakeWorld, name: str = "br0") -> dict[str, tuple[int, int]]:

@@ -1,8 +1,10 @@
-"""Short ways to say what is wanted."""
+"""Short ways to say what is wanted, and what is planned for it."""
 
 from __future__ import annotations
 
+from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
+from hotswitch.switch.plan import plan
 
 
 def bridge(name: str, *ports: DesiredPort | str, **values: object) -> DesiredBridge:
@@ -13,3 +15,8 @@ def bridge(name: str, *ports: DesiredPort | str, **values: object) -> DesiredBri
 
 def desired(*bridges: DesiredBridge) -> Desired:
     return Desired({each.name: each for each in bridges})
+
+
+def texts(wanted: Desired, world: World) -> list[str]:
+    """The steps of the plan, as they are shown."""
+    return [str(step) for step in plan(wanted, observe(world))]

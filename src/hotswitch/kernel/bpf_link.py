@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from hotswitch.base.closing import Closing
 from hotswitch.kernel import syscall
+from hotswitch.kernel.bpf_object import BpfObject
 from hotswitch.kernel.programs import Program
 from hotswitch.kernel.syscall import Command, bpf
 
@@ -61,11 +60,8 @@ class BpfLinkInfo:
     ifindex: int
 
 
-class BpfLink(Closing):
-    """An attachment of a program to a device, by tcx or XDP."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
+class BpfLink(BpfObject):
+    """An attachment of a program to a device, by tcx or XDP; unpinned it ends when closed."""
 
     @classmethod
     def create(cls, program: Program, ifindex: int, attach_type: int, flags: int = 0) -> Self:
@@ -100,16 +96,6 @@ class BpfLink(Closing):
         """Detach now, whoever else holds the link, and close. Raises KernelError."""
         bpf(Command.LINK_DETACH, _DetachAttributes(self.fd), "detach a link")
         self.close()
-
-    def pin(self, path: Path) -> None:
-        """Give it a name in a bpffs, so that it outlives the process. Raises KernelError."""
-        syscall.pin(self.fd, path)
-
-    def close(self) -> None:
-        """Close the descriptor; the last one of an unpinned link detaches it."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
 
 def is_attached(path: Path) -> bool:

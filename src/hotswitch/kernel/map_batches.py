@@ -34,17 +34,7 @@ def read(map_: Map, count: int = 4096) -> Iterator[tuple[bytes, bytes]]:
     count = max(1, min(count, map_.max_entries))
     started = False
     while True:
-        keys = ctypes.create_string_buffer(count * map_.key_size)
-        values = ctypes.create_string_buffer(count * map_.stride)
-        attributes = ReadBatch(
-            ctypes.addressof(cursor) if started else 0,
-            ctypes.addressof(cursor),
-            ctypes.addressof(keys),
-            ctypes.addressof(values),
-            count,
-            map_.fd,
-        )
-        result = call(Command.MAP_LOOKUP_BATCH, attributes)
+        result, keys, values = _look_up(map_, cursor, count, started)
         if -result in _NO_BATCH and not started:
             yield from _singly(map_)
             return
@@ -53,12 +43,8 @@ def read(map_: Map, count: int = 4096) -> Iterator[tuple[bytes, bytes]]:
             continue
         if result < 0 and result != -errno.ENOENT:
             raise map_.error("list", result)
-        found = attributes.count
-        if found:
-            yield (
-                ctypes.string_at(keys, found * map_.key_size),
-                ctypes.string_at(values, found * map_.stride),
-            )
+        if keys:
+            yield keys, values
         if result < 0:
             return
         started = True
@@ -80,10 +66,23 @@ def read_all(map_: Map) -> bytes:
 def read_array(map_: Map, first: int, count: int) -> bytes:
     """`count` values of an array (per-CPU or not) from an index on, joined. Raises KernelError."""
     cursor = ctypes.create_string_buffer((first - 1).to_bytes(4, "little", signed=True), 4)
-    keys = ctypes.create_string_buffer(count * 4)
+    result, _, values = _look_up(map_, cursor, count, first > 0)
+    if -result in _NO_BATCH:
+        indexes = range(first, first + count)
+        return b"".join([map_.lookup(each.to_bytes(4, "little")) or b"" for each in indexes])
+    if result < 0 and result != -errno.ENOENT:
+        raise map_.error("list", result)
+    return values
+
+
+def _look_up(
+    map_: Map, cursor: ctypes.Array[ctypes.c_char], count: int, started: bool
+) -> tuple[int, bytes, bytes]:
+    """What bpf(2) returns, and up to `count` keys and values behind the cursor, which moves on."""
+    keys = ctypes.create_string_buffer(count * map_.key_size)
     values = ctypes.create_string_buffer(count * map_.stride)
     attributes = ReadBatch(
-        ctypes.addressof(cursor) if first else 0,
+        ctypes.addressof(cursor) if started else 0,
         ctypes.addressof(cursor),
         ctypes.addressof(keys),
         ctypes.addressof(values),
@@ -91,12 +90,13 @@ def read_array(map_: Map, first: int, count: int) -> bytes:
         map_.fd,
     )
     result = call(Command.MAP_LOOKUP_BATCH, attributes)
-    if -result in _NO_BATCH:
-        indexes = range(first, first + count)
-        return b"".join([map_.lookup(each.to_bytes(4, "little")) or b"" for each in indexes])
-    if result < 0 and result != -errno.ENOENT:
-        raise map_.error("list", result)
-    return values.raw[: attributes.count * map_.stride]
+    # After an error it is what was asked for.
+    found = attributes.count if result in (0, -errno.ENOENT) else 0
+    return (
+        result,
+        ctypes.string_at(keys, found * map_.key_size),
+        ctypes.string_at(values, found * map_.stride),
+    )
 
 
 def update(map_: Map, keys: bytes, values: bytes, count: int, flags: int = 0) -> None:

@@ -8,20 +8,19 @@ from __future__ import annotations
 import ctypes
 import errno
 import mmap
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from hotswitch.base.closing import Closing
 from hotswitch.kernel import syscall
+from hotswitch.kernel.bpf_object import BpfObject
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.map_attributes import CreateAttributes, Info, Read, Write
 from hotswitch.kernel.map_types import PERCPU, MapFlag, MapType, UpdateFlag
 from hotswitch.kernel.syscall import Command, bpf, call
 
 
-class Map(Closing):
+class Map(BpfObject):
     """An open BPF map. Closing it does not destroy what is pinned or used by a program.
 
     value_size: bytes of one value, on each CPU if the map is per-CPU.
@@ -39,7 +38,7 @@ class Map(Closing):
         name: str,
         identity: int = 0,
     ) -> None:
-        self.fd = fd
+        super().__init__(fd)
         self.type = type_
         self.key_size = key_size
         self.value_size = value_size
@@ -167,8 +166,6 @@ class Map(Closing):
             key = following.raw
             yield key
 
-    # life
-
     def mmap(self) -> mmap.mmap:
         """Map an array made with MMAPABLE into memory; values are rounded up to 8 bytes."""
         size = (self.value_size + 7 & ~7) * self.max_entries
@@ -176,16 +173,6 @@ class Map(Closing):
             return mmap.mmap(self.fd, size)
         except OSError as error:
             raise self.error("map into memory", -(error.errno or 0)) from None
-
-    def pin(self, path: Path) -> None:
-        """Give it a name in a bpffs. Raises KernelError."""
-        syscall.pin(self.fd, path)
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
     def _check_key(self, key: bytes) -> None:
         if len(key) != self.key_size:

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from hotswitch.base.closing import Closing
 from hotswitch.kernel import btf, syscall
+from hotswitch.kernel.bpf_object import BpfObject
 from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import KernelError, VerifierError
 from hotswitch.kernel.program_structures import InfoStructure, LoadAttributes, TestAttributes
@@ -77,11 +77,11 @@ class TestRun:
     duration: int
 
 
-class Program(Closing):
+class Program(BpfObject):
     """A loaded program. Closing it does not unload what is attached, pinned or in an array."""
 
     def __init__(self, fd: int, log: str = "") -> None:
-        self.fd = fd
+        super().__init__(fd)
         self.log = log
 
     @classmethod
@@ -192,16 +192,6 @@ class Program(Closing):
             ctypes.string_at(context_out, attributes.context_size_out) if context_size else b"",
             attributes.duration,
         )
-
-    def pin(self, path: Path) -> None:
-        """Give it a name in a bpffs. Raises KernelError."""
-        syscall.pin(self.fd, path)
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
 
 def read_info(fd: int) -> ProgramInfo:
