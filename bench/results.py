@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.summary import Summary, ratio, summarise
+from hotswitch.base.errors import HotswitchError
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,20 @@ class Row:
     value: float | str
     unit: str
     key: str = ""
+
+
+def rows_of(
+    parts: Iterable[tuple[str, Callable[[], list[Row]]]], note: Callable[[str], None]
+) -> list[Row]:
+    """The rows of parts with titles; what can't be done has the reason in the number's place."""
+    rows: list[Row] = []
+    for title, part in parts:
+        note(title)
+        try:
+            rows += part()
+        except (HotswitchError, OSError) as error:
+            rows.append(Row(title, str(error), ""))
+    return rows
 
 
 @dataclass

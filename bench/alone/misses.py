@@ -10,10 +10,9 @@ from bench import lab, programs
 from bench.child import CPUS, Child
 from bench.lab import Host, Pair
 from bench.netlink.client import NetlinkClient
-from bench.results import Row
+from bench.results import Row, rows_of
 from bench.subjects.datapaths import served
 from bench.summary import percentile
-from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import netns
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.programs import XDP_LIVE_FRAMES, Program, ProgramType
@@ -37,14 +36,7 @@ _SOURCE, _TARGET, _OTHER = 0x02_00_00_00_00_01, 0x02_00_00_00_00_02, 0x02_00_00_
 
 def measure(note: Callable[[str], None]) -> list[Row]:
     """Rows; what can't be done has the reason in the number's place."""
-    rows: list[Row] = []
-    for title, part in (("misses", _misses), ("a miss and back", _round_trips)):
-        note(title)
-        try:
-            rows += part()
-        except (HotswitchError, OSError) as error:
-            rows.append(Row(title, str(error), ""))
-    return rows
+    return rows_of((("misses", _misses), ("a miss and back", _round_trips)), note)
 
 
 def _misses() -> list[Row]:

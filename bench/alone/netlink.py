@@ -14,10 +14,9 @@ from bench.child import CPUS, Child
 from bench.errors import BenchError
 from bench.netlink import flows
 from bench.netlink.client import NetlinkClient
-from bench.results import Row
+from bench.results import Row, rows_of
 from bench.subjects.datapaths import served
 from bench.summary import percentile
-from hotswitch.base.errors import HotswitchError
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.families.flow import FLOW
 
@@ -30,17 +29,7 @@ _BATCH = 64
 
 def measure(note: Callable[[str], None]) -> list[Row]:
     """Rows; what can't be done has the reason in the number's place."""
-    rows: list[Row] = []
-    for title, part in (
-        ("an echo", _echo),
-        (f"{MANY:,} flows", _many),
-    ):
-        note(title)
-        try:
-            rows += part()
-        except (HotswitchError, OSError) as error:
-            rows.append(Row(title, str(error), ""))
-    return rows
+    return rows_of((("an echo", _echo), (f"{MANY:,} flows", _many)), note)
 
 
 def _echo() -> list[Row]:
