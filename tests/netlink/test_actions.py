@@ -285,6 +285,12 @@ def masked_bits(name: str, value: dict[str, int]) -> Attributes:
             r"behind recirc\[0\]",
         ),
         (Attributes(sample=Attributes(probability=5)), PLAIN, "sample[0]", "actions is missing"),
+        (
+            Attributes(sample=Attributes(probability=0, actions=Attributes(sample=Attributes()))),
+            PLAIN,
+            "sample[0].sample[0]",
+            "probability is missing",
+        ),
         (Attributes(hash=Hash.value(2, 0)), PLAIN, "hash[0]", "no way to hash has the number 2"),
         (Attributes(ct=Attributes(commit=True)), PLAIN, "ct[0]", "connection tracking"),
         (Attributes(ct_clear=True), PLAIN, "ct_clear[0]", "connection tracking"),

@@ -257,12 +257,12 @@ class _Translation:
         for name in ("probability", "actions"):
             if name not in value:
                 raise NetlinkError(f"{name} is missing")
-        if value["probability"] == 0:
-            return
         if value["probability"] == ALWAYS:
             self.clone(value["actions"], last)
-        else:
-            self._choose(act.Sample(value["probability"], self._inner(value["actions"])))
+            return
+        actions = self._inner(value["actions"])  # refused also where it is never done
+        if value["probability"]:
+            self._choose(act.Sample(value["probability"], actions))
 
     def set(self, value: Attributes, _last: bool) -> None:
         self._set_header(value)
