@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -425,6 +426,39 @@ def test_a_slow_reader_is_told_once_that_packets_are_lost(
         assert (first.error, first.sequence) == (errno.ENOBUFS, 0)
         assert all(isinstance(each, Message) and each.command == "miss" for each in rest)
         assert len(rest) == PACKETS // len(long) + 5 - lost
+
+
+def test_who_may_have_lost_packets_on_their_way_is_told_once(
+    world: World, client: Client, datapath: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packets for which the ring buffer had no room: whose they were, nobody knows."""
+    named, by_action, other = world.client(), world.client(), world.client()
+    client.ask(
+        VPORT, "set", Attributes(port=1, upcall_pid=(named.session.port,)), datapath=datapath
+    )
+    to_user = Attributes(userspace=Attributes(pid=by_action.session.port))
+    wanted = Attributes(key=key(1, 7), mask=mask(), actions=to_user)
+    client.ask(FLOW, "new", wanted, datapath=datapath, flags=CREATE | ECHO)
+    world.outside.engines["dp1"].process(1, frame(7))
+    own = world.server.datapaths[datapath]
+    world.server.upcalls(own)
+    assert len(by_action.received()) == 1
+    for lost in (3, 8):
+        counters = replace(own.datapath.counters(), lost=lost)
+        monkeypatch.setattr(world.outside.made["dp1"], "counters", lambda it=counters: it)
+        for _ in range(2):
+            world.server.upcalls(own)
+        assert world.server.reached() >= {named.session, by_action.session}
+        for each in (named, by_action):
+            (told,) = each.received()
+            assert isinstance(told, Acknowledgement)
+            assert (told.error, told.sequence) == (errno.ENOBUFS, 0)
+        world.server.upcalls(own)
+        assert not named.received() and not other.received()
+    world.server.disconnect(by_action.session)
+    monkeypatch.setattr(world.outside.made["dp1"], "counters", lambda: replace(counters, lost=9))
+    world.server.upcalls(own)
+    assert world.server.reached() == {named.session}
 
 
 def test_a_packet_longer_than_an_attribute_is_cut_off(

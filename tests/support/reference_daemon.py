@@ -15,7 +15,7 @@ from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
 
 
-def _reference(name: str, registry: Registry, pins: Path, address_limit: int) -> Engine:
+def _reference(name: str, registry: Registry, pins: Path, address_limit: int, _: int) -> Engine:
     return ReferenceEngine(registry, MonotonicClock(), address_limit)
 
 

@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 class EngineKind:
     """A kind of engine that a person can choose.
 
-    make: from a bridge's name, the headers, a folder for pins (which need not exist), and the
-        address table's size; the engine takes over what is pinned there. Raises HotswitchError.
+    make: from a bridge's name, the headers, a folder for pins (which need not exist), the
+        address table's size, and how many bytes packets on their way to user space have room for
+        (0: the usual); the engine takes over what is pinned there. Raises HotswitchError.
     why_unusable: why there can't be one on this machine, or None.
     """
 
-    make: Callable[[str, Registry, Path, int], Engine]
+    make: Callable[[str, Registry, Path, int, int], Engine]
     why_unusable: Callable[[], HotswitchError | None]
 
 
-def _kernel_engine(name: str, registry: Registry, pins: Path, address_limit: int) -> Engine:
+def _kernel_engine(
+    name: str, registry: Registry, pins: Path, address_limit: int, copies_size: int
+) -> Engine:
     from hotswitch.datapath.engines.kernel import KernelEngine  # it loads the compiler
 
-    return KernelEngine(name, registry, pins, address_limit, _compiler(registry))
+    return KernelEngine(name, registry, pins, address_limit, _compiler(registry), copies_size)
 
 
 @cache

@@ -23,6 +23,9 @@ from hotswitch.switch.kernel_links import KernelLinks
 _DEFAULT_LIMIT = 8192
 _NETLINK = "_n"
 """What the pins of a datapath of Netlink's begin with; `_pin_name` gives no such names."""
+_MISSES = 4 << 20
+"""Bytes of packets on their way to a client of Netlink that there is room for, as many as then wait
+for a slow reader (`netlink.server.session.PACKETS`): 13,000 short frames."""
 _log = logging.getLogger(__name__)
 
 
@@ -92,7 +95,7 @@ class Outside:
     def netlink_datapath(self, name: str) -> WatchedDatapath:
         """A datapath for a client of Netlink. Its pins have names that no bridge's have."""
         engine = self._engine.make(
-            name, self._registry, self._pins / (_NETLINK + _pin_name(name)), 1
+            name, self._registry, self._pins / (_NETLINK + _pin_name(name)), 1, _MISSES
         )
         return WatchedDatapath(name, self._registry, engine)
 
@@ -116,7 +119,7 @@ class Outside:
 
     def _datapath(self, name: str, address_limit: int) -> EntryDatapath:
         path = self._pins / _pin_name(name)
-        engine = self._engine.make(name, self._registry, path, address_limit)
+        engine = self._engine.make(name, self._registry, path, address_limit, 0)
         return WatchedDatapath(name, self._registry, engine)
 
 

@@ -6,12 +6,15 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hotswitch.model.entry import EntryKey
+from hotswitch.model.match import Mask
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.nested import Encoded
 
 _HOLES = 64
+_Counted = TypeVar("_Counted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class FlowTable:
         self.generation = 0
         self.next_cookie = 1
         self.forms: Counter[object] = Counter()
+        self._masks: Counter[Mask] = Counter()
         self._by_identity: dict[bytes, Flow] = {}
         self._by_key: dict[EntryKey, Flow] = {}
         self._by_cookie: dict[int, Flow] = {}
@@ -70,6 +74,7 @@ class FlowTable:
             self._uncount(before)
         if flow.form is not None:
             self.forms[flow.form] += 1
+        self._masks[flow.key.match.mask] += 1
         self._by_identity[flow.identity] = flow
         self._by_key[flow.key] = flow
         if flow.cookie not in self._by_cookie:
@@ -80,6 +85,7 @@ class FlowTable:
     def add(self, flows: Sequence[Flow]) -> None:
         """Add flows of known forms, whose identities, keys and cookies are new, by cookie."""
         self.forms.update([flow.form for flow in flows])
+        self._masks.update([flow.key.match.mask for flow in flows])
         self._by_identity.update([(flow.identity, flow) for flow in flows])
         self._by_key.update([(flow.key, flow) for flow in flows])
         self._by_cookie.update([(flow.cookie, flow) for flow in flows])
@@ -97,6 +103,7 @@ class FlowTable:
     def clear(self) -> None:
         """Delete all. Cookies go on."""
         self.forms.clear()
+        self._masks.clear()
         self._by_identity.clear()
         self._by_key.clear()
         self._by_cookie.clear()
@@ -123,9 +130,8 @@ class FlowTable:
 
     def _uncount(self, flow: Flow) -> None:
         if flow.form is not None:
-            self.forms[flow.form] -= 1
-            if not self.forms[flow.form]:
-                del self.forms[flow.form]
+            _take(self.forms, flow.form)
+        _take(self._masks, flow.key.match.mask)
 
     def _enter(self, cookie: int) -> None:
         if not self._order or cookie > self._order[-1]:
@@ -135,13 +141,19 @@ class FlowTable:
 
     def masks(self) -> int:
         """How many different masks there are."""
-        return len({key.match.mask for key in self._by_key})
+        return len(self._masks)
 
     def __len__(self) -> int:
         return len(self._by_cookie)
 
     def __iter__(self) -> Iterator[Flow]:
         return iter(self._by_cookie.values())
+
+
+def _take(counts: Counter[_Counted], which: _Counted) -> None:
+    counts[which] -= 1
+    if not counts[which]:
+        del counts[which]
 
 
 def batched(flows: Iterable[Flow], size: int) -> Iterator[list[Flow]]:

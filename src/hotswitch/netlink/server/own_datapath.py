@@ -11,6 +11,7 @@ from hotswitch.model.match import ANY
 from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.families.datapath import PER_CPU
 from hotswitch.netlink.families.vport import INTERNAL, VXLAN
 from hotswitch.netlink.places import BESIDE, COPIED
 from hotswitch.netlink.server import records as kept
@@ -50,7 +51,8 @@ class OwnDatapath:
     """A datapath that clients of this server have made.
 
     number: its local port's device's. received, missed: packets, of ports and of miss entries
-    that are no more. lost: misses that nobody took.
+    that are no more. lost: misses that nobody took. lost_below: packets that had no room on their
+    way to user space, as far as readers have been told. readers: port ids that have got packets.
     """
 
     name: str
@@ -64,6 +66,8 @@ class OwnDatapath:
     received: int = 0
     missed: int = 0
     lost: int = 0
+    lost_below: int = 0
+    readers: set[int] = field(default_factory=set)
 
     def record(self) -> kept.DatapathKept:
         """What to know of it after a restart."""
@@ -84,6 +88,12 @@ class OwnDatapath:
     def by_name(self, name: str) -> Vport | None:
         """The vport whose device has this name."""
         return next((each for each in self.vports.values() if each.name == name), None)
+
+    def named(self) -> set[int]:
+        """The port ids that misses are for."""
+        if self.features & PER_CPU:
+            return set(self.pids)
+        return {pid for vport in self.vports.values() for pid in vport.pids}
 
     @property
     def wants_misses(self) -> bool:

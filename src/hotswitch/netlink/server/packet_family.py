@@ -69,7 +69,20 @@ class PacketFamily:
         reached: set[Session] = set()
         for upcall in own.datapath.upcalls():
             self._hand_on(own, upcall, self._asked_by(own, upcall), reached)
-        return reached
+        return reached | self._tell_overrun(own)
+
+    def _tell_overrun(self, own: OwnDatapath) -> set[Session]:
+        """Tell of packets that had no room on their way here: whose they were is not known, so
+        all are told to whom they may have been going."""
+        lost = own.datapath.counters().lost
+        if lost == own.lost_below:
+            return set()
+        own.lost_below = lost
+        own.readers &= self._sessions.keys()
+        told = {self._sessions[pid] for pid in own.readers | own.named() & self._sessions.keys()}
+        for session in told:
+            session.overrun()
+        return told
 
     def _asked_by(self, own: OwnDatapath, upcall: Upcall) -> Attributes | None:
         """The userspace action; nothing for a miss."""
@@ -105,6 +118,7 @@ class PacketFamily:
         if session is None:
             own.lost += 1
             return
+        own.readers.add(session.port)
         if action is None and upcall.length <= len(upcall.frame):
             data = self._misses.encode(own.number, key, number, upcall.frame, own.features)
         else:

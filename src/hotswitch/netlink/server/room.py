@@ -36,6 +36,7 @@ class Room:
     def add(self, own: OwnDatapath) -> None:
         """Add a datapath."""
         own.generation = own.flows.generation = self._first_generation
+        own.lost_below = own.datapath.counters().lost
         self.datapaths[own.number] = own
         self.generation += 1
 

@@ -82,13 +82,17 @@ class Session:
             self._lost = True
 
     def deliver(self, packet: bytes) -> bool:
-        """A packet for user space; whether there was room. That some were lost is said once until
-        all that wait have been read, as the kernel does (netlink_overrun)."""
+        """A packet for user space; whether there was room."""
         if self._packets.put(packet):
             return True
+        self.overrun()
+        return False
+
+    def overrun(self) -> None:
+        """Packets for it were lost. That is said once until all that wait have been read, as the
+        kernel does (net/netlink/af_netlink.c, netlink_overrun)."""
         if not self._congested:
             self._congested = self._lost = True
-        return False
 
     def take(self) -> bytes | None:
         """The datagram to be sent next."""

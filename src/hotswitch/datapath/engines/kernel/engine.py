@@ -53,6 +53,8 @@ class KernelEngine:
 
     directory: where in a bpffs everything of this datapath is pinned.
     compiler: shared with other datapaths of these headers; None: its own.
+    copies_size: bytes that packets to user space have room for, if more than usual
+    (`store.COPIES_SIZE`); it counts when the datapath is made.
     Raises DatapathError if the kernel refuses.
     """
 
@@ -63,6 +65,7 @@ class KernelEngine:
         directory: Path,
         address_limit: int = 8192,
         compiler: Compiler | None = None,
+        copies_size: int = 0,
     ) -> None:
         self.name = name
         self._compiler = compiler or Compiler(registry)
@@ -71,6 +74,7 @@ class KernelEngine:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.store = MapStore(directory, address_limit)
+        self._copies_size = copies_size
 
     # life
 
@@ -96,7 +100,7 @@ class KernelEngine:
         self.ports = Ports(store, Attachments(self.directory, store))
         self.meters = Meters(store)
         self.addresses_known = AddressTable(store)
-        self.copies = Copies(store.get(memory.COPIES), self.flow)
+        self.copies = Copies(store.get(memory.COPIES, self._copies_size), self.flow)
         self.port_counters = PortCounters(store)
         self.book = Book(store, shaper)
         self._port_records = PortRecords(store.get(port_records.NAME))

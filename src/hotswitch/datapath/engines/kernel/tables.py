@@ -127,7 +127,7 @@ class Copies:
         """Readable when there are copies."""
         return self._ring.fileno()
 
-    def read(self, limit: int = 1024) -> list[Upcall]:
+    def read(self, limit: int = 256) -> list[Upcall]:
         """The copies since the last call, at most `limit`."""
         return [_upcall(record, self._beside) for record in self._ring.read(limit)]
 
