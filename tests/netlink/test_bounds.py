@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import random
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -15,11 +18,12 @@ from bench.netlink.flows import deletes, installs
 
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.families.controller import CONTROLLER
+from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.families.vport import VPORT
 from hotswitch.netlink.flags import CREATE, DUMP, DUMP_INTERRUPTED
-from hotswitch.netlink.message import Done, Message, split
+from hotswitch.netlink.message import Acknowledgement, Done, Message, split
 from hotswitch.netlink.server.session import EVENTS, PACKETS
 from tests.netlink.asked import flow, frame
 from tests.netlink.lab import Lab
@@ -34,14 +38,17 @@ _SEND = """
 import socket, sys
 out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 out.bind(("eth0", 0))
-frame = bytes.fromhex(sys.argv[1]) + bytes(1000)
-while True:
+frame = bytes.fromhex(sys.argv[1])
+left = int(sys.argv[2])
+while left:
     try:
         out.send(frame)
+        left -= 1
     except OSError as error:
         if error.errno not in (11, 105):
             raise
 """
+"""Sends a frame so many times; -1: on and on."""
 
 
 def _resident(lab: Lab) -> float:
@@ -114,7 +121,9 @@ def test_who_does_not_read_costs_a_bounded_amount(lab: Lab) -> None:
         for port in (1, 2):
             said = Attributes(port=port, upcall_pid=tuple(ports))
             client.ask(VPORT, "set", said, datapath=lab.datapath)
-        sender = lab.room.start(sys.executable, "-c", _SEND, frame(9).hex(), host="h1")
+        sender = lab.room.start(
+            sys.executable, "-c", _SEND, (frame(9) + bytes(1000)).hex(), "-1", host="h1"
+        )
         try:
             for number in range(2_500):
                 client.send(FLOW, "new", flow(1, number, 2), datapath=lab.datapath, flags=CREATE)
@@ -168,3 +177,28 @@ def _junk(chance: random.Random) -> bytes:
 
 _QUESTIONS = [each for each in REQUESTS if each[16] not in (1, 2) or each[4] == 34]
 """Without those that make or delete datapaths and ports: there the machine's limits are met."""
+
+
+def test_a_burst_without_room_is_counted_and_told_once(lab: Lab) -> None:
+    """While the daemon can't read them: then it reads those that there was room for."""
+    count = 6_000
+    burst = frame(9) + bytes(1000)
+    assert lab.daemon.process
+    with lab.client() as hearer, lab.client() as client:
+        pid = hearer.ask(SOCKET, "bind", NONE).attributes["port"]
+        wanted = Attributes(port=1, upcall_pid=(pid,))
+        client.ask(VPORT, "set", wanted, datapath=lab.datapath)
+        os.kill(lab.daemon.process.pid, signal.SIGSTOP)
+        try:
+            words = (sys.executable, "-c", _SEND, burst.hex(), str(count))
+            lab.room.run(*words, host="h1")
+        finally:
+            os.kill(lab.daemon.process.pid, signal.SIGCONT)
+        said = client.ask(DATAPATH, "get", datapath=lab.datapath).attributes["statistics"]
+        assert said.missed == count and 0 < said.lost < count
+        found = [hearer.receive() for _ in range(1 + said.missed - said.lost)]
+        told = [each for each in found if isinstance(each, Acknowledgement)]
+        assert [(each.error, each.sequence) for each in told] == [(errno.ENOBUFS, 0)]
+        assert all(each.command == "miss" for each in found if isinstance(each, Message))
+        again = client.ask(DATAPATH, "get", datapath=lab.datapath).attributes["statistics"]
+        assert (again.missed, again.lost) == (said.missed, said.lost)
