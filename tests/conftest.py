@@ -70,6 +70,7 @@ LONG = (
     "guests/test_xen.py",
     "netlink/syntax/test_beside_dpctl.py",
     "netlink/test_bounds.py",
+    "netlink/test_killed_daemon.py",
     "tests/test_bench.py",
 )
 """Real clients, guests, clusters, measurements, many kills: minutes, not needed by every change."""

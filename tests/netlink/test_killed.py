@@ -15,13 +15,13 @@ from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.families.datapath import DATAPATH
-from hotswitch.netlink.families.vport import INTERNAL, VPORT, VXLAN
-from hotswitch.netlink.family import Family
+from hotswitch.netlink.families.vport import INTERNAL, VPORT
 from hotswitch.netlink.flags import ECHO
 from hotswitch.netlink.message import Acknowledgement, Message
 from hotswitch.netlink.server.journal_file import JournalError
 from tests.netlink.asked import new_datapath, new_vport
 from tests.netlink.outside import Client, World
+from tests.netlink.really_killed import REQUESTS, new_vxlan, said
 
 REGISTRY = Registry(BUILT_IN)
 _STEPS = ("make_internal", "make_vxlan", "delete_made", "take", "give_back", "make_datapath")
@@ -52,33 +52,15 @@ class Countdown:
         return counted
 
 
-def _new_vxlan(name: str, port: int) -> Attributes:
-    return new_vport(name, VXLAN, options=Attributes(destination_port=port))
-
-
 def _world() -> tuple[World, int]:
     world = World(REGISTRY)
     for name in ("p1", "p2"):
         world.outside.add_device(name)
     client = world.client()
     datapath = client.ask(DATAPATH, "new", new_datapath()).datapath
-    for wanted in (new_vport("p1"), new_vport("int0", INTERNAL), _new_vxlan("vx0", 4789)):
+    for wanted in (new_vport("p1"), new_vport("int0", INTERNAL), new_vxlan("vx0", 4789)):
         client.ask(VPORT, "new", wanted, datapath=datapath)
     return world, datapath
-
-
-REQUESTS: dict[str, tuple[Family, str, Attributes]] = {
-    "add a device": (VPORT, "new", new_vport("p2")),
-    "add an internal port": (VPORT, "new", new_vport("int1", INTERNAL)),
-    "add a VXLAN port": (VPORT, "new", _new_vxlan("vx1", 4790)),
-    "let a device go": (VPORT, "del", Attributes(name="p1")),
-    "delete an internal port": (VPORT, "del", Attributes(name="int0")),
-    "delete a VXLAN port": (VPORT, "del", Attributes(name="vx0")),
-    "set a port's pid": (VPORT, "set", Attributes(name="p1", upcall_pid=(7,))),
-    "add a datapath": (DATAPATH, "new", new_datapath("dp2")),
-    "delete a datapath": (DATAPATH, "del", Attributes(name="dp1")),
-    "set a datapath's features": (DATAPATH, "set", Attributes(name="dp1", user_features=3)),
-}
 
 
 def _send(client: Client, what: str, datapath: int) -> Message:
@@ -95,15 +77,10 @@ def _state(world: World) -> Any:
             name: (own.features, sorted(each.name for each in own.vports.values()))
             for name, own in ((own.name, own) for own in world.server.datapaths.values())
         },
-        sorted(world.outside.devices),
+        {name: device.promiscuous for name, device in world.outside.devices.items()},
         sorted(world.outside.made_devices),
         {name: sorted(each.ports()) for name, each in world.outside.made.items()},
     )
-
-
-def _said(answer: Message) -> Any:
-    numbers = ("ifindex", "statistics", "megaflow_statistics")
-    return answer.command, [pair for pair in answer.attributes if pair[0] not in numbers]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -112,7 +89,7 @@ def test_a_repeated_request_is_done_once(
     what: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calm, datapath = _world()
-    expected = _said(_send(calm.client(), what, datapath))
+    expected = said(_send(calm.client(), what, datapath))
     kills = 0
     for left in range(1, _MOST):
         world, datapath = _world()
@@ -132,7 +109,7 @@ def test_a_repeated_request_is_done_once(
             break
         world.restart()
         for _ in range(2):
-            assert _said(_send(world.client(), what, datapath)) == expected, left
+            assert said(_send(world.client(), what, datapath)) == expected, left
             assert _state(world) == _state(calm), left
             world.restart()
     assert 0 < kills < _MOST - 1
@@ -159,10 +136,10 @@ def test_what_cannot_be_kept_is_taken_back(what: str, monkeypatch: pytest.Monkey
 
 def test_a_name_that_is_used_again_does_not_change_an_old_answer() -> None:
     world, datapath = _world()
-    answer = _said(_send(world.client(), "let a device go", datapath))
+    answer = said(_send(world.client(), "let a device go", datapath))
     world.client().ask(VPORT, "new", new_vport("p1"), datapath=datapath)
     for _ in range(2):
         world.restart()
-        assert _said(_send(world.client(), "let a device go", datapath)) == answer
+        assert said(_send(world.client(), "let a device go", datapath)) == answer
         (own,) = world.server.datapaths.values()
         assert own.by_name("p1") is not None

@@ -57,6 +57,8 @@ _STEPS: Mapping[tuple[str, str], Callable[[Arguments], str]] = {
     ("kernel/pins.py", "rename"): _always,
     ("kernel/syscall.py", "call"): _of_bpf,
     ("kernel/tap.py", "create_tap"): _always,
+    ("netlink/server/journal_file.py", "append"): _always,
+    ("netlink/server/journal_file.py", "rewrite"): _always,
     ("ovsdb/log_file.py", "_write"): _always,
     ("ovsdb/log_file.py", "_truncate"): _always,
     ("ovsdb/log_file.py", "install"): _always,

@@ -118,6 +118,8 @@ class Restorer:
                 record.number, record.kind, device.name, device.index, record.pids, record.taken,
                 device.tunnel_port,
             )  # fmt: skip
+            if record.taken and not device.promiscuous:
+                self._outside.take(device)  # it was let go, but the vport not removed
 
     def _restore_flows(self, own: OwnDatapath, known: dict[int, kept.FlowKept]) -> None:
         strays: list[EntryKey] = []
