@@ -29,13 +29,14 @@ class Died(BaseException):
 
 
 class FakeLinks:
-    """The kernel's links. What is in `broken` can't be changed.
+    """The kernel's links. What is in `broken` can't be changed. elsewhere: in another namespace.
 
     patience: so many changes later, of datapaths too, the daemon dies; None: it lives.
     """
 
     def __init__(self) -> None:
         self.links: dict[int, Link] = {}
+        self.elsewhere: dict[str, Link] = {}
         self.broken: set[str] = set()
         self.silent: set[int] = set()
         self.patience: int | None = None
@@ -60,6 +61,16 @@ class FakeLinks:
         made = self.add(name, **values)
         self._next = before
         return made
+
+    def leave(self, index: int) -> None:
+        """Somebody moves a device to another network namespace."""
+        gone = self.links.pop(index)
+        self.elsewhere[gone.name] = gone
+
+    def come_back(self, was: str, name: str) -> None:
+        """The device that was called so when it left comes back with this name only, and down."""
+        back = self.elsewhere.pop(was)
+        self.links[back.index] = replace(back, name=name, alternative_names=(), up=False)
 
     def change(self, index: int, **values: object) -> None:
         """A device changes. Raises FakeError."""

@@ -102,7 +102,10 @@ def fields(port: DesiredPort) -> dict[str, object]:
 class Happening:
     """Something that people or the kernel do to devices between two looks."""
 
-    KINDS = ("appear", "go", "again", "rename", "enslave", "set down", "carrier", "mtu", "address")
+    KINDS = (
+        *("appear", "go", "again", "rename", "leave", "come back"),
+        *("enslave", "set down", "carrier", "mtu", "address"),
+    )
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind, self.name = kind, name
@@ -114,12 +117,16 @@ class Happening:
         there = [each for each in world.kernel.links.values() if each.name == self.name]
         if self.kind == "appear" and not there:
             world.kernel.add(self.name)
+        if self.kind == "come back" and self.name in world.kernel.elsewhere:
+            world.kernel.come_back(self.name, f"back-{self.name}")
         for each in there:
             match self.kind:
                 case "go":
                     world.kernel.delete(each.index)
                 case "again" if each.kind == "dummy":
                     world.kernel.replace(each.index)
+                case "leave" if each.kind == "dummy" and each.name not in world.kernel.elsewhere:
+                    world.kernel.leave(each.index)
                 case "carrier":
                     world.kernel.change(each.index, carrier=not each.carrier)
                 case "rename" if each.kind == "dummy":
@@ -207,7 +214,7 @@ def check_links(world: FakeWorld) -> None:
 
 
 def renames(story: Story) -> bool:
-    return any(each.kind == "rename" for happened, _ in story for each in happened)
+    return any(each.kind in ("rename", "come back") for happened, _ in story for each in happened)
 
 
 def numbers(story: Story) -> bool:

@@ -399,3 +399,43 @@ def test_nothing_wanted_leaves_no_names_behind(lab: Lab) -> None:
     lab.follow()
     assert lab.switch.set_desired(Desired()) == []
     assert lab.links.links[tap.index].alternative_names == ()
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_device_that_has_been_elsewhere_is_found_without_its_names(
+    lab: Lab, is_seen: bool
+) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=STATIC), DesiredPort("tap1", lifecycle=STATIC))
+    lab.links.leave(tap.index)
+    lab.follow()
+    assert lab.ports == {"tap0": 0, "tap1": 0}
+    lab.links.come_back("tap0", "web")
+    lab.follow() if is_seen else lab.restart()
+    assert lab.ports == {"tap0": tap.index, "tap1": 0}
+    assert lab.links.links[tap.index].up
+    assert "tap0" in lab.links.links[tap.index].alternative_names
+
+
+def test_a_device_that_comes_back_does_not_displace_one_of_the_name(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=STATIC))
+    lab.links.leave(tap.index)
+    lab.follow()
+    other = lab.links.add("tap0")
+    lab.links.come_back("tap0", "web")
+    lab.follow()
+    assert lab.ports == {"tap0": other.index}
+
+
+def test_a_device_that_comes_back_is_not_found_by_who_waits_for_the_name(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=STATIC, links=(Member("tap0", follow_rename=False),)))
+    lab.links.leave(tap.index)
+    lab.follow()
+    lab.links.come_back("tap0", "web")
+    lab.follow()
+    assert lab.ports == {"tap0": 0}
+    lab.links.change(tap.index, name="tap0")
+    lab.follow()
+    assert lab.ports == {"tap0": tap.index}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -37,7 +38,8 @@ class Layout:
     links: what it was made for. wanted, homes: all ports by name, and the bridges that they are in.
     made, doomed: the links that hotswitch has made, and those of them that have to go.
     takers: by link, the port that has it. claims: likewise, the port that it stays with although it
-        can't be used just now. troubled: ports whose binding is in error.
+        can't be used just now. lost: by incarnation, the port without a device that had that life
+        of a link last. troubled: ports whose binding is in error.
     members: by a link's configured name, the VIF that it is for. selective: ports that find their
         links by other things than names.
     facades: of all bridges. cables: all patch ports. unsettled: ports of which something could not
@@ -53,6 +55,7 @@ class Layout:
     gone: frozenset[int] = frozenset()
     takers: SharedMap[int, PortKey] = field(default_factory=SharedMap)
     claims: SharedMap[int, PortKey] = field(default_factory=SharedMap)
+    lost: SharedMap[int, str] = field(default_factory=SharedMap)
     members: SharedMap[str, str] = field(default_factory=SharedMap)
     selective: frozenset[str] = frozenset()
     troubled: frozenset[str] = frozenset()
@@ -146,6 +149,8 @@ def _of_links(changed: Set[int], owner: str, before: Layout, after: Layout) -> s
                 found.update(port for _, port in ports_marked(owner, end))
                 if key := before.owner_of(end.index):
                     found.add(key[1])
+                if port := before.lost.get(end.incarnation):
+                    found.add(port)
     return found
 
 
@@ -214,6 +219,7 @@ def _bind(
     bindings = [((b, p), each) for b, of in news.items() for p, each in of.items()]
     own = {link.index: key for key, each in bindings for link in each.links}
     away = {link.index: key for key, each in bindings for link in each.away.values()}
+    lost = {each.last: port for (_, port), each in bindings if each.last and not each.away}
     in_error = {port for of in news.values() for port, each in of.items() if each.error}
     return replace(
         layout,
@@ -225,6 +231,7 @@ def _bind(
         gone=making.gone,
         takers=takers.having(own),
         claims=claims.having(away),
+        lost=before.lost.having(lost, _found_or_gone(before, affected)),
         troubled=(layout.troubled - affected) | in_error,
     )
 
@@ -250,6 +257,17 @@ def _given_up(before: Layout, affected: Set[str]) -> list[int]:
         if (binding := before.bridges[bridge].bound.get(port))
         for link in binding.away.values()
         if before.claims.get(link.index) == (bridge, port)
+    ]
+
+
+def _found_or_gone(before: Layout, affected: Set[str]) -> list[int]:
+    """The lives of links that affected ports had last and were without."""
+    return [
+        binding.last
+        for port in affected
+        if (bridge := before.homes.get(port)) is not None
+        if (binding := before.bridges[bridge].bound.get(port))
+        if before.lost.get(binding.last) == port
     ]
 
 
@@ -280,6 +298,7 @@ def _held(
 ) -> dict[PortKey, Mapping[str, Link]]:
     """The links that were found, whose lives go on, and that are kept, by member."""
     found: dict[PortKey, Mapping[str, Link]] = {}
+    returned = _Returned(layout.links)
     for key in ports:
         wanted = layout.wanted[key[1]]
         if wanted.kind is not PortKind.SYSTEM or key not in there:
@@ -293,11 +312,36 @@ def _held(
             if lives(life, link) and link.index not in making.gone
             if wanted.side is Side.WIRE or link is layout.facades.by_bridge[key[0]].link
         ]
+        if not alive and (link := returned.to(wanted, there[key])):
+            alive = [link] if link.index not in making.gone else []
         if alive:
             then = before.bridges.get(key[0])
             binding = None if is_sought_anew or then is None else then.bound.get(key[1])
             found[key] = keep(wanted.members, alive, binding.members if binding else {})
     return found
+
+
+class _Returned:
+    """Finds devices that have been away, in another network namespace, and lost their names there.
+
+    A port that is to find its device otherwise than by its usual name has been told how.
+    """
+
+    def __init__(self, links: LinkTable) -> None:
+        self._links = links
+
+    def to(self, wanted: DesiredPort, there: Port) -> Link | None:
+        """The device that a port had last, if it has none and no other is called as it is."""
+        if there.ties or not there.incarnation or wanted.side is not Side.WIRE:
+            return None
+        by_name = self._links.by_name
+        if any(not each.has_usual_name or each.name in by_name for each in wanted.members):
+            return None
+        return self._lives.get(there.incarnation)
+
+    @cached_property
+    def _lives(self) -> Mapping[int, Link]:
+        return {link.incarnation: link for link in self._links.by_index.values()}
 
 
 def _is_sought_anew(wanted: DesiredPort, before: Layout) -> bool:
