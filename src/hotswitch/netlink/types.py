@@ -106,6 +106,15 @@ class Number:
 
 
 @dataclass(frozen=True, eq=False)
+class FirstNumber(Number):
+    """A number that may be an array's first, as the kernel takes it where its policy is not strict
+    (lib/nlattr.c, validate_nla)."""
+
+    def decode(self, data: bytes, start: int, end: int, depth: int) -> int:
+        return super().decode(data, start, max(start, min(end, start + self.size)), depth)
+
+
+@dataclass(frozen=True, eq=False)
 class Text:
     """Text with a zero byte behind it, at most `maximum` bytes without that; bytes that are not
     UTF-8 become surrogates, as in file names."""

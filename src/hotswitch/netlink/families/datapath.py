@@ -12,7 +12,7 @@ from hotswitch.netlink.family import (
     Family,
 )
 from hotswitch.netlink.nested import Attribute, AttributeSet
-from hotswitch.netlink.types import BYTES, U32, U64, Array, Number, Structure, Text
+from hotswitch.netlink.types import BYTES, U32, U64, Array, FirstNumber, Number, Structure, Text
 
 UNALIGNED = 0x1
 """OVS_DP_F_UNALIGNED: the last attribute need not be padded."""
@@ -59,8 +59,8 @@ DATAPATH = Family(
             "upcall_pid",
             2,
             "OVS_DP_ATTR_UPCALL_PID",
-            U32,
-            "who gets the local port's misses",
+            FirstNumber(4),
+            "who gets the local port's misses; of several the first",
         ),
         Attribute("statistics", 3, "OVS_DP_ATTR_STATS", DatapathStatistics, "packets; flows"),
         Attribute(
