@@ -142,6 +142,14 @@ def test_a_link_goes_down_and_up(lab: Lab) -> None:
     assert words(lab.follow()) == [("link-up", "br0", "tap0", "tap0")]
 
 
+def test_a_bridge_that_gets_a_facade_is_no_vif(lab: Lab) -> None:
+    lab.want()
+    lab.links.add("lan", kind="bridge", up=True, carrier=True)
+    found = lab.want(facade="lan")
+    kinds = [each.kind for each in found if each.fields.get("port") == "br0"]
+    assert {"device-gone", "device-back"} <= set(kinds) and "vif-flipped" not in kinds
+
+
 def test_a_vif_flips_and_that_is_no_interruption(lab: Lab) -> None:
     lab.add("tap1.0")
     lab.want(VM)

@@ -90,7 +90,7 @@ def _changed(bridge: str, port: str, before: Moment, now: Moment) -> Iterator[Ha
     had, has = devices(old), devices(new)
     kept = {each for each in had if each in has and had[each].is_the_same(has[each])}
     link, other = forwarding(old), forwarding(new)
-    flips = bool(link and other) and link != other
+    flips = new.is_vif and bool(link and other) and link != other
     forwarded, forwards = (each.state is PortState.FORWARDING for each in (old, new))
     interrupted = not flips and link not in kept
     if forwarded and (interrupted or not forwards):
