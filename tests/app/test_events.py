@@ -7,7 +7,7 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,9 @@ class _NoStore:
         pass
 
     async def discard(self, refused: Refused) -> None:
+        pass
+
+    async def clear(self, bridge: str, port: str, fields: Collection[str]) -> None:
         pass
 
     async def save(self, desired: Desired) -> None:

@@ -172,6 +172,22 @@ def test_what_is_not_acted_on_is_told(ovs: Configured) -> None:
     assert "".join(f"    {each}\n" for each in remarks) in ovs.do("show")
 
 
+def test_what_is_not_acted_on_is_taken_back_by_who_names_it(ovs: Configured) -> None:
+    ovs.vsctl("add-br br0 -- add-br br1 -- set Bridge br0 other_config:adopt=tap*")
+    ovs.vsctl("set Bridge br1 other_config:adopt=tap9* other_config:default-lifecycle=odd")
+    ovs.vsctl("set Port br1 other_config:lifecycle=odd -- set Interface br1 other_config:hook=odd")
+    assert "adopt" in ovs.ask("bridge show br1")["not_acted_on"][0]
+    ovs.do("bridge set br1 adopt none")
+    assert ovs.get("br1", "other_config", "Bridge") == "{default-lifecycle=odd}"
+    ovs.do("bridge set br1 lifecycle none ageing 60")
+    assert ovs.get("br1", "other_config", "Bridge") == '{mac-aging-time="60"}'
+    ovs.do("port set br1 lifecycle none")
+    ovs.do("port set br1 hook none tag 5")
+    assert ovs.get("br1", "other_config", "Port") == "{}"
+    assert ovs.get("br1", "other_config") == "{}"
+    assert ovs.ask("port show br1")["not_acted_on"] == []
+
+
 @pytest.mark.parametrize("words", ["port list br0", "port add tap0 br0 tag 5"])
 def test_who_leaves_out_the_word_bridge_is_told(ovs: Configured, words: str) -> None:
     done = ovs.hotswitch(*words.split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
 from hotswitch.app.service import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
+from hotswitch.config.clearing import clearing
 from hotswitch.config.edit import Operation, discard, edit
 from hotswitch.config.follow import News
 from hotswitch.config.operations import Update
@@ -178,6 +179,10 @@ class ConfigDatabase:
     async def discard(self, refused: Refused) -> None:
         """See `Store`."""
         self._carry_out(discard(self.tables(), refused))
+
+    async def clear(self, bridge: str, port: str, fields: Collection[str]) -> None:
+        """See `Store`."""
+        self._carry_out(clearing(self.tables(), self.reconciler.reading, bridge, port, fields))
 
     def _carry_out(self, operations: list[Operation]) -> None:
         if operations:

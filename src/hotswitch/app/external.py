@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.external_database import ExternalDatabase
@@ -12,6 +12,7 @@ from hotswitch.app.identity import own_identity
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
+from hotswitch.config.clearing import clearing
 from hotswitch.config.edit import Operation, discard, edit
 from hotswitch.config.pending import Departures
 from hotswitch.config.reconcile import Reconciler
@@ -90,6 +91,12 @@ class ExternalConfig:
         """See `Store`."""
         await self._database.whole()
         await self._carry_out(discard(self._database.tables(), refused))
+
+    async def clear(self, bridge: str, port: str, fields: Collection[str]) -> None:
+        """See `Store`."""
+        await self._database.whole()
+        tables, reading = self._database.tables(), self.reconciler.reading
+        await self._carry_out(clearing(tables, reading, bridge, port, fields))
 
     async def _carry_out(self, operations: list[Operation]) -> None:
         if operations:

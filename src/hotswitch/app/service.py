@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
@@ -63,6 +63,12 @@ class Store(Protocol):
 
     async def discard(self, refused: Refused) -> None:
         """Delete this of it; returns and raises as `save`."""
+
+    async def clear(self, bridge: str, port: str, fields: Collection[str]) -> None:
+        """Delete what it holds of these fields of a port or, if that is empty, of a bridge.
+
+        Returns and raises as `save`.
+        """
 
     async def save(self, desired: Desired) -> None:
         """Keep it: on return it survives a power cut.
@@ -223,6 +229,15 @@ class Service:
         self._store.check()
         async with self._turns:
             await self._store.discard(refused)
+
+    async def clear(self, bridge: str, port: str, fields: Collection[str]) -> None:
+        """Keep nothing of these fields that is without effect; returns when it has gone.
+
+        port: empty for the bridge itself. Raises HotswitchError.
+        """
+        if (bridge, port) in self.unheeded.not_acted_on:
+            async with self._turns:
+                await self._store.clear(bridge, port, fields)
 
     async def close(self) -> None:
         """Change nothing any more."""

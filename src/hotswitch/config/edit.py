@@ -44,7 +44,7 @@ def edit(tables: Tables, reading: Reading, after: Desired) -> list[Operation]:
         raise EditError("the database has no Open_vSwitch row", remedy="make it: ovs-vsctl init")
     found = list(_Edit(tables, reading, root[0]).operations(after))
     if found:
-        found.append(_mutate("Open_vSwitch", root[0], ["next_cfg", "+=", 1]))
+        found.append(mutate("Open_vSwitch", root[0], ["next_cfg", "+=", 1]))
     return found
 
 
@@ -54,10 +54,10 @@ def discard(tables: Tables, refused: Refused) -> list[Operation]:
     if root is None:
         raise EditError("the database has no Open_vSwitch row", remedy="make it: ovs-vsctl init")
     if refused.port:
-        operation = _mutate("Bridge", refused.holder, _delete("ports", refused.row))
+        operation = mutate("Bridge", refused.holder, _delete("ports", refused.row))
     else:
-        operation = _mutate("Open_vSwitch", root[0], _delete("bridges", refused.row))
-    return [operation, _mutate("Open_vSwitch", root[0], ["next_cfg", "+=", 1])]
+        operation = mutate("Open_vSwitch", root[0], _delete("bridges", refused.row))
+    return [operation, mutate("Open_vSwitch", root[0], ["next_cfg", "+=", 1])]
 
 
 class _Edit:
@@ -75,7 +75,7 @@ class _Edit:
     def operations(self, after: Desired) -> Iterator[Operation]:
         before = self._reading.desired
         for name in before.bridges.keys() - after.bridges.keys():
-            yield _mutate("Open_vSwitch", self._root, _delete("bridges", self._rows[name]))
+            yield mutate("Open_vSwitch", self._root, _delete("bridges", self._rows[name]))
         for name, bridge in after.bridges.items():
             old = before.bridges.get(name)
             if old is None:
@@ -97,7 +97,7 @@ class _Edit:
             "other_config": datum(settings),
         }
         yield {"op": "insert", "table": "Bridge", "uuid-name": named, "row": row}
-        yield _mutate("Open_vSwitch", self._root, _insert("bridges", named))
+        yield mutate("Open_vSwitch", self._root, _insert("bridges", named))
 
     def _changed_bridge(self, old: DesiredBridge, new: DesiredBridge) -> Iterator[Operation]:
         uuid = self._rows[old.name]
@@ -109,7 +109,7 @@ class _Edit:
         changed = sorted(SharedMap(new.ports).differing(SharedMap(old.ports)))
         for name in changed:
             if name not in new.ports:
-                yield _mutate("Bridge", uuid, _delete("ports", self._port(old.name, name)[0]))
+                yield mutate("Bridge", uuid, _delete("ports", self._port(old.name, name)[0]))
         for name in changed:
             port, known = new.ports.get(name), old.ports.get(name)
             if port and known:
@@ -117,7 +117,7 @@ class _Edit:
             elif port:
                 named, operations = self._new_port(new.name, port)
                 yield from operations
-                yield _mutate("Bridge", uuid, _insert("ports", named))
+                yield mutate("Bridge", uuid, _insert("ports", named))
 
     def _new_port(self, bridge: str, port: DesiredPort) -> tuple[str, list[Operation]]:
         of_port = self._name()
@@ -158,7 +158,7 @@ class _Edit:
             if name not in before:
                 named, insert = self._new_interface(bridge, new, member)
                 yield insert
-                yield _mutate("Port", port, _insert("interfaces", named))
+                yield mutate("Port", port, _insert("interfaces", named))
                 continue
             columns = _interface_columns(old), _interface_columns(new)
             if new.name == bridge:
@@ -172,7 +172,7 @@ class _Edit:
             yield from _changed_maps("Interface", interfaces[name], had, has)
         # At no time may it have none.
         for name in before.keys() - after.keys():
-            yield _mutate("Port", port, _delete("interfaces", interfaces[name]))
+            yield mutate("Port", port, _delete("interfaces", interfaces[name]))
 
     def _port(self, bridge: str, name: str) -> tuple[Uuid, Mapping[str, Uuid]]:
         """The row of Port of a port that is in force, and those of its interfaces by name."""
@@ -290,7 +290,7 @@ def _set(
     }
     if changed:
         given = {key: value for key, value in changed.items() if value is not None}
-        yield _mutate(
+        yield mutate(
             table,
             uuid,
             [column, "delete", ["set", list(changed)]],
@@ -298,7 +298,8 @@ def _set(
         )
 
 
-def _mutate(table: str, uuid: Uuid, *mutations: list[Any]) -> Operation:
+def mutate(table: str, uuid: Uuid, *mutations: list[Any]) -> Operation:
+    """Change columns of one row (RFC 7047 section 5.2.4)."""
     where = [["_uuid", "==", ["uuid", uuid]]]
     return {"op": "mutate", "table": table, "where": where, "mutations": list(mutations)}
 

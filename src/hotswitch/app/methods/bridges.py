@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from hotswitch.app.control.method import Method, Nothing, RequestError
-from hotswitch.app.methods.fields import AddressLimit, AgeingTime
+from hotswitch.app.methods.fields import AddressLimit, AgeingTime, taken_back
 from hotswitch.app.methods.lives import lifecycle, rules
 from hotswitch.app.rows import bridge_row, refused_bridge_row
 from hotswitch.app.service import Service, no_bridge
@@ -83,6 +83,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                 "nothing to set", remedy="give ageing, address-limit, reserved, lifecycle, …"
             )
         await service.change(asked.name, lambda bridge: replace(bridge, **given))
+        await service.clear(asked.name, "", taken_back(asked, Add))
 
     def listing(_: Nothing) -> list[dict[str, Any]]:
         status = service.switch.status()

@@ -9,7 +9,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from hotswitch.app.control.method import Method, RequestError
-from hotswitch.app.methods.fields import Mac, Mtu, PortNumber, StormLimit, Vlan, read_mac
+from hotswitch.app.methods.fields import (
+    Mac,
+    Mtu,
+    PortNumber,
+    StormLimit,
+    Vlan,
+    read_mac,
+    taken_back,
+)
 from hotswitch.app.methods.lives import lifecycle, require_device, require_own_links, with_links
 from hotswitch.app.methods.port_rows import port_rows
 from hotswitch.app.service import Service, refusal, with_port, without_port
@@ -169,6 +177,7 @@ def methods(service: Service) -> tuple[Method, ...]:
             return with_port(bridge, after)
 
         await service.change(bridge.name, with_changed_port, port.name)
+        await service.clear(bridge.name, port.name, taken_back(asked, Add))
 
     def show(asked: Name) -> dict[str, Any]:
         refused = service.refused_port(asked.name)
