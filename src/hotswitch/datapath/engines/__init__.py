@@ -1,0 +1,1 @@
+"""What runs a pipeline: `reference` defines what is right, `kernel` does it in BPF."""
