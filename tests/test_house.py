@@ -18,7 +18,9 @@ def test_the_version_is_a_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", hotswitch.__version__)
 
 
-@pytest.mark.parametrize("room", sorted(HOUSE.rglob("__init__.py")), ids=str)
+@pytest.mark.parametrize(
+    "room", sorted(HOUSE.rglob("__init__.py")), ids=lambda path: path.parent.name
+)
 def test_each_room_says_what_it_is(room: Path) -> None:
     assert ast.get_docstring(ast.parse(room.read_text()))
 

@@ -20,7 +20,8 @@ from hotswitch.app.events.document import reference
 from hotswitch.app.events.feed import Feed
 from hotswitch.app.events.kinds import KINDS
 from hotswitch.app.methods.events import Wait, methods
-from hotswitch.app.service import Service, Whereabouts
+from hotswitch.app.service import Service
+from hotswitch.app.store import Whereabouts
 from hotswitch.base.clock import ManualClock
 from hotswitch.config.unheeded import Refused, Unheeded
 from hotswitch.headers.registry import Registry

@@ -8,8 +8,7 @@ from typing import Any
 from hotswitch.base.clock import ManualClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.devices import Device
-from hotswitch.config.edit import Operation
-from hotswitch.config.operations import Update
+from hotswitch.config.operations import Operation, Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Row, Tables, Uuid, embedded_tables

@@ -12,12 +12,12 @@ from typing import Any
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
-from hotswitch.app.service import StoreError, Whereabouts
+from hotswitch.app.store import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
 from hotswitch.config.clearing import clearing
-from hotswitch.config.edit import Operation, discard, edit
+from hotswitch.config.edit import discard, edit
 from hotswitch.config.follow import News
-from hotswitch.config.operations import Update
+from hotswitch.config.operations import Operation, Update
 from hotswitch.config.pending import Departures
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.rows import Tables, Uuid, embedded_tables, the_root

@@ -10,10 +10,11 @@ from hotswitch.app.devices import KernelDevices
 from hotswitch.app.external_database import ExternalDatabase
 from hotswitch.app.identity import own_identity
 from hotswitch.app.readiness import notify
-from hotswitch.app.service import StoreError, Whereabouts
+from hotswitch.app.store import StoreError, Whereabouts
 from hotswitch.base.clock import Clock
 from hotswitch.config.clearing import clearing
-from hotswitch.config.edit import Operation, discard, edit
+from hotswitch.config.edit import discard, edit
+from hotswitch.config.operations import Operation
 from hotswitch.config.pending import Departures
 from hotswitch.config.reconcile import Reconciler
 from hotswitch.config.unheeded import Refused, Unheeded

@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 from ovs.db.idl import Transaction
 
-from hotswitch.app.service import StoreError
-from hotswitch.config.edit import Operation
+from hotswitch.app.store import StoreError
 from hotswitch.config.follow import News
 from hotswitch.config.foreign import guarded, within
 from hotswitch.config.idl import Replica, SchemaError, transaction
-from hotswitch.config.operations import Update
+from hotswitch.config.operations import Operation, Update
 from hotswitch.config.rows import Tables, the_root
 from hotswitch.ovsdb.caller import Caller
 from hotswitch.ovsdb.jsonrpc import Notification, Reply, Request

@@ -31,7 +31,8 @@ from hotswitch.app.netlink import Netlink
 from hotswitch.app.netlink import clean_up as clean_up_netlink
 from hotswitch.app.paths import DATABASE, DEPARTURES, LINK_IDS, VNICS, RunDirectory, beside
 from hotswitch.app.readiness import notify
-from hotswitch.app.service import Service, StoreError
+from hotswitch.app.service import Service
+from hotswitch.app.store import StoreError
 from hotswitch.app.world import ElsewhereError, Outside
 from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError

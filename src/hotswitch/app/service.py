@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol
 
 from hotswitch.app.control.method import RequestError
 from hotswitch.app.events.feed import Feed
+from hotswitch.app.store import Store, Whereabouts
 from hotswitch.app.wishes import Wish, Wishes
 from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
@@ -25,56 +24,6 @@ from hotswitch.switch.status import BridgeStatus, PortState, PortStatus
 from hotswitch.switch.switch import Switch
 
 _log = logging.getLogger(__name__)
-
-
-class StoreError(HotswitchError):
-    """What is wanted can't be read or can't be kept.
-
-    errno: as of a file that can't be written for that reason.
-    """
-
-    def __init__(self, message: str, *, remedy: str = "", errno: int = errno.EIO) -> None:
-        super().__init__(message, remedy=remedy)
-        self.errno = errno
-
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """Where a store is, and why it can't be had just now; empty if it can."""
-
-    database: str
-    problem: str = ""
-
-
-class Store(Protocol):
-    """Keeps what is wanted."""
-
-    def whereabouts(self) -> Whereabouts:
-        """Where it is kept."""
-
-    def check(self) -> None:
-        """Raises StoreError if nothing can be kept just now."""
-
-    def unheeded(self) -> Unheeded:
-        """What it holds that is not part of what is wanted."""
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """Call this when the rows that are refused may be others."""
-
-    async def discard(self, refused: Refused) -> None:
-        """Delete this of it; returns and raises as `save`."""
-
-    async def clear(self, bridge: str, port: str, fields: Collection[str]) -> None:
-        """Delete what it holds of these fields of a port or, if that is empty, of a bridge.
-
-        Returns and raises as `save`.
-        """
-
-    async def save(self, desired: Desired) -> None:
-        """Keep it: on return it survives a power cut.
-
-        Raises HotswitchError if it does not: then the last one still stands.
-        """
 
 
 class Service:

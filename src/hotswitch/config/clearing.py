@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from hotswitch.config.edit import Operation, mutate
+from hotswitch.config.operations import Operation, mutate
 from hotswitch.config.reading import Reading
 from hotswitch.config.rows import Tables, Uuid, pairs
 

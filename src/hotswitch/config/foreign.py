@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from hotswitch.config.edit import EditError, Operation
+from hotswitch.config.edit import EditError
+from hotswitch.config.operations import Operation
 
 _EMPTY = (["set", []], ["map", []], "", 0, False)
 """What a column that does not exist may as well be asked to hold."""

@@ -1,4 +1,4 @@
-"""Changes to rows that exist, and their form on the wire (RFC 7047 section 5.2.3, `update`)."""
+"""Changes to rows that exist, and their form on the wire (RFC 7047 sections 5.1 and 5.2)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hotswitch.config.rows import Row, Uuid, Value
+
+Operation = dict[str, Any]
+"""One of a transaction, in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class Update:
     row: Uuid
     columns: Mapping[str, Value]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Operation:
         """The operation for `transact`."""
         return {
             "op": "update",
@@ -47,3 +50,19 @@ def update(table: str, uuid: Uuid, row: Row, wanted: Mapping[str, Value]) -> Upd
         column: value for column, value in wanted.items() if column in row and row[column] != value
     }
     return Update(table, uuid, differing) if differing else None
+
+
+def mutate(table: str, uuid: Uuid, *mutations: list[Any]) -> Operation:
+    """Change columns of one row (RFC 7047 section 5.2.4)."""
+    where = [["_uuid", "==", ["uuid", uuid]]]
+    return {"op": "mutate", "table": table, "where": where, "mutations": list(mutations)}
+
+
+def take_out(column: str, uuid: Uuid) -> list[Any]:
+    """The mutation that takes a row out of a set of rows."""
+    return [column, "delete", ["uuid", uuid]]
+
+
+def put_in(column: str, named: str) -> list[Any]:
+    """The mutation that puts a new row, of this `uuid-name`, into a set of rows."""
+    return [column, "insert", ["named-uuid", named]]

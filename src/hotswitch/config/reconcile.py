@@ -16,10 +16,10 @@ from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.base.pieces import by_turns, others_turn
 from hotswitch.config.devices import Devices
-from hotswitch.config.edit import Operation, edit
+from hotswitch.config.edit import edit
 from hotswitch.config.follow import News
 from hotswitch.config.journal import Journal
-from hotswitch.config.operations import Update
+from hotswitch.config.operations import Operation, Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.pending import Departures, Pending
 from hotswitch.config.read import Reader

@@ -16,7 +16,8 @@ from hotswitch.app.events.moment import Moment
 from hotswitch.app.files.text import read
 from hotswitch.app.files.tree import Count, MetadataOf, Setting
 from hotswitch.app.link_view import LinkView
-from hotswitch.app.service import Service, StoreError, with_port
+from hotswitch.app.service import Service, with_port
+from hotswitch.app.store import StoreError
 from hotswitch.base.errors import HotswitchError
 from hotswitch.base.shorten import shorten
 from hotswitch.kernel.error import KernelError
