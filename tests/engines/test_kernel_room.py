@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -211,3 +212,18 @@ def test_an_address_table_of_another_size(harness: KernelHarness) -> None:
     harness.send([(1, FRAME)])
     assert {row.mac for row in datapath.addresses()} == {MAC_A, MAC_B, 8, 1, 2}
     datapath.delete_addresses(datapath.addresses())
+
+
+def test_reading_statistics_leaves_nothing_to_the_collector(harness: KernelHarness) -> None:
+    """A listing of many entries would stop all else for milliseconds to collect what it left."""
+    entries = [_entry(number) for number in range(64)]
+    harness.datapath.change([PutEntry(each) for each in entries])
+    keys = [each.key for each in entries]
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            harness.datapath.entry_statistics(keys)
+        assert gc.collect() < 100
+    finally:
+        gc.enable()

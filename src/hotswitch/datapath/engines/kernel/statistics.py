@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import Counters
@@ -44,8 +45,7 @@ class EntryCounters:
 
     def of(self, slots: Sequence[int]) -> _Counted:
         """What was counted in these slots, as a function of the slot. Raises KernelError."""
-        map_ = self._store.get(memory.COUNTERS)
-        return self._with_carried(_some(map_, slots))
+        return partial(self._with_carried, _some(self._store.get(memory.COUNTERS), slots))
 
     def settle(self, slots: Sequence[int]) -> None:
         """Make what predecessors counted, which count no more, these slots' own."""
@@ -103,17 +103,15 @@ class EntryCounters:
                 self._carry(slot, base + _entry(value), predecessor)
         return lambda: self._store.drop(before, memory.CARRIED)
 
-    def _with_carried(self, counted: _Counted) -> _Counted:
-        def of(slot: int) -> EntryStatistics:
-            flags = self._flags(slot)
-            at = slot * memory.CARRY.size
-            if not flags and self._carried[at : at + memory.CARRY.size] == _NOT_CARRIED:
-                return counted(slot)
-            base, predecessor = self._unpack(slot)
-            total = counted(slot) + base + EntryStatistics(tcp_flags=flags)
-            return total + of(predecessor) if predecessor else total
-
-        return of
+    def _with_carried(self, counted: _Counted, slot: int) -> EntryStatistics:
+        # No closure that calls itself: it would be a cycle, left to the collector at each read.
+        flags = self._flags(slot)
+        at = slot * memory.CARRY.size
+        if not flags and self._carried[at : at + memory.CARRY.size] == _NOT_CARRIED:
+            return counted(slot)
+        base, predecessor = self._unpack(slot)
+        total = counted(slot) + base + EntryStatistics(tcp_flags=flags)
+        return total + self._with_carried(counted, predecessor) if predecessor else total
 
     def add_flags(self, slots: Sequence[int], flags: Callable[[int], int]) -> None:
         """Add the TCP flags that were noted in slots of a map that has been replaced."""
