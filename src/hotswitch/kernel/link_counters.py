@@ -1,17 +1,23 @@
-"""What the kernel has counted for its links, listed over rtnetlink (rtnetlink(7))."""
+"""What the kernel has counted for its links, listed over rtnetlink (rtnetlink(7), RTM_GETSTATS)."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hotswitch.kernel import netlink
-from hotswitch.kernel.links import RTM_GETLINK, information
 from hotswitch.kernel.netlink import NetlinkSocket
 
-_IFLA_STATS64 = 23
+_RTM_GETSTATS = 94
+_IFLA_STATS_LINK_64 = 1
+_ONLY_THESE = 1 << (_IFLA_STATS_LINK_64 - 1)
+_ATTEMPTS = 3
+"""So often all are asked for while links come and go."""
+_message = struct.Struct("=BxxxII")
+"""`struct if_stats_msg`: family, ifindex, filter_mask; include/uapi/linux/if_link.h."""
 _COUNTERS = struct.Struct("=16Q")
-"""The beginning of `struct rtnl_link_stats64`, include/uapi/linux/if_link.h."""
+"""The beginning of `struct rtnl_link_stats64`, in the same file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +42,45 @@ class LinkCounters:
     rx_missed_errors: int = 0
 
 
+class _Told(Mapping[int, LinkCounters]):
+    """Counters by index as the kernel told them; read when they are looked at.
+
+    So a thread that asks for those of thousands keeps the interpreter from others for little time.
+    """
+
+    def __init__(self, told: Mapping[int, bytes]) -> None:
+        self._told = told
+
+    def __getitem__(self, index: int) -> LinkCounters:
+        return _counters(self._told[index])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._told)
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+
 def link_counters(index: int) -> LinkCounters:
     """One link's counters, in this thread's network namespace. Raises KernelError."""
-    question = information.pack(0, 0, index, 0, 0)
+    question = _message.pack(0, index, _ONLY_THESE)
+    attempt = f"read the counters of the link {index}"
     with NetlinkSocket(netlink.ROUTE) as asker:
-        answer = asker.request(RTM_GETLINK, 0, question, f"read the counters of the link {index}")
-    return _counters(answer[0].body)
+        return _counters(asker.request(_RTM_GETSTATS, 0, question, attempt)[0].body)
 
 
-def list_counters() -> dict[int, LinkCounters]:
+def list_counters() -> Mapping[int, LinkCounters]:
     """All links' counters by index, in this thread's network namespace. Raises KernelError."""
-    question = information.pack(0, 0, 0, 0, 0)
+    question = _message.pack(0, 0, _ONLY_THESE)
+    attempt = "read the links' counters"
     with NetlinkSocket(netlink.ROUTE) as asker:
-        answer = asker.request(RTM_GETLINK, netlink.DUMP, question, "read the links' counters")
-    found = {}
-    for each in answer:
-        _, _, index, _, _ = information.unpack_from(each.body)
-        found[index] = _counters(each.body)
-    return found
+        answer = asker.request(_RTM_GETSTATS, netlink.DUMP, question, attempt, attempts=_ATTEMPTS)
+    return _Told({_message.unpack_from(each.body)[1]: each.body for each in answer})
 
 
 def _counters(body: bytes) -> LinkCounters:
-    counters = netlink.attributes(body[information.size :]).get(_IFLA_STATS64, b"")
+    found = netlink.chosen_attributes(body, _message.size, (_IFLA_STATS_LINK_64,))
+    counters = found.get(_IFLA_STATS_LINK_64, b"")
     if len(counters) < _COUNTERS.size:
         return LinkCounters()
     return LinkCounters(*_COUNTERS.unpack_from(counters))

@@ -102,6 +102,7 @@ class Switch:
         self._deadline: int | None = None
         self._watchers: list[Callable[[], None]] = []
         self._foretold: list[TellDeparting] = []
+        self._told: object = None
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
         self._is_amid = False
@@ -226,9 +227,10 @@ class Switch:
             return self._failures
         failures = self.reconcile()
         links = self._world.links.look()
-        changed = links.by_index.differing(self._refreshed.by_index)
+        known = self._refreshed.by_index
         self._refreshed = links
-        self._refresh(changed)
+        # What a new one can do was looked at when its port was bound to it.
+        self._refresh([index for index in links.by_index.differing(known) if index in known])
         return failures
 
     def sweep(self) -> None:
@@ -282,9 +284,16 @@ class Switch:
         if self._is_asked_to_look:
             self._is_asked_to_look = False
             return self.links_changed()
-        for changed in self._watchers:
-            changed()
+        self._tell_watchers(layout)
         return self._failures
+
+    def _tell_watchers(self, layout: Layout) -> None:
+        """Most links that come, go and change concern no port: then there is nothing to tell."""
+        now = self._desired, layout.bridges, layout.facades, self._failures, self._strays
+        if now != self._told:
+            self._told = now
+            for changed in self._watchers:
+                changed()
 
     def _lay_out(self, observed: Observed) -> Layout:
         """The layout for what is wanted when devices have had their say.

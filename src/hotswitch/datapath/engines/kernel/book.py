@@ -36,6 +36,7 @@ class Book:
         self.residents = Residents()
         self.waiting: dict[EntryKey, Record] = {}
         self._latest: tuple[Actions | None, bytes] = (None, b"")
+        self._retired: list[tuple[Record, Record | None]] = []
 
     def enter(self, record: Record, predecessor: Record | None) -> None:
         """Count a record, which waits for now, and put its actions into a slot of its own."""
@@ -138,13 +139,23 @@ class Book:
     def retire(
         self, retired: Sequence[tuple[Record, Record | None]]
     ) -> dict[EntryKey, EntryStatistics]:
-        """Read the last counts of records that no packet can reach any more, and free them.
+        """Take note that no packet that comes from now on reaches these records.
 
-        Those with a successor hand their counts on; those without, they are returned.
+        Those with a successor hand their counts on; until `clear_retired` their slots count for it, also
+        in a later life. The last counts of those without are returned. Raises KernelError.
         """
-        if not retired:
+        self._retired += retired
+        return self.clear_retired() if any(successor is None for _, successor in retired) else {}
+
+    def clear_retired(self) -> dict[EntryKey, EntryStatistics]:
+        """Wait until no packet reaches retired records, read their last counts and free them.
+
+        Those of records that have no successor are returned. Raises KernelError.
+        """
+        if not self._retired:
             return {}
         wait_for_programs()
+        retired, self._retired = self._retired, []
         self.counters.settle([successor.slot for _, successor in retired if successor])
         gone = [record for record, successor in retired if successor is None]
         counted = self.counters.of([record.slot for record in gone])
@@ -160,11 +171,13 @@ class Book:
         self.runs.give_back([run for record in records for run in record.runs])
 
     def used_slots(self) -> Iterator[int]:
-        """The slots of all records, and of those that are in force in their places."""
+        """The slots of all records, of what is in force in their places, and of retired ones."""
         for record in self.records.values():
             yield record.slot
             if record.predecessor is not None:
                 yield record.predecessor.slot
+        for record, _ in self._retired:
+            yield record.slot
 
     def statistics(self, keys: Collection[EntryKey]) -> dict[EntryKey, EntryStatistics]:
         """What the entries of these keys have counted. Raises KernelError."""

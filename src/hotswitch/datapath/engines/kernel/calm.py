@@ -15,8 +15,11 @@ _QUIET = 1.0
 _PATIENCE = 10.0
 """Seconds after which something is done even if ports never cease to change."""
 
-_PACE = 0.1
-"""Seconds before each thing that is done then: others still get to do most."""
+_PACE = 2.0
+"""Seconds before each thing that is done then: of a hundred changes one meets it, at most."""
+
+_BREATH = 0.1
+"""Seconds before each thing that is done in calm: what comes just then does not meet thousands."""
 
 
 class Calm:
@@ -40,7 +43,7 @@ class Calm:
         while not closing.is_set():
             now = time.monotonic()
             if now >= self._from:
-                return True
+                return not closing.wait(_BREATH)
             if now >= since + self._patience:
                 return not closing.wait(self._pace)
             closing.wait(min(self._from, since + self._patience) - now)

@@ -193,6 +193,7 @@ class KernelEngine:
             done = [port for port in ports if port.number not in failed]
             self._port_records.put(done)
             self.ports.tidy([port.number for port in done])
+            self.book.clear_retired()  # only now: ports forward already
         names = {port.number: port.name for port in ports}
         return {
             number: self._error(error, f"port {names[number]}: ")
@@ -222,6 +223,7 @@ class KernelEngine:
         """
         with self._declared():
             self.ports.refresh(links)
+            self.book.clear_retired()
 
     # entries
 

@@ -59,6 +59,7 @@ class Entries:
         _, records, compiling = prepared
         if compiling is not None:
             compiling.result()  # what can't be compiled changes nothing
+        self._book.clear_retired()
         self._room.for_entries(records, self._running.homes)
         keys = dict.fromkeys([*deletes, *(record.key for record in records)])
         before = [self._book.records[key].entry for key in keys if key in self._book.records]

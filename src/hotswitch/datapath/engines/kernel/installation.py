@@ -24,6 +24,7 @@ def install(flow: Flow, shape: Shape, book: Book, running: Running, room: Room) 
     with running.next(homes) as following:
         retired = _move(book, running, following, moving)
     book.retire(retired)
+    book.clear_retired()
     book.shaper.forget(shape)
     running.alone()
 
