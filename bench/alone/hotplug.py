@@ -9,20 +9,29 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from bench import lab, programs
+from bench.alone.arrivals import (
+    LONGEST,
+    Arrival,
+    arrive,
+    delays,
+    found,
+    has_come,
+    listener,
+    send,
+    until,
+)
 from bench.child import CPUS, Child
-from bench.errors import BenchError
 from bench.results import Row
 from bench.subjects.hotswitch import ready_daemon, stop_forwarding
 from hotswitch.app.control.client import ControlClient
 from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.af_packet import PacketSocket
-from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.links import Link, get_link
+from hotswitch.kernel.links import Link
 from hotswitch.kernel.programs import XDP_LIVE_FRAMES, Program, ProgramType
 
 BURST = 1_000
@@ -31,7 +40,6 @@ _RENAMES = 20
 _FLIPS = 10
 _FRAMES = 1_000_000
 _BATCH = 64
-_LONGEST = 60.0
 _SPACE = "hotplug"
 _FRAME = programs.udp_frame((0x02_00_00_00_00_01, "10.0.0.1"), (0x02_00_00_00_00_02, "10.0.0.2"))
 
@@ -93,61 +101,46 @@ def _namespace() -> Iterator[None]:
 def _pair(name: str, other: str) -> Link:
     """A veth pair, both ends up; the one called `name`."""
     near = link_actions.create_veth(name, other)
-    link_actions.set_up(_found(other).index)
+    link_actions.set_up(found(other).index)
     link_actions.set_up(near.index)
     return near
 
 
-def _found(name: str) -> Link:
-    link = get_link(name)
-    if link is None:
-        raise BenchError(f"there is no link {name}")
-    return link
-
-
 def _appearances() -> list[Row]:
-    """Milliseconds from a device's making until a frame comes out of it."""
+    """Milliseconds until a device forwards both ways, devices one after another."""
     with _namespace():
         _pair("tap.source", "source")
-        with _switch() as switch, closing(PacketSocket(_found("source").index)) as source:
+        with (
+            _switch() as switch,
+            closing(PacketSocket(found("source").index)) as source,
+            listener(_SPACE) as heard,
+        ):
             switch.adopt("tap*")
-            _until_forwarded(source, "warm")
-            delays = [_until_forwarded(source, str(number)) for number in range(_APPEARANCES)]
+
+            def appear(name: str) -> Arrival:
+                arrival, device = arrive(source, f"tap.{name}")
+                link_actions.delete(device.index)
+                return arrival
+
+            appear("warm")
+            at_once = [appear(f"a{number}") for number in range(_APPEARANCES)]
             apart = []
             for number in range(_APPEARANCES):
-                _until(lambda: len(switch.names()) == 2)
-                apart.append(_until_forwarded(source, str(number)))
-    percentiles, of_apart = (statistics.quantiles(each, n=100) for each in (delays, apart))
+                until(lambda: len(switch.names()) == 2)
+                apart.append(appear(f"b{number}"))
+            times = heard()
+    from_event, from_asking = delays(at_once, times)
+    event_apart, asking_apart = delays(apart, times)
     return [
-        Row("a device appears and forwards: p50", 1000 * percentiles[49], "ms"),
-        Row("a device appears and forwards: p99", 1000 * percentiles[98], "ms", "appears: p99"),
-        Row("once the last one's port has gone: p50", 1000 * of_apart[49], "ms"),
-        Row("once the last one's port has gone: p99", 1000 * of_apart[98], "ms"),
+        Row("a device appears and forwards: p50", from_event[49], "ms"),
+        Row("a device appears and forwards: p99", from_event[98], "ms", "appears: p99"),
+        Row("once the last one's port has gone: p50", event_apart[49], "ms"),
+        Row("once the last one's port has gone: p99", event_apart[98], "ms"),
+        Row("with its making, from the request on: p50", from_asking[49], "ms"),
+        Row("with its making, from the request on: p99", from_asking[98], "ms"),
+        Row("with its making, the last port gone: p50", asking_apart[49], "ms"),
+        Row("with its making, the last port gone: p99", asking_apart[98], "ms"),
     ]
-
-
-def _send_one(source: PacketSocket) -> None:
-    with suppress(KernelError):  # no room for all the copies
-        source.send(_FRAME)
-
-
-def _until_forwarded(source: PacketSocket, name: str) -> float:
-    """Seconds until an unknown destination's frame is flooded to the new device as well."""
-    device = link_actions.create_veth(f"tap.{name}", f"far{name}")
-    began = time.perf_counter()
-    far = _found(f"far{name}")
-    link_actions.set_up(far.index)
-    link_actions.set_up(device.index)
-    with closing(PacketSocket(far.index)) as target:
-        deadline = began + _LONGEST
-        while time.perf_counter() < deadline:
-            _send_one(source)
-            while frame := target.receive():
-                if frame.data == _FRAME:
-                    seconds = time.perf_counter() - began
-                    link_actions.delete(device.index)
-                    return seconds
-    raise BenchError("a new device is not forwarded to")
 
 
 def _burst() -> list[Row]:
@@ -161,17 +154,17 @@ def _burst() -> list[Row]:
         deleted = time.perf_counter() - began
     with _namespace():
         _pair("tap.source", "source")
-        with _switch() as switch, closing(PacketSocket(_found("source").index)) as source:
+        with _switch() as switch, closing(PacketSocket(found("source").index)) as source:
             switch.adopt("tap*")
             began = time.perf_counter()
             last = _make_many()
             with closing(PacketSocket(last)) as target:
                 _until_received(source, target)
             adopted = time.perf_counter() - began
-            _until(lambda: len(switch.names()) == BURST + 2)
+            until(lambda: len(switch.names()) == BURST + 2)
             began = time.perf_counter()
             _delete_many()
-            _until(lambda: len(switch.names()) == 2)
+            until(lambda: len(switch.names()) == 2)
             gone = time.perf_counter() - began
     return [
         Row(f"{BURST:,} veth pairs made, without a switch", alone, "s"),
@@ -186,30 +179,20 @@ def _make_many() -> int:
     """The index of the last one's other end."""
     for number in range(BURST):
         _pair(f"tap{number}", f"far{number}")
-    return _found(f"far{BURST - 1}").index
+    return found(f"far{BURST - 1}").index
 
 
 def _delete_many() -> None:
     for number in range(BURST):
-        link_actions.delete(_found(f"tap{number}").index)
+        link_actions.delete(found(f"tap{number}").index)
 
 
 def _until_received(source: PacketSocket, target: PacketSocket) -> None:
-    def received() -> bool:
-        _send_one(source)
-        while frame := target.receive():
-            if frame.data == _FRAME:
-                return True
-        return False
+    def has_come_now() -> bool:
+        send(source, _FRAME)
+        return has_come(target, _FRAME)
 
-    _until(received)
-
-
-def _until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _LONGEST
-    while not look():
-        if time.monotonic() > deadline:
-            raise BenchError(f"not so after {_LONGEST:g} s")
+    until(has_come_now)
 
 
 def _renames() -> list[Row]:
@@ -218,7 +201,7 @@ def _renames() -> list[Row]:
         switch.adopt("tap*")
         _settle(stream)
         without = stream(lambda: None)
-        index = _found("tap.target").index
+        index = found("tap.target").index
 
         def rename() -> None:
             for number in range(_RENAMES):
@@ -238,7 +221,7 @@ def _flips() -> list[Row]:
     with _loaded("tap1.0", "vif1.0") as (switch, stream):
         switch.adopt("tap.source; tap{dom}.{dev}+vif{dom}.{dev}")
         _settle(stream)
-        better = _found("vif1.0").index
+        better = found("vif1.0").index
         lost: dict[bool, list[float]] = {False: [], True: []}
         for number in range(_FLIPS):
             up = number % 2 == 1
@@ -264,7 +247,7 @@ class _Stream:
 
 def _settle(stream: Callable[[Callable[[], None]], _Stream]) -> None:
     """Wait until packets come through."""
-    _until(lambda: stream(lambda: time.sleep(0.1)).lost < _FRAMES)
+    until(lambda: stream(lambda: time.sleep(0.1)).lost < _FRAMES)
 
 
 @contextmanager
@@ -284,7 +267,7 @@ def _loaded(
         for counter in counters:
             cleanup.callback(counter.close)
         switch = cleanup.enter_context(_switch())
-        out = _found("source").index
+        out = found("source").index
 
         def stream(work: Callable[[], None]) -> _Stream:
             before = sum(each.packets() for each in counters)
@@ -294,7 +277,7 @@ def _loaded(
                 Child(lambda: _send(program), _SPACE, CPUS[-1]) as child,
             ):
                 work()
-                child.result(_LONGEST)
+                child.result(LONGEST)
             seconds = time.perf_counter() - began
             _until_quiet(counters)
             return _Stream(_FRAMES, sum(each.packets() for each in counters) - before, seconds)
