@@ -141,8 +141,8 @@ class Book:
     ) -> dict[EntryKey, EntryStatistics]:
         """Take note that no packet that comes from now on reaches these records.
 
-        Those with a successor hand their counts on; until `clear_retired` their slots count for it, also
-        in a later life. The last counts of those without are returned. Raises KernelError.
+        Those with a successor hand their counts on; until `clear_retired` their slots count for
+        it, also in a later life. The last counts of those without are returned. Raises KernelError.
         """
         self._retired += retired
         return self.clear_retired() if any(successor is None for _, successor in retired) else {}
