@@ -11,28 +11,25 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any
-
-from elftools.elf.elffile import ELFFile
-from elftools.elf.relocation import RelocationSection
-from elftools.elf.sections import SymbolTableSection
 
 from hotswitch.kernel.btf import SourceLine
 from hotswitch.kernel.error import LinkError
 from hotswitch.kernel.maps import Map
+from hotswitch.kernel.object_file import ObjectFile, Symbol
 from hotswitch.kernel.programs import AttachType, Program, ProgramType
 
 _R_BPF_64_64 = 1
 _R_BPF_64_32 = 10
+"""Kinds of relocation: of an `ld_imm64`, and of a call (llvm_reloc.rst)."""
 
 _CALL = 0x85
 _LOAD_IMMEDIATE = 0x18
+"""Opcodes: BPF_JMP | BPF_CALL, and BPF_LD | BPF_DW | BPF_IMM (include/uapi/linux/bpf.h)."""
+
 _PSEUDO_MAP = 1
 _PSEUDO_CALL = 1
 _PSEUDO_FUNCTION = 4
-
-_EXECUTABLE = 4
+"""What the source register says of the immediate: BPF_PSEUDO_MAP_FD, _CALL, _FUNC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def link(compiled: bytes, entry: str = "") -> Linked:
     entry: may be empty if the object has only one function that is visible outside it.
     Raises LinkError.
     """
-    return _Linker(_Object(compiled)).link(entry)
+    return _Linker(ObjectFile(compiled)).link(entry)
 
 
 def resolve(linked: Linked, maps: Mapping[str, Map | int]) -> bytes:
@@ -114,77 +111,13 @@ def load(
 
 def programs(compiled: bytes) -> list[str]:
     """The names of an object's functions that are visible outside it. Raises LinkError."""
-    return _Object(compiled).visible
-
-
-@dataclass(frozen=True, slots=True)
-class _Symbol:
-    name: str
-    section: int
-    """The section's number, or 0 if undefined."""
-    value: int
-    size: int
-    kind: str
-    """STT_FUNC, STT_SECTION, STT_NOTYPE, STT_OBJECT."""
-    binding: str
-
-
-class _Object:
-    """What linking needs of an ELF object."""
-
-    def __init__(self, compiled: bytes) -> None:
-        try:
-            elf = ELFFile(BytesIO(compiled))
-            if elf["e_machine"] != "EM_BPF" or not elf.little_endian:
-                raise LinkError("the object is not for little-endian BPF")
-            self.sections: list[str] = [section.name for section in elf.iter_sections()]
-            self.code: dict[int, bytes] = {
-                number: section.data()
-                for number, section in enumerate(elf.iter_sections())
-                if section["sh_type"] == "SHT_PROGBITS" and section["sh_flags"] & _EXECUTABLE
-            }
-            table = next(s for s in elf.iter_sections() if isinstance(s, SymbolTableSection))
-            self.symbols = [_symbol(each) for each in table.iter_symbols()]
-            self.relocations: dict[int, dict[int, tuple[int, _Symbol]]] = {}
-            for section in elf.iter_sections():
-                if isinstance(section, RelocationSection):
-                    self.relocations[section["sh_info"]] = {
-                        each["r_offset"]: (each["r_info_type"], self.symbols[each["r_info_sym"]])
-                        for each in section.iter_relocations()
-                    }
-        except LinkError:
-            raise
-        except Exception as error:  # pyelftools raises whatever comes of damaged input
-            raise LinkError(f"the object can't be read: {str(error) or 'no symbols'}") from None
-        self.functions = {
-            (each.section, each.value): each for each in self.symbols if each.kind == "STT_FUNC"
-        }
-
-    @property
-    def visible(self) -> list[str]:
-        return [
-            each.name
-            for each in self.functions.values()
-            if each.binding == "STB_GLOBAL" and each.section in self.code
-        ]
-
-
-def _symbol(entry: Any) -> _Symbol:
-    number = entry["st_shndx"]
-    return _Symbol(
-        entry.name,
-        number if isinstance(number, int) else 0,
-        entry["st_value"],
-        entry["st_size"],
-        entry["st_info"]["type"],
-        entry["st_info"]["bind"],
-    )
+    return ObjectFile(compiled).visible
 
 
 class _Linker:
     """Lays functions out as they are reached, then points calls at them."""
 
-    def __init__(self, source: _Object) -> None:
+    def __init__(self, source: ObjectFile) -> None:
         self.source = source
         self.code = bytearray()
         self.relocations: list[Relocation] = []
@@ -205,7 +138,7 @@ class _Linker:
             _set(self.code, index, source=source, immediate=distance)
         return Linked(bytes(self.code), tuple(self.relocations), tuple(self.functions.values()))
 
-    def _entry(self, name: str) -> _Symbol:
+    def _entry(self, name: str) -> Symbol:
         visible = self.source.visible
         if not name and len(visible) != 1:
             raise LinkError(f"the object has {len(visible)} programs, so one must be named")
@@ -215,7 +148,7 @@ class _Linker:
                 return symbol
         raise LinkError(f"the object has no function {wanted}")
 
-    def _place(self, symbol: _Symbol) -> None:
+    def _place(self, symbol: Symbol) -> None:
         start = len(self.code) // 8
         body = self.source.code[symbol.section][symbol.value : symbol.value + symbol.size]
         if len(body) != symbol.size or not body or len(body) % 8:
@@ -245,7 +178,7 @@ class _Linker:
                 )
             position += 8
 
-    def _address(self, index: int, relocation: tuple[int, _Symbol], addend: int) -> None:
+    def _address(self, index: int, relocation: tuple[int, Symbol], addend: int) -> None:
         kind, target = relocation
         if kind != _R_BPF_64_64:
             raise LinkError(f"relocation of kind {kind} against {self._name(target)}")
@@ -261,9 +194,9 @@ class _Linker:
     def _call(
         self,
         index: int,
-        caller: _Symbol,
+        caller: Symbol,
         offset: int,
-        relocation: tuple[int, _Symbol] | None,
+        relocation: tuple[int, Symbol] | None,
         immediate: int,
     ) -> None:
         if relocation is None:  # within the section, already relative
@@ -279,7 +212,7 @@ class _Linker:
             raise LinkError(f"no function starts at {self._section(section)}+{offset}")
         self.references.append((index, (section, offset), source))
 
-    def _name(self, symbol: _Symbol) -> str:
+    def _name(self, symbol: Symbol) -> str:
         return symbol.name or self._section(symbol.section)
 
     def _section(self, number: int) -> str:
