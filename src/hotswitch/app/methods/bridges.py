@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -48,68 +49,70 @@ class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def methods(service: Service) -> tuple[Method, ...]:
     """The methods of this noun."""
-
-    async def add(asked: Add) -> None:
-        await service.add(
-            DesiredBridge(
-                asked.name,
-                ageing_time=asked.ageing_time,
-                address_limit=asked.address_limit,
-                forward_reserved=asked.forward_reserved,
-                lifecycle=lifecycle(asked.lifecycle),
-                adopt=rules(asked.adopt),
-                facade=asked.facade,
-            )
-        )
-
-    async def delete(asked: Name) -> None:
-        if refused := service.unheeded.bridge(asked.name):
-            await service.discard(refused)
-        else:
-            await service.forget(asked.name)
-
-    async def change(asked: Set) -> None:
-        given: dict[str, Any] = {
-            name: getattr(asked, name)
-            for name in ("ageing_time", "address_limit", "forward_reserved", "facade")
-            if getattr(asked, name) is not None
-        }
-        if asked.lifecycle is not None:
-            given["lifecycle"] = lifecycle(asked.lifecycle)
-        if asked.adopt is not None:
-            given["adopt"] = rules(asked.adopt)
-        if not given:
-            raise RequestError(
-                "nothing to set", remedy="give ageing, address-limit, reserved, lifecycle, …"
-            )
-        await service.change(asked.name, lambda bridge: replace(bridge, **given))
-        await service.clear(asked.name, "", taken_back(asked, Add))
-
-    def listing(_: Nothing) -> list[dict[str, Any]]:
-        status = service.switch.status()
-        unheeded = service.unheeded
-        rows = [bridge_row(bridge, status[bridge.name]) for bridge in service.bridges()]
-        rows += [refused_bridge_row(each) for each in unheeded.refused if not each.port]
-        for row in rows:
-            name = row["name"]
-            wanted = service.desired.bridges.get(name)
-            ports = {each.port for each in unheeded.ports(name)} | set(
-                wanted.ports if wanted else ()
-            )
-            row["ports"] = sorted(ports - {name})
-            row["not_acted_on"] = list(unheeded.not_acted_on.get((name, ""), ()))
-        return sorted(rows, key=itemgetter("name"))
-
-    def show(asked: Name) -> dict[str, Any]:
-        for row in listing(Nothing()):
-            if row["name"] == asked.name:
-                return row
-        raise no_bridge(asked.name)
-
     return (
-        Method("bridge/add", add, Add),
-        Method("bridge/del", delete, Name),
-        Method("bridge/set", change, Set),
-        Method("bridge/show", show, Name),
-        Method("bridge/list", listing),
+        Method("bridge/add", partial(_add, service), Add),
+        Method("bridge/del", partial(_delete, service), Name),
+        Method("bridge/set", partial(_change, service), Set),
+        Method("bridge/show", partial(_show, service), Name),
+        Method("bridge/list", partial(_list, service)),
     )
+
+
+async def _add(service: Service, asked: Add) -> None:
+    await service.add(
+        DesiredBridge(
+            asked.name,
+            ageing_time=asked.ageing_time,
+            address_limit=asked.address_limit,
+            forward_reserved=asked.forward_reserved,
+            lifecycle=lifecycle(asked.lifecycle),
+            adopt=rules(asked.adopt),
+            facade=asked.facade,
+        )
+    )
+
+
+async def _delete(service: Service, asked: Name) -> None:
+    if refused := service.unheeded.bridge(asked.name):
+        await service.discard(refused)
+    else:
+        await service.forget(asked.name)
+
+
+async def _change(service: Service, asked: Set) -> None:
+    given: dict[str, Any] = {
+        name: getattr(asked, name)
+        for name in ("ageing_time", "address_limit", "forward_reserved", "facade")
+        if getattr(asked, name) is not None
+    }
+    if asked.lifecycle is not None:
+        given["lifecycle"] = lifecycle(asked.lifecycle)
+    if asked.adopt is not None:
+        given["adopt"] = rules(asked.adopt)
+    if not given:
+        raise RequestError(
+            "nothing to set", remedy="give ageing, address-limit, reserved, lifecycle, …"
+        )
+    await service.change(asked.name, lambda bridge: replace(bridge, **given))
+    await service.clear(asked.name, "", taken_back(asked, Add))
+
+
+def _show(service: Service, asked: Name) -> dict[str, Any]:
+    for row in _list(service, Nothing()):
+        if row["name"] == asked.name:
+            return row
+    raise no_bridge(asked.name)
+
+
+def _list(service: Service, _: Nothing) -> list[dict[str, Any]]:
+    status = service.switch.status()
+    unheeded = service.unheeded
+    rows = [bridge_row(bridge, status[bridge.name]) for bridge in service.bridges()]
+    rows += [refused_bridge_row(each) for each in unheeded.refused if not each.port]
+    for row in rows:
+        name = row["name"]
+        wanted = service.desired.bridges.get(name)
+        ports = {each.port for each in unheeded.ports(name)} | set(wanted.ports if wanted else ())
+        row["ports"] = sorted(ports - {name})
+        row["not_acted_on"] = list(unheeded.not_acted_on.get((name, ""), ()))
+    return sorted(rows, key=itemgetter("name"))
