@@ -112,30 +112,12 @@ class KernelEngine:
         self._entries = Entries(self.name, self.flow, self.book, self.running, self._room)
 
     def _take_over(self, manifest: Manifest) -> Restored:
-        shaper, running = self.book.shaper, self.running
-        shaper.templates.update({each: number for number, each in manifest.templates.items()})
-        for _, shape in manifest.programs:
-            for table in shape.tables:
-                for each in table.subtables:
-                    shaper.subtables[table.number, each.masks] = each.number
-        running.number = running.running_number()
-        self._journal.programs = manifest.programs
-        self._journal.retiring = manifest.retiring
+        self.book.shaper.restore(manifest.templates, [shape for _, shape in manifest.programs])
+        self._journal.restore(manifest)
+        self.running.number = self.running.running_number()
         ports = self._restore_ports()
         meters = self.meters.restore()
-        homes = {number: Homes(self.flow, shape) for number, shape in manifest.programs}
-        found = homes.get(running.number)
-        extra = []
-        if found is not None:
-            running.homes = found
-            others = [each for number, each in homes.items() if number != running.number]
-            extra = restoring.entries(self.book, self.store, manifest.templates, [found, *others])
-            for key, record in self.book.records.items():
-                if found.home(record) != record.home:
-                    self.book.waiting[key] = record
-        if len(homes) > 1 or self.book.waiting:
-            self._entries.settle()
-        restoring.clear(self.book, self.store, extra)
+        self._restore_entries(manifest)
         self._room.carry_over(
             {name: self.store.open(name, number) for name, number in manifest.retiring.items()}
         )
@@ -143,6 +125,22 @@ class KernelEngine:
         self.port_counters.clear_others(self.ports.known)
         entries = tuple(record.entry for record in self.book.records.values())
         return Restored(ports, entries, meters)
+
+    def _restore_entries(self, manifest: Manifest) -> None:
+        """Enter into the book what is in the maps, and have each where the programs look for it."""
+        homes = {number: Homes(self.flow, shape) for number, shape in manifest.programs}
+        found = homes.get(self.running.number)
+        extra = []
+        if found is not None:
+            self.running.homes = found
+            others = [each for each in homes.values() if each is not found]
+            extra = restoring.entries(self.book, self.store, manifest.templates, [found, *others])
+            for key, record in self.book.records.items():
+                if found.home(record) != record.home:
+                    self.book.waiting[key] = record
+        if len(homes) > 1 or self.book.waiting:
+            self._entries.settle()
+        restoring.clear(self.book, self.store, extra)
 
     def _restore_ports(self) -> tuple[Port, ...]:
         noted = self._port_records.all()

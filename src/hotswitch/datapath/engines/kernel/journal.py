@@ -31,6 +31,11 @@ class Journal:
         self.retiring: dict[str, int] = {}
         self._written = False
 
+    def restore(self, manifest: Manifest) -> None:
+        """Go on from what an earlier life wrote."""
+        self.programs = manifest.programs
+        self.retiring = dict(manifest.retiring)
+
     def begin(self) -> None:
         """Write it if nothing was written yet: what is noted elsewhere is found by it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.shape import (
@@ -59,6 +59,14 @@ class Shaper:
         self._presence: dict[Mask, tuple[int, ...]] = {}
         self._known_forms: dict[tuple[Mask, tuple[int, ...]], Form] = {}
         self._latest: tuple[Actions, int] = ((), 0)
+
+    def restore(self, templates: Mapping[int, Template], shapes: Iterable[Shape]) -> None:
+        """Give the numbers again that an earlier life gave; nothing is counted yet."""
+        self.templates.update({each: number for number, each in templates.items()})
+        for shape in shapes:
+            for table in shape.tables:
+                for each in table.subtables:
+                    self.subtables[table.number, each.masks] = each.number
 
     def record(self, entry: Entry) -> Record:
         """A record for an entry; nothing is counted yet."""
