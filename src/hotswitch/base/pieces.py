@@ -35,8 +35,8 @@ async def others_turn() -> None:
     await asyncio.sleep(0)
 
 
-async def by_turns(pieces: Pieces[_Result]) -> _Result:
-    """Do it while the event loop goes on: about every 20 ms others have a turn.
+async def by_turns(pieces: Pieces[_Result], longest: float = _LONGEST) -> _Result:
+    """Do it while the event loop goes on: others have a turn every `longest` seconds or so.
 
     If this is cancelled, the rest is not done.
     """
@@ -48,7 +48,7 @@ async def by_turns(pieces: Pieces[_Result]) -> _Result:
             except StopIteration as end:
                 result: _Result = end.value
                 return result
-            if time.monotonic() - began > _LONGEST:
+            if time.monotonic() - began > longest:
                 await others_turn()
                 began = time.monotonic()
     finally:

@@ -186,6 +186,6 @@ class Server:
         return self._room.datapaths
 
     def records(self) -> Iterator[Record]:
-        """All that there is to know after a restart."""
+        """All that there is to know after a restart; it may change meanwhile."""
         yield from self._room.records()
         yield from self._transactions

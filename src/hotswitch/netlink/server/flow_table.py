@@ -147,7 +147,11 @@ class FlowTable:
         return len(self._by_cookie)
 
     def __iter__(self) -> Iterator[Flow]:
-        return iter(self._by_cookie.values())
+        """Each as it is when it is its turn; they may change meanwhile."""
+        for cookie in list(self._by_cookie):
+            flow = self._by_cookie.get(cookie)
+            if flow is not None:
+                yield flow
 
 
 def _take(counts: Counter[_Counted], which: _Counted) -> None:

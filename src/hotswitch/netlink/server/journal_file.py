@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.pieces import Pieces, at_once
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.records import Record
 
@@ -19,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 _SMALL = 4 << 20
 """Bytes below which a file is never written anew."""
+_AT_ONCE = 64
+"""Records that are written anew in one piece."""
 
 
 class JournalError(HotswitchError):
@@ -37,6 +41,7 @@ class JournalFile:
         except OSError as error:
             raise self._failed("open", error) from error
         self._base = self._size
+        self._meanwhile: list[bytes] | None = None
 
     def known(self) -> list[Record]:
         """What is in it, up to what can't be read: left unfinished at its end, or damaged.
@@ -71,6 +76,8 @@ class JournalFile:
         except OSError as error:
             raise self._failed("write", error) from error
         self._size += written
+        if self._meanwhile is not None:
+            self._meanwhile.append(data)
 
     @property
     def is_outdated(self) -> bool:
@@ -79,16 +86,21 @@ class JournalFile:
 
     def rewrite(self, records: Iterable[Record]) -> None:
         """Let it hold just these. Raises JournalError; then it is as before."""
+        at_once(self.rewriting(records))
+
+    def rewriting(self, records: Iterable[Record]) -> Pieces[None]:
+        """The same, piece by piece; not twice at a time.
+
+        What is kept between two pieces is kept. records: each as it is when it is taken.
+        """
         beside = self._path.with_name(self._path.name + ".new")
         try:
             beside.unlink(missing_ok=True)
             new = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                with os.fdopen(os.dup(new), "wb") as out:
-                    for record in records:
-                        out.write(kept.encode((record,)))
+                yield from self._write_beside(new, records)
                 beside.rename(self._path)
-            except OSError:
+            except BaseException:
                 os.close(new)
                 raise
         except OSError as error:
@@ -96,6 +108,21 @@ class JournalFile:
         os.close(self._file)
         self._file = new
         self._size = self._base = os.fstat(new).st_size
+
+    def _write_beside(self, new: int, records: Iterable[Record]) -> Pieces[None]:
+        meanwhile: list[bytes] = []
+        self._meanwhile = meanwhile
+        try:
+            with os.fdopen(os.dup(new), "wb") as out:
+                left = iter(records)
+                while group := list(islice(left, _AT_ONCE)):
+                    out.write(kept.encode(group))
+                    yield
+                    # First what was kept before the next of them were taken.
+                    out.writelines(meanwhile)
+                    meanwhile.clear()
+        finally:
+            self._meanwhile = None
 
     def close(self) -> None:
         """Close it."""

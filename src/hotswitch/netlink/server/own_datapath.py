@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hotswitch.datapath.contract import Datapath, DeleteEntry, PutEntry
@@ -84,6 +85,15 @@ class OwnDatapath:
         return kept.FlowKept(
             self.name, flow.cookie, flow.identity, flow.named, flow.request, flow.actions
         )
+
+    def records(self) -> Iterator[kept.Record]:
+        """All that, vports and flows included, each as it is when it is its turn."""
+        yield self.record()
+        for number in list(self.vports):
+            vport = self.vports.get(number)
+            if vport is not None:
+                yield self.vport_record(vport)
+        yield from map(self.flow_record, self.flows)
 
     def by_name(self, name: str) -> Vport | None:
         """The vport whose device has this name."""

@@ -68,13 +68,15 @@ class Room:
         return None
 
     def records(self) -> Iterator[Record]:
-        """All that there is to know of datapaths, vports and flows."""
-        for own in self.datapaths.values():
-            yield own.record()
-            for vport in own.vports.values():
-                yield own.vport_record(vport)
-            for flow in own.flows:
-                yield own.flow_record(flow)
+        """All that there is to know of datapaths, vports and flows.
+
+        Each as it is when it is its turn; they may change meanwhile.
+        """
+        for own in list(self.datapaths.values()):
+            for record in own.records():
+                if self.datapaths.get(own.number) is not own:
+                    break
+                yield record
 
 
 def check_name(name: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hotswitch.base import unix_socket
 from hotswitch.base.errors import HotswitchError
+from hotswitch.base.pieces import by_turns
 from hotswitch.netlink.server.connection import Connection, receive_buffer
 from hotswitch.netlink.server.conversation import Conversation
 from hotswitch.netlink.server.core import Server
@@ -23,6 +24,8 @@ from hotswitch.netlink.server.session import Session
 _BACKLOG = 4096
 _PAUSE = 0.1
 """Seconds, where no descriptor is left."""
+_SLICE = 0.002
+"""Seconds of writing the journal anew before clients have their turn."""
 _CREDENTIALS = struct.Struct("=iII")
 
 _log = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ class NetlinkServer:
         self._listening: socket.socket | None = None
         self._conversations: dict[Session, Conversation] = {}
         self._accepting: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin. Raises ServeError."""
@@ -59,9 +63,10 @@ class NetlinkServer:
 
     async def close(self) -> None:
         """Hang up on all."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
+        for task in (self._accepting, self._tidying):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         for conversation in list(self._conversations.values()):
             await conversation.close()
         if self._listening is not None:
@@ -85,12 +90,17 @@ class NetlinkServer:
         self._kick()
 
     def tidy(self) -> None:
-        """Write the journal anew if that pays."""
-        if self._journal.is_outdated:
-            try:
-                self._journal.rewrite(self._server.records())
-            except HotswitchError as error:
-                _log.error("netlink: %s", error)
+        """Begin to write the journal anew if that pays."""
+        if self._journal.is_outdated and self._tidying is None:
+            self._tidying = asyncio.get_running_loop().create_task(self._rewrite())
+
+    async def _rewrite(self) -> None:
+        try:
+            await by_turns(self._journal.rewriting(self._server.records()), _SLICE)
+        except HotswitchError as error:
+            _log.error("netlink: %s", error)
+        finally:
+            self._tidying = None
 
     def _kick(self) -> None:
         """Send events and packets to those who have got some."""

@@ -79,7 +79,11 @@ class Transactions:
             self._bytes -= _size(found)
 
     def __iter__(self) -> Iterator[Answered]:
-        return iter(self._answers.values())
+        """Each as it is when it is its turn; they may change meanwhile."""
+        for identity in list(self._answers):
+            answered = self._answers.get(identity)
+            if answered is not None:
+                yield answered
 
 
 def _size(answered: Answered) -> int:
