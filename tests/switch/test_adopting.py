@@ -121,6 +121,20 @@ def test_who_puts_a_device_into_a_bridge_takes_it_back(lab: Lab, rule: str) -> N
     assert lab.ports == {"tap0": tap.index}
 
 
+def test_a_device_goes_from_rule_to_rule_as_it_moves_into_a_bridge_and_out(lab: Lab) -> None:
+    master = lab.links.add("pb", kind="bridge")
+    begin(lab, adopting("br0", "*,master=pb tag=4; tap* tag=5"))
+    tap = lab.links.add("tap0")
+    lab.follow()
+    for inside, tag in ((True, 4), (False, 5), (True, 4)):
+        lab.links.change(tap.index, master=master.index if inside else 0)
+        lab.follow()
+        assert lab.switch.desired.bridges["br0"].ports["tap0"].tag == tag
+        assert lab.ports == {"tap0": tap.index}
+        moved = lab.links.named("tap0")
+        assert (moved.alternative_names, moved.promiscuous) == ((), not inside)
+
+
 @pytest.mark.parametrize(
     "port", [DesiredPort("tap0", tag=4, lifecycle=EPHEMERAL), DesiredPort("tap0", lifecycle=STATIC)]
 )

@@ -69,7 +69,9 @@ def adopt(
     for link in _candidates(desired, layout, before, strays):
         is_in_facade = link.master in layout.facades.by_index
         if not is_in_facade and lives(had(link.index), link):
-            continue
+            owner = before.owner_of(link.index)
+            if not (owner and has_moved(before.wanted.get(owner[1]), link, layout)):
+                continue
         found = _fit(link, desired, layout) if _is_free(link, layout) else None
         if found is None:
             continue
@@ -87,6 +89,14 @@ def adopt(
     if not news:
         return Adoption(desired, strays=left)
     return Adoption(Desired(MappingProxyType(bridges)), tuple(dict.fromkeys(news)), left)
+
+
+def has_moved(port: DesiredPort | None, link: Link, layout: Layout) -> bool:
+    """Whether the link has left the Linux bridge that its port was for, or has come into one.
+
+    Such a port goes by itself: no person has let the link go, and another rule may take it.
+    """
+    return port is not None and port.master != master_of(link, layout.links, layout.facades)
 
 
 def _candidates(desired: Desired, layout: Layout, before: Layout, strays: Strays) -> list[Link]:

@@ -18,6 +18,7 @@ from hotswitch.model.port import Port, Side
 from hotswitch.ports.adoption import fit
 from hotswitch.ports.members import lives
 from hotswitch.switch.addresses import derived
+from hotswitch.switch.adopting import has_moved
 from hotswitch.switch.binding import lives_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
@@ -178,7 +179,8 @@ def _release(focus: _Focus, layout: Layout, before: Layout, observed: Observed) 
         binding = focus.bridge.bound.get(port.name)
         yield from _let_go(name, port, layout, before)
         if port.name not in focus.bridge.ports:
-            yield from _mark_let_go(focus, port, layout, observed)
+            wanted = before.wanted.get(port.name)
+            yield from _mark_let_go(focus, port, wanted, layout, observed)
         if binding is None or binding.number != port.number:
             yield DeletePort(name, port.name, port.number)
             continue
@@ -194,8 +196,10 @@ def _release(focus: _Focus, layout: Layout, before: Layout, observed: Observed) 
             yield BindPort(name, replace(port, standby=rest))
 
 
-def _mark_let_go(focus: _Focus, port: Port, layout: Layout, observed: Observed) -> Iterator[Step]:
-    """Mark links that the bridge would take at once again."""
+def _mark_let_go(
+    focus: _Focus, port: Port, wanted: DesiredPort | None, layout: Layout, observed: Observed
+) -> Iterator[Step]:
+    """Mark links that the bridge would take at once again. wanted: what the port was."""
     rules = focus.bridge.bridge.adopt
     for life in lives_of(port) if rules else ():
         link = layout.links.by_index.get(life.ifindex)
@@ -204,7 +208,9 @@ def _mark_let_go(focus: _Focus, port: Port, layout: Layout, observed: Observed) 
         mark = let_go_mark(observed.owner, link.index)
         is_free = link.index not in layout.takers and link.index not in layout.gone
         is_new = is_free and mark not in link.alternative_names
-        if is_new and fit(rules, link, master_of(link, layout.links, layout.facades)):
+        if not is_new or has_moved(wanted, link, layout):
+            continue
+        if fit(rules, link, master_of(link, layout.links, layout.facades)):
             yield MarkLetGo(focus.name, port.name, link.index, mark)
 
 
@@ -219,7 +225,9 @@ def _let_go(name: str, port: Port, layout: Layout, before: Layout) -> Iterator[S
         is_others = wanted.master if wanted else link and link.master
         if port.side is Side.HOST or is_others:
             continue
-        is_kept = life.ifindex in layout.takers or life.ifindex in layout.gone
+        taker = layout.takers.get(life.ifindex)
+        is_taken = taker is not None and not layout.wanted[taker[1]].master
+        is_kept = is_taken or life.ifindex in layout.gone
         if link and lives(life, link) and link.promiscuous and not is_kept:
             yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
 
