@@ -19,6 +19,7 @@ from hotswitch.kernel.programs import Program, ProgramType
 
 REDIRECT, REDIRECT_PEER = 23, 155
 """Helpers (include/uapi/linux/bpf.h): out of a link; in at a veth's other end."""
+_FRAME_LENGTH = 60
 COUNTED_PORT = 9
 """The UDP port of the packets that are counted and dropped: discard."""
 
@@ -147,21 +148,21 @@ class Counter:
         self._cleanup.close()
 
 
-def udp_frame(source: tuple[int, str], target: tuple[int, str], size: int = 60) -> bytes:
-    """A UDP packet in an Ethernet frame of `size` bytes without its FCS; 60 is the least.
+def udp_frame(source: tuple[int, str], target: tuple[int, str]) -> bytes:
+    """A UDP packet in the smallest Ethernet frame: 60 bytes without its FCS (IEEE 802.3, 4.4.2).
 
     source, target: hardware address and IPv4 address.
     """
     addresses = [bytes(map(int, address.split("."))) for _, address in (source, target)]
-    head = struct.pack("!BBHHHBBH", 0x45, 0, size - 14, 0, 0, 64, 17, 0)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, _FRAME_LENGTH - 14, 0, 0, 64, 17, 0)
     words = struct.unpack("!10H", head + b"".join(addresses))
     total = sum(words)
     total = (total & 0xFFFF) + (total >> 16)
     checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
     head = head[:10] + checksum.to_bytes(2, "big") + b"".join(addresses)
-    udp = struct.pack("!HHHH", 1024, COUNTED_PORT, size - 34, 0)
+    udp = struct.pack("!HHHH", 1024, COUNTED_PORT, _FRAME_LENGTH - 34, 0)
     ethernet = target[0].to_bytes(6, "big") + source[0].to_bytes(6, "big") + b"\x08\x00"
-    frame: bytes = (ethernet + head + udp).ljust(size, b"\0")
+    frame: bytes = (ethernet + head + udp).ljust(_FRAME_LENGTH, b"\0")
     return frame
 
 

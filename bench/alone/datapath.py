@@ -37,7 +37,7 @@ def datapath(name: str, hook: Hook = Hook.TCX) -> Iterator[EntryDatapath]:
             made.destroy()
 
 
-def program_of(made: EntryDatapath, hook: Hook = Hook.TCX) -> Program:
+def program_of(made: EntryDatapath, hook: Hook) -> Program:
     """The pipeline's program for a hook, opened; the caller closes it."""
     for each in made.report().programs:
         if each["hook"] == hook.value and isinstance(each.get("id"), int):

@@ -56,15 +56,13 @@ def measure(note: Callable[[str], None]) -> list[Row]:
     return rows
 
 
-def nanoseconds(
-    program: Program, ifindex: int, hook: Hook, expected: int, frame: bytes = _FRAME
-) -> float:
-    """Of one run on a frame that comes in by a link of this namespace; the median of several.
+def nanoseconds(program: Program, ifindex: int, hook: Hook, expected: int) -> float:
+    """Of one run on a packet that comes in by a link of this namespace; the median of several.
 
     Raises BenchError if the program does not return the verdict that is expected.
     """
-    context = _context(ifindex, hook, len(frame))
-    runs = [program.test_run(frame, context=context, repeat=_REPEAT) for _ in range(_TRIES)]
+    context = _context(ifindex, hook, len(_FRAME))
+    runs = [program.test_run(_FRAME, context=context, repeat=_REPEAT) for _ in range(_TRIES)]
     if any(run.result != expected for run in runs):
         raise BenchError(f"the program returns {runs[0].result}, not {expected}")
     return statistics.median(run.duration for run in runs)

@@ -40,7 +40,7 @@ def ends(number: int) -> Ends:
     return Ends(0x0A000000 + number, 0x0B000000 + (number * 7919 & 0xFFFFFF))
 
 
-def installs(numbers: Sequence[int], datapath: int, out: int = 2) -> list[bytes]:
+def installs(numbers: Sequence[int], datapath: int) -> list[bytes]:
     """Requests for new flows of these numbers."""
     source, target = _PAIR.unpack(_MARK)
     key = Attributes(
@@ -51,7 +51,7 @@ def installs(numbers: Sequence[int], datapath: int, out: int = 2) -> list[bytes]
         tcp=Tcp.value(src=1000, dst=80),
         tcp_flags=0,
     )
-    said = Attributes(ufid=_UFID, key=key, mask=_MASK, actions=Attributes(output=out))
+    said = Attributes(ufid=_UFID, key=key, mask=_MASK, actions=Attributes(output=2))
     flags = REQUEST | ACK | CREATE | EXCLUSIVE
     whole = Codec().encode(Message(FLOW, "new", said, datapath, flags))
     at, ufid_at = whole.index(_MARK), whole.index(_UFID)

@@ -27,7 +27,7 @@ class PidFiles:
     control: the control socket; the files lie beside it. group: who may use them too, or None.
     """
 
-    def __init__(self, control: Path, group: int | None = None) -> None:
+    def __init__(self, control: Path, group: int | None) -> None:
         self._control = control
         self._group = group
         self._held: dict[Path, int] = {}

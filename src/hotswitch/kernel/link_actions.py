@@ -131,7 +131,7 @@ def set_up(index: int, up: bool = True) -> None:
     _change_flags(FlagChange(index, up=up))
 
 
-def set_promiscuous(index: int, promiscuous: bool = True) -> None:
+def set_promiscuous(index: int, promiscuous: bool) -> None:
     """Let a link take frames for all addresses, or no longer."""
     _change_flags(FlagChange(index, promiscuous=promiscuous))
 

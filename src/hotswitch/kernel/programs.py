@@ -36,6 +36,9 @@ class AttachType(enum.IntEnum):
     TCX_EGRESS = 47
 
 
+_LICENSE = b"Dual MIT/GPL"
+"""Of all generated programs; the kernel lends some helpers only to the GPL."""
+
 XDP_LIVE_FRAMES = 2
 """Flag of a test run: really transmit and redirect (BPF_F_TEST_XDP_LIVE_FRAMES)."""
 
@@ -91,7 +94,6 @@ class Program(BpfObject):
         instructions: bytes,
         *,
         name: str = "",
-        license_: str = "Dual MIT/GPL",
         expected_attach_type: int = AttachType.NONE,
         log_level: int = 0,
         functions: Mapping[int, str] = MappingProxyType({}),
@@ -109,7 +111,7 @@ class Program(BpfObject):
             type=type_,
             instruction_count=len(instructions) // 8,
             instructions=instructions,
-            license=license_.encode(),
+            license=_LICENSE,
             name=syscall.object_name(name),
             expected_attach_type=expected_attach_type,
         )

@@ -20,30 +20,31 @@ _SET_PERSISTENT = 0x400454CB
 _TAP = 0x0002
 _NO_INFORMATION = 0x1000
 """IFF_NO_PI: no flags and protocol before each frame."""
-_SEVERAL_QUEUES = 0x0100
 _EXCLUSIVE = 0x8000
 
 _request = struct.Struct("=16sH22x")
 """`struct ifreq`: name and flags."""
 
 
-def create_tap(name: str, mark: str, *, several_queues: bool = False) -> Link:
+def create_tap(name: str, mark: str) -> Link:
     """Make a TAP device with an alternative name, to be opened by others; it is down.
 
-    There is never one without the mark: until it has that, it goes with this process.
-    several_queues: whether it is opened with IFF_MULTI_QUEUE; the kernel holds all who open it to
-    that, and QEMU does so only for more than one queue. Raises KernelError.
+    There is never one without the mark: until it has that, it goes with this process. It has one
+    queue: nobody can open it with IFF_MULTI_QUEUE, and QEMU does not for one. Raises KernelError.
     """
     check_name(name)
     attempt = f"make the TAP device {name}"
-    flags = _TAP | _NO_INFORMATION | _EXCLUSIVE | (_SEVERAL_QUEUES if several_queues else 0)
     try:
         descriptor = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         remedy = f"is there a {_DEVICE}? try `modprobe tun`"
         raise KernelError(attempt, error.errno or 0, remedy=remedy) from None
     try:
-        fcntl.ioctl(descriptor, _SET_INTERFACE, _request.pack(name.encode(), flags))
+        fcntl.ioctl(
+            descriptor,
+            _SET_INTERFACE,
+            _request.pack(name.encode(), _TAP | _NO_INFORMATION | _EXCLUSIVE),
+        )
         made = get_link(name)
         if made is None:
             raise KernelError(f"{attempt}: it went at once")

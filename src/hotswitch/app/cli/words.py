@@ -93,8 +93,8 @@ def _placeholder(word: Word) -> str:
 def read_words(
     words: Sequence[Word],
     given: Sequence[str],
-    required: Sequence[str] = (),
-    first: tuple[str, ...] = (),
+    required: Sequence[str],
+    first: tuple[str, ...],
 ) -> dict[str, Any]:
     """The values by key. Raises click.UsageError."""
     by_name = {word.name: word for word in words}

@@ -53,7 +53,7 @@ class Desk:
         self,
         service: Service,
         methods: tuple[Method, ...],
-        table: Callable[[], LinkTable] = LinkTable,
+        table: Callable[[], LinkTable],
     ) -> None:
         self._service = service
         self._table = table

@@ -126,7 +126,7 @@ def prefix_length(mask: int, width: int) -> int | None:
 
 
 def find_prefixes(
-    flow: Flow, subtables: Sequence[Subtable], others: Sequence[Search] = ()
+    flow: Flow, subtables: Sequence[Subtable], others: Sequence[Search]
 ) -> Prefix | None:
     """The largest group of subtables that one trie can hold, if it is worth it.
 

@@ -24,9 +24,7 @@ def _machine(cpu: str) -> Any:
     return target.create_target_machine(cpu=cpu, opt=_SPEED_LEVEL)
 
 
-def assemble(
-    module: ir.Module, dump: Dump = lambda stage, text: None, *, long_jumps: bool = False
-) -> bytes:
+def assemble(module: ir.Module, dump: Dump, *, long_jumps: bool) -> bytes:
     """The module as an ELF object. Raises CompileError if LLVM refuses it.
 
     long_jumps: the kernel knows those of cpu v4, which large programs need.

@@ -11,6 +11,9 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.port import Address, Meter, Port
 
+_ADDRESS_LIMIT = 8192
+"""Rows that the address table has room for, at least."""
+
 
 class Source(Protocol):
     """What is taken from a live datapath."""
@@ -21,12 +24,10 @@ class Source(Protocol):
     def meters(self) -> Mapping[int, Meter]: ...
 
 
-def snapshot(
-    source: Source, registry: Registry, clock: Clock, address_limit: int = 8192
-) -> ReferenceEngine:
+def snapshot(source: Source, registry: Registry, clock: Clock) -> ReferenceEngine:
     """What happens in it has no effect on the source. All meters' buckets are full."""
     addresses = source.addresses()
-    engine = ReferenceEngine(registry, clock, max(address_limit, len(addresses)))
+    engine = ReferenceEngine(registry, clock, max(_ADDRESS_LIMIT, len(addresses)))
     engine.put_ports(list(source.ports().values()))
     engine.change(list(source.entries().values()), [])
     for address in addresses:
