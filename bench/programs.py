@@ -19,9 +19,11 @@ from hotswitch.kernel.programs import Program, ProgramType
 
 REDIRECT, REDIRECT_PEER = 23, 155
 """Helpers (include/uapi/linux/bpf.h): out of a link; in at a veth's other end."""
-_FRAME_LENGTH = 60
 COUNTED_PORT = 9
 """The UDP port of the packets that are counted and dropped: discard."""
+
+_FRAME_LENGTH = 60
+"""Bytes of the smallest Ethernet frame without its FCS (IEEE 802.3, 4.4.2)."""
 
 _HOOKS = {ProgramType.SCHED_CLS: ("tc", 76, 80, -1, 2), ProgramType.XDP: ("xdp", 0, 4, 2, 1)}
 """Section, where data and data_end are in the context, verdicts to pass on and to drop."""
@@ -149,7 +151,7 @@ class Counter:
 
 
 def udp_frame(source: tuple[int, str], target: tuple[int, str]) -> bytes:
-    """A UDP packet in the smallest Ethernet frame: 60 bytes without its FCS (IEEE 802.3, 4.4.2).
+    """A UDP packet in the smallest Ethernet frame, without its FCS.
 
     source, target: hardware address and IPv4 address.
     """

@@ -7,49 +7,11 @@ from typing import Any
 
 import click
 
-from hotswitch.app.cli import names, render
+from hotswitch.app.cli import names
 from hotswitch.app.cli.context import call, done, shared_options, show
-from hotswitch.app.cli.words import (
-    BRIDGE,
-    LIFECYCLES,
-    Word,
-    lifecycle,
-    mac,
-    number,
-    on_off,
-    one_of,
-    or_none,
-    pairs,
-    several,
-    text,
-    vlan,
-    vlans,
-    words_argument,
-)
-
-_MODES = ("access", "trunk", "native-tagged", "native-untagged")
-_TYPES = ("system", "internal", "tap", "patch")
-_HOOKS = ("auto", "tcx", "xdp")
-
-
-_TAG = Word("tag", "tag", or_none(vlan))
-_TRUNKS = Word("trunks", "trunks", or_none(vlans, ()))
-_MODE = Word("mode", "mode", or_none(one_of(*_MODES)), _MODES)
-_HOOK = Word("hook", "hook", or_none(one_of(*_HOOKS), "auto"), _HOOKS)
-_STORM = Word("storm-limit", "storm_limit", or_none(number(0, 1_000_000_000), 0))
-_NUMBER = Word("number", "number", or_none(number(0, 0xFEFF), 0))
-_TYPE = Word("type", "type", or_none(one_of(*_TYPES), "system"), _TYPES)
-_PEER = Word("peer", "peer", or_none(text, ""), names="port")
-_MAC = Word("mac", "mac", or_none(mac, ""))
-_MTU = Word("mtu", "mtu", or_none(number(68, 65535), 0))
-_LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
-_LINK = Word("link", "link", or_none(text, ""), offer=names.selectors)
-_FOLLOW = Word("follow-rename", "follow_rename", or_none(on_off, True), ("on", "off"))
-_VIF = Word("vif", "vif", or_none(several, []), offer=names.several_links)
-_METADATA = Word("metadata", "metadata", or_none(pairs, {}))
-_LINK_WORDS = (_TYPE, _PEER, _MAC, _MTU, _LIFECYCLE, _LINK, _FOLLOW, _VIF, _METADATA)
-SETTINGS = (_TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS)
-"""What `port set` takes."""
+from hotswitch.app.cli.port_settings import SETTINGS
+from hotswitch.app.cli.port_view import details, table
+from hotswitch.app.cli.words import BRIDGE, words_argument
 
 
 @click.group(name="port")
@@ -70,9 +32,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("device", shell_complete=names.links)
-@words_argument(
-    BRIDGE, _TAG, _TRUNKS, _MODE, _HOOK, _STORM, _NUMBER, *_LINK_WORDS, required=("bridge",)
-)
+@words_argument(BRIDGE, *SETTINGS, required=("bridge",))
 @click.option("--absent-ok", is_flag=True, help="The device need not exist yet.")
 @shared_options
 def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
@@ -191,7 +151,7 @@ def listing(words: dict[str, Any]) -> None:
       hotswitch port list
       hotswitch port list bridge br0 --json
     """
-    show(call("port/list", **words), _table)
+    show(call("port/list", **words), table)
 
 
 @command.command("show")
@@ -204,7 +164,7 @@ def show_one(port: str) -> None:
     Example:
       hotswitch port show tap0
     """
-    show(call("port/show", name=port), _details)
+    show(call("port/show", name=port), details)
 
 
 def _note_idle_trunks(words: dict[str, Any]) -> None:
@@ -212,81 +172,3 @@ def _note_idle_trunks(words: dict[str, Any]) -> None:
     is_access = words.get("tag") is not None and words.get("mode") in (None, "access")
     if is_access and words.get("trunks") and sys.stderr.isatty():
         click.echo("note: an access port; its trunks wait for another mode", err=True)
-
-
-def _table(ports: list[dict[str, Any]]) -> None:
-    render.table(
-        ("PORT", "BRIDGE", "NUMBER", "DEVICE", "STATE", "VLAN", "HOOK", "RX", "TX", "DROPPED"),
-        (
-            (
-                each["name"],
-                each["bridge"],
-                each["number"],
-                each["device"] or "-",
-                each["state"],
-                each["vlan"] or "-",
-                each["hook"],
-                each["statistics"]["rx_packets"],
-                each["statistics"]["tx_packets"],
-                each["statistics"]["rx_dropped"] + each["statistics"]["tx_dropped"],
-            )
-            for each in ports
-        ),
-        right="NUMBER RX TX DROPPED",
-    )
-
-
-def _link(link: dict[str, Any]) -> str:
-    state = "forwards" if link["forwards"] else "stands by" if link["ifindex"] else "missing"
-    known_as = f" as {link['device']}" if link["device"] not in ("", link["name"]) else ""
-    return f"{link['name']}{known_as} {state}"
-
-
-def _device(port: dict[str, Any]) -> str:
-    if not port["device"]:
-        return "none"
-    # Of a pair, the index is that of the switch's end.
-    index = f" (index {port['ifindex']})" if port["device"] == port["link"] else ""
-    return f"{port['device']}{index}"
-
-
-def _pairs(pairs: dict[str, str], but: dict[str, str] | None = None) -> str:
-    known = (but or {}).items()
-    return ", ".join(f"{key}={value}" for key, value in pairs.items() if (key, value) not in known)
-
-
-def _details(port: dict[str, Any]) -> None:
-    lines = {
-        "port": port["name"],
-        "bridge": port["bridge"],
-        "number": port["number"] or "",
-        "state": port["state"],
-        "because": port["reason"],
-        "type": port["type"],
-        "peer": port["peer"],
-        "device": _device(port),
-        "incarnation": port["incarnation"],
-        "links": ", ".join(map(_link, port["links"])) if len(port["links"]) > 1 else "",
-        "found by": " or ".join(each["selector"] for each in port["links"]),
-        "renames": "" if all(each["follow_rename"] for each in port["links"]) else "not followed",
-        "lifecycle": port["lifecycle"],
-        "metadata": _pairs(port["metadata"]),
-        "of its link": _pairs(port["metadata_in_force"], but=port["metadata"]),
-        "mac": port["mac"],
-        "mtu": port["mtu"] or "",
-        "vlan": port["vlan"],
-        "trunks": render.vlans(port["trunks"]),
-        "hook": port["hook"],
-        "storm limit": port["storm_limit"] and f"{port['storm_limit']} packets/s",
-    }
-    for way, name in (("rx", "received"), ("tx", "sent")):
-        counted = {key[3:]: value for key, value in port["statistics"].items() if key[:2] == way}
-        lines[name] = ", ".join(
-            f"{counted[key]} {unit}"
-            for key, unit in (("packets", "packets"), ("bytes", "bytes"), ("dropped", "dropped"))
-        )
-    for key, value in lines.items():
-        if value or value == 0:
-            click.echo(f"{key + ':':<12} {value}")
-    for each in port["not_acted_on"]:
-        click.echo(f"not acted on: {each}")

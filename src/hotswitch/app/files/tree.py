@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from hotswitch.app.cli import bridge as bridge_commands
-from hotswitch.app.cli import port as port_commands
+from hotswitch.app.cli.port_settings import SETTINGS
 from hotswitch.app.cli.words import Word
 from hotswitch.app.events.moment import Moment
 from hotswitch.app.files.names import file_name, key_of
@@ -79,9 +79,9 @@ class Folder:
 
 Node: TypeAlias = Folder | Value
 
-_FILES = {word: word.name.replace("-", "_") for word in port_commands.SETTINGS}
-_FILES |= {word: "vlan" for word in port_commands.SETTINGS if word.key == "tag"}
-_OF_PORT = {_FILES[word]: word for word in port_commands.SETTINGS if word.key != "metadata"}
+_FILES = {word: word.name.replace("-", "_") for word in SETTINGS}
+_FILES |= {word: "vlan" for word in SETTINGS if word.key == "tag"}
+_OF_PORT = {_FILES[word]: word for word in SETTINGS if word.key != "metadata"}
 _OF_BRIDGE = {word.key: word for word in bridge_commands.SETTINGS}
 _STATES = ("state", "error", "device", "ifindex", "incarnation")
 _REFUSED_STATES = ("state", "error")
