@@ -1,4 +1,4 @@
-"""New devices: when the kernel tells of one, and when frames go through it both ways.
+"""New TAP devices: when the kernel tells of one, and when frames go through it both ways.
 
 Who waits here lets go of the CPU: with both CPUs busy, what the kernel waits for when something is
 attached to a device (an RCU grace period, which one of its own threads has to see to) takes
@@ -7,12 +7,14 @@ milliseconds more, and that would be the measure's doing.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import statistics
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
 from bench import programs
@@ -21,13 +23,19 @@ from bench.errors import BenchError
 from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.link_monitor import Changed, LinkMonitor
+from hotswitch.kernel.link_monitor import Changed, LinkMonitor, Removed
 from hotswitch.kernel.links import Link, get_link
 
 LONGEST = 60.0
 """Seconds."""
 _NAP = 0.0001
 """Seconds between two looks."""
+_PAUSE = 0.02
+
+_SET_INTERFACE = 0x400454CA
+_TAP, _NO_INFORMATION = 0x0002, 0x1000
+_request = struct.Struct("=16sH22x")
+"""TUNSETIFF, IFF_TAP, IFF_NO_PI and `struct ifreq`, include/uapi/linux/if_tun.h."""
 
 _HERE, _THERE = (0x02_00_00_00_00_01, "10.0.0.1"), (0x02_00_00_00_00_02, "10.0.0.2")
 ANSWER, REQUEST = programs.udp_frame(_HERE, _THERE), programs.udp_frame(_THERE, _HERE)
@@ -60,8 +68,11 @@ def listener(namespace: str) -> Iterator[Callable[[], Mapping[str, float]]]:
                     readable, _, _ = select.select([monitor.fileno(), reading], [], [])
                     now = time.perf_counter()
                     for event in monitor.read():
-                        if isinstance(event, Changed):
-                            heard.setdefault(event.link.name, now)
+                        match event:
+                            case Changed(link):
+                                heard.setdefault(link.name, now)
+                            case Removed(_, name):  # so late that nothing else is told any more
+                                heard.setdefault(name, now)
                     if reading in readable:
                         return heard
 
@@ -76,36 +87,68 @@ def listener(namespace: str) -> Iterator[Callable[[], Mapping[str, float]]]:
         yield end
 
 
-def arrive(source: PacketSocket, name: str) -> tuple[Arrival, Link]:
-    """Make a veth pair and set up both ends; one of them is a port as soon as the switch has it.
+@contextmanager
+def arrive(source: PacketSocket, name: str) -> Iterator[Arrival]:
+    """Make a TAP device, a port as soon as the switch has it, and set it up. It goes at the end.
 
-    Returns when a frame from the other end has come to `source`, another port's other end, and the
-    answer to it has come back.
+    Begins when a frame from it has come to `source`, another port's other end, and the answer to
+    it has come back. (Of a veth pair, the other end cannot send before the kernel's link watch has
+    had the lock of network devices.)
     """
     asked = time.perf_counter()
-    device = link_actions.create_veth(name, f"x{name}")
-    far = found(f"x{name}")
-    link_actions.set_up(far.index)
-    link_actions.set_up(device.index)
-    with closing(PacketSocket(far.index)) as target:
+    device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(device, _SET_INTERFACE, _request.pack(name.encode(), _TAP | _NO_INFORMATION))
+        link_actions.set_up(found(name).index)
         while (now := time.perf_counter()) < asked + LONGEST:
-            if has_come(target, ANSWER):
-                return Arrival(name, asked, now), device
-            send(target, REQUEST)
+            if _has_come_out(device):
+                break
+            with suppress(OSError):  # it may not be up yet
+                os.write(device, REQUEST)
             if has_come(source, REQUEST):
                 send(source, ANSWER)
             time.sleep(_NAP)
-    raise BenchError("a new device is not forwarded to")
+        else:
+            raise BenchError("a new device is not forwarded to")
+        yield Arrival(name, asked, now)
+    finally:
+        os.close(device)
+
+
+def _has_come_out(device: int) -> bool:
+    """Whether the answer has, of all that have come out of the device since the last look."""
+    there = False
+    while True:
+        try:
+            there = os.read(device, 4096) == ANSWER or there
+        except BlockingIOError:
+            return there
+
+
+def lock_times(index: int, count: int) -> list[float]:
+    """Seconds that the kernel takes to set a link up that is up: the wait for its lock, almost.
+
+    Everything that makes, changes or ends a device or a filter, in any namespace, holds that lock.
+    """
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        link_actions.set_up(index)
+        times.append(time.perf_counter() - began)
+        time.sleep(_PAUSE)
+    return times
 
 
 def delays(arrivals: Sequence[Arrival], heard: Mapping[str, float]) -> tuple[list[float], ...]:
     """Milliseconds until they forward: percentiles from the kernel's event on, and from asking."""
     from_event = [each.forwards - heard[each.name] for each in arrivals]
     from_asking = [each.forwards - each.asked for each in arrivals]
-    return tuple(
-        [1000 * each for each in statistics.quantiles(of, n=100)]
-        for of in (from_event, from_asking)
-    )
+    return percentiles(from_event), percentiles(from_asking)
+
+
+def percentiles(seconds: Sequence[float]) -> list[float]:
+    """In milliseconds; the median is number 49."""
+    return [1000 * each for each in statistics.quantiles(seconds, n=100)]
 
 
 def has_come(target: PacketSocket, wanted: bytes) -> bool:

@@ -10,12 +10,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench import lab
-from bench.alone.arrivals import Arrival, arrive, delays, found, listener
+from bench.alone.arrivals import Arrival, arrive, delays, found, listener, lock_times, percentiles
 from bench.child import Child
 from bench.database.client import Client
 from bench.process import outer
@@ -73,9 +73,10 @@ def _beside(count: int) -> list[Row]:
             bridge.add(["source", *late, *told], tag=_TAG)
             with netns.inside(namespace), listener(namespace) as heard:
                 source = PacketSocket(_source().index)
-                with _load(folder / "run" / "db.sock"):
-                    arrivals = [arrive(source, each)[0] for each in late]
+                with _load(folder / "run" / "db.sock"), ExitStack() as devices:
+                    arrivals = [devices.enter_context(arrive(source, each)) for each in late]
                     said = [_until_said(bridge, each) for each in told]
+                lock = percentiles(lock_times(found("source").index, _EVENTS))
                 source.close()
                 times = heard()
             fewer = min(count, _FEWER)
@@ -92,11 +93,15 @@ def _beside(count: int) -> list[Row]:
         Row(f"one port {title}", 1000 * statistics.median(seconds), "ms", f"one port {title}"),
         Row("the daemon's CPU time for it", 1000 * worked, "ms"),
         Row(f"{appears}, and forwards: p50", from_event[49], "ms"),
+        Row(f"{appears}, and forwards: p90", from_event[89], "ms"),
         Row(f"{appears}, and forwards: p99", from_event[98], "ms", f"p99 {title}"),
         Row("with its making, from the request on: p50", from_asking[49], "ms"),
         Row("with its making, from the request on: p99", from_asking[98], "ms"),
         Row("until the database says so too: p50", in_database[49], "ms"),
         Row("until the database says so too: p99", in_database[98], "ms"),
+        Row("the kernel's lock of devices, no switch: p50", lock[49], "ms"),
+        Row("the kernel's lock of devices, no switch: p90", lock[89], "ms"),
+        Row("the kernel's lock of devices, no switch: p99", lock[98], "ms"),
     ]
 
 

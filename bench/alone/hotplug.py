@@ -21,6 +21,8 @@ from bench.alone.arrivals import (
     found,
     has_come,
     listener,
+    lock_times,
+    percentiles,
     send,
     until,
 )
@@ -118,9 +120,8 @@ def _appearances() -> list[Row]:
             switch.adopt("tap*")
 
             def appear(name: str) -> Arrival:
-                arrival, device = arrive(source, f"tap.{name}")
-                link_actions.delete(device.index)
-                return arrival
+                with arrive(source, f"tap.{name}") as arrival:
+                    return arrival
 
             appear("warm")
             at_once = [appear(f"a{number}") for number in range(_APPEARANCES)]
@@ -128,6 +129,7 @@ def _appearances() -> list[Row]:
             for number in range(_APPEARANCES):
                 until(lambda: len(switch.names()) == 2)
                 apart.append(appear(f"b{number}"))
+            lock = percentiles(lock_times(found("source").index, _APPEARANCES))
             times = heard()
     from_event, from_asking = delays(at_once, times)
     event_apart, asking_apart = delays(apart, times)
@@ -135,11 +137,15 @@ def _appearances() -> list[Row]:
         Row("a device appears and forwards: p50", from_event[49], "ms"),
         Row("a device appears and forwards: p99", from_event[98], "ms", "appears: p99"),
         Row("once the last one's port has gone: p50", event_apart[49], "ms"),
+        Row("once the last one's port has gone: p90", event_apart[89], "ms"),
         Row("once the last one's port has gone: p99", event_apart[98], "ms"),
         Row("with its making, from the request on: p50", from_asking[49], "ms"),
         Row("with its making, from the request on: p99", from_asking[98], "ms"),
         Row("with its making, the last port gone: p50", asking_apart[49], "ms"),
         Row("with its making, the last port gone: p99", asking_apart[98], "ms"),
+        Row("the kernel's lock of devices, no switch: p50", lock[49], "ms"),
+        Row("the kernel's lock of devices, no switch: p90", lock[89], "ms"),
+        Row("the kernel's lock of devices, no switch: p99", lock[98], "ms"),
     ]
 
 

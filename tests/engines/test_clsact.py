@@ -161,8 +161,8 @@ def _kill(*_: object) -> None:
     raise _Killed
 
 
-@pytest.mark.parametrize("at", ["make_filter", "_remove_qdiscs"])
-def test_killed_between_filter_and_clsact(
+@pytest.mark.parametrize("at", ["ClsactAttachment", "_remove_qdiscs"])
+def test_killed_amid_attaching_or_detaching(
     no_tcx: None, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     """An empty one is left neither where a port was being attached nor where it was detached."""
@@ -177,15 +177,15 @@ def test_killed_between_filter_and_clsact(
         first.add_port("port2", number=2, ifindex=made[2].near)
         with monkeypatch.context() as patch, pytest.raises(_Killed):
             patch.setattr(clsact, at, _kill)
-            if at == "make_filter":
+            if at == "ClsactAttachment":
                 first.add_port("port1", number=1, ifindex=made[1].near)
             else:
                 first.delete_port(2)
-        device = made[1 if at == "make_filter" else 2].near
+        device = made[1 if at == "ClsactAttachment" else 2].near
         assert has_clsact(device)
         second = life()
         assert not has_clsact(device)
-        assert has_clsact(made[2].near) is (at == "make_filter")
+        assert has_clsact(made[2].near) is (at == "ClsactAttachment")
         second.destroy()
         assert not any(has_clsact(wire.near) for wire in made.values())
 

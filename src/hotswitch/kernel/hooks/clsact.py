@@ -104,29 +104,31 @@ def attach(program: Program, ifindex: int, *, egress: bool = False) -> ClsactAtt
 def attach_all(program: Program, spots: Sequence[Spot]) -> list[ClsactAttachment | KernelError]:
     """Attach at each of these; the attachment, or why not: EEXIST if ours is there already.
 
-    Raises KernelError if the kernel can't even be asked.
+    All is asked for at once: between two requests others may get the lock of network devices, and
+    keep it for long. Raises KernelError if the kernel can't even be asked.
     """
     program_id = program.info().id
-    results: dict[Spot, ClsactAttachment | KernelError] = {}
-    names: dict[Spot, bytes] = {}
+    results: list[ClsactAttachment | KernelError] = []
     with NetlinkSocket(netlink.ROUTE) as asker:
-        made = asker.requests([make_qdisc(each) for each in spots])
-        for spot, answer in zip(spots, made, strict=True):
-            if not isinstance(answer, KernelError):
-                names[spot] = NAME_WITH_QDISC
-            elif answer.errno == errno.EEXIST:
-                names[spot] = NAME
-            else:
-                results[spot] = _explained(answer)
-        put = asker.requests([make_filter(program.fd, *each) for each in names.items()])
-        for (spot, name), answer in zip(names.items(), put, strict=True):
-            if isinstance(answer, KernelError):
-                results[spot] = _explained(answer)
-                if name == NAME_WITH_QDISC:
+        answers = asker.requests(
+            [
+                request
+                for spot in spots
+                for request in (make_qdisc(spot), make_filter(program.fd, spot, NAME_WITH_QDISC))
+            ]
+        )
+        for spot, made, put in zip(spots, answers[::2], answers[1::2], strict=True):
+            result: ClsactAttachment | KernelError = ClsactAttachment(spot, program_id)
+            if isinstance(made, KernelError) and made.errno != errno.EEXIST:
+                result = _explained(made)
+            elif isinstance(put, KernelError):
+                result = _explained(put)
+                if not isinstance(made, KernelError):
                     _remove_qdiscs(asker, [spot.ifindex])
-            else:
-                results[spot] = ClsactAttachment(spot, program_id)
-    return [results[spot] for spot in spots]
+            elif isinstance(made, KernelError):
+                _all_done_or_gone(asker, [replace_filter(program.fd, spot, NAME)])
+            results.append(result)
+    return results
 
 
 def detach_all(attachments: Sequence[ClsactAttachment]) -> None:
