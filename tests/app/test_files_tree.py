@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotswitch.app.cli import bridge as bridge_commands
-from hotswitch.app.cli.port_settings import SETTINGS
+from hotswitch.app.cli.settings import OF_BRIDGES, OF_PORTS
 from hotswitch.app.files.names import file_name, key_of
 from hotswitch.app.files.text import read, show
 from hotswitch.app.files.tree import Folder, MetadataOf, Node, Setting, Value, find
@@ -107,7 +106,7 @@ def test_every_setting_has_a_file_whose_text_sets_what_is_set(lab: Lab) -> None:
         given = read(node.written.word, text) if text else None  # what is unset can stay so
         if text and path.rpartition("/")[2] not in ("mac", "mtu", "number"):
             assert show(given) == text, path
-    wanted = {*SETTINGS, *bridge_commands.SETTINGS}
+    wanted = {*OF_PORTS, *OF_BRIDGES}
     assert {word.name for word in wanted - words} == {"metadata"}  # a folder
 
 

@@ -8,25 +8,8 @@ import click
 
 from hotswitch.app.cli import names, render
 from hotswitch.app.cli.context import call, done, shared_options, show
-from hotswitch.app.cli.words import (
-    LIFECYCLES,
-    Word,
-    lifecycle,
-    number,
-    on_off,
-    or_none,
-    text,
-    words_argument,
-)
-
-_AGEING = Word("ageing", "ageing_time", or_none(number(0, 1_000_000), 300))
-_LIMIT = Word("address-limit", "address_limit", or_none(number(1, 1_000_000), 8192))
-_RESERVED = Word("reserved", "forward_reserved", or_none(on_off, False), ("on", "off"))
-_ADOPT = Word("adopt", "adopt", or_none(text, ""))
-_FACADE = Word("facade", "facade", or_none(text, ""), offer=names.linux_bridges)
-_LIFECYCLE = Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES)
-SETTINGS = (_AGEING, _LIMIT, _RESERVED, _LIFECYCLE, _ADOPT, _FACADE)
-"""What `bridge set` takes."""
+from hotswitch.app.cli.settings import OF_BRIDGES
+from hotswitch.app.cli.words import words_argument
 
 
 @click.group(name="bridge")
@@ -48,7 +31,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("name")
-@words_argument(*SETTINGS)
+@words_argument(*OF_BRIDGES)
 @shared_options
 def add(name: str, words: dict[str, Any]) -> None:
     """Make the bridge NAME.
@@ -90,7 +73,7 @@ def delete(name: str) -> None:
 
 @command.command("set")
 @click.argument("name", shell_complete=names.bridges)
-@words_argument(*SETTINGS)
+@words_argument(*OF_BRIDGES)
 @shared_options
 def change(name: str, words: dict[str, Any]) -> None:
     """Change the bridge NAME.

@@ -9,8 +9,8 @@ import click
 
 from hotswitch.app.cli import names
 from hotswitch.app.cli.context import call, done, shared_options, show
-from hotswitch.app.cli.port_settings import SETTINGS
 from hotswitch.app.cli.port_view import details, table
+from hotswitch.app.cli.settings import OF_PORTS
 from hotswitch.app.cli.words import BRIDGE, words_argument
 
 
@@ -32,7 +32,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("device", shell_complete=names.links)
-@words_argument(BRIDGE, *SETTINGS, required=("bridge",))
+@words_argument(BRIDGE, *OF_PORTS, required=("bridge",))
 @click.option("--absent-ok", is_flag=True, help="The device need not exist yet.")
 @shared_options
 def add(device: str, words: dict[str, Any], absent_ok: bool) -> None:
@@ -110,7 +110,7 @@ def delete(port: str, incarnation: str | None) -> None:
 
 @command.command("set")
 @click.argument("port", shell_complete=names.ports)
-@words_argument(*SETTINGS)
+@words_argument(*OF_PORTS)
 @shared_options
 def change(port: str, words: dict[str, Any]) -> None:
     """Change PORT. Keywords as with add; `none` takes a setting back.

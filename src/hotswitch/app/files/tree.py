@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from hotswitch.app.cli import bridge as bridge_commands
-from hotswitch.app.cli.port_settings import SETTINGS
+from hotswitch.app.cli.settings import OF_BRIDGES, OF_PORTS
 from hotswitch.app.cli.words import Word
 from hotswitch.app.events.moment import Moment
 from hotswitch.app.files.names import file_name, key_of
@@ -79,10 +78,10 @@ class Folder:
 
 Node: TypeAlias = Folder | Value
 
-_FILES = {word: word.name.replace("-", "_") for word in SETTINGS}
-_FILES |= {word: "vlan" for word in SETTINGS if word.key == "tag"}
-_OF_PORT = {_FILES[word]: word for word in SETTINGS if word.key != "metadata"}
-_OF_BRIDGE = {word.key: word for word in bridge_commands.SETTINGS}
+_FILES = {word: word.name.replace("-", "_") for word in OF_PORTS}
+_FILES |= {word: "vlan" for word in OF_PORTS if word.key == "tag"}
+_OF_PORT = {_FILES[word]: word for word in OF_PORTS if word.key != "metadata"}
+_OF_BRIDGE = {word.key: word for word in OF_BRIDGES}
 _STATES = ("state", "error", "device", "ifindex", "incarnation")
 _REFUSED_STATES = ("state", "error")
 _LINK_STATES = ("device", "ifindex", "incarnation", "forwards")

@@ -1,4 +1,4 @@
-"""The settings of a port, as words of a command line; the tree of files has them too."""
+"""The settings of bridges and ports, as words of a command line; the tree of files has them too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,17 @@ _MODES = ("access", "trunk", "native-tagged", "native-untagged")
 _TYPES = ("system", "internal", "tap", "patch")
 _HOOKS = ("auto", "tcx", "xdp")
 
-SETTINGS = (
+OF_BRIDGES = (
+    Word("ageing", "ageing_time", or_none(number(0, 1_000_000), 300)),
+    Word("address-limit", "address_limit", or_none(number(1, 1_000_000), 8192)),
+    Word("reserved", "forward_reserved", or_none(on_off, False), ("on", "off")),
+    Word("lifecycle", "lifecycle", or_none(lifecycle, ""), LIFECYCLES),
+    Word("adopt", "adopt", or_none(text, "")),
+    Word("facade", "facade", or_none(text, ""), offer=names.linux_bridges),
+)
+"""What `bridge add` and `bridge set` take."""
+
+OF_PORTS = (
     Word("tag", "tag", or_none(vlan)),
     Word("trunks", "trunks", or_none(vlans, ())),
     Word("mode", "mode", or_none(one_of(*_MODES)), _MODES),
