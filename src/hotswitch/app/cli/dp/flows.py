@@ -3,81 +3,24 @@
 from __future__ import annotations
 
 import errno
-import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from hotswitch.app.cli.context import done, shared_options, show
 from hotswitch.app.cli.dp import session
+from hotswitch.app.cli.dp.flow_view import counted, counted_text, describe, now
+from hotswitch.app.cli.dp.flow_words import Words, meant, words_argument
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.client import Client
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.message import Message
-from hotswitch.netlink.syntax.actions import show_actions
-from hotswitch.netlink.syntax.flow import (
-    FlowText,
-    read_actions,
-    read_flow,
-    show_flow,
-    show_match,
-    show_statistics,
-    show_tcp_flags,
-)
+from hotswitch.netlink.syntax.flow import FlowText, show_flow
 from hotswitch.netlink.syntax.form import Style
-from hotswitch.netlink.ufid import show as show_ufid
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-class Words(NamedTuple):
-    """A datapath's name, or None, and what is behind it."""
-
-    datapath: str | None
-    rest: tuple[str, ...]
-
-
-def _words(*rest: str, optional: int = 0) -> Callable[[_Function], _Function]:
-    """Arguments: maybe a datapath's name, then these, of which so many may be missing."""
-
-    def read(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> Any:
-        if context.resilient_parsing:
-            return given
-        named = bool(given) and _is_datapath(given[0])
-        found = Words(given[0] if named else None, given[named:])
-        if len(found.rest) < len(rest) - optional:
-            raise click.UsageError(f"{rest[len(found.rest)]} is missing")
-        if len(found.rest) > len(rest):
-            raise click.UsageError(f"{found.rest[len(rest)]!r} is too much")
-        return found
-
-    def complete(
-        context: click.Context, parameter: click.Parameter, start: str
-    ) -> list[CompletionItem]:
-        if context.params.get("words"):
-            return []
-        return session.complete_datapaths(context, parameter, start)
-
-    usage = [f"[{each}]" if n >= len(rest) - optional else each for n, each in enumerate(rest)]
-    return click.argument(
-        "words",
-        nargs=-1,
-        callback=read,
-        shell_complete=complete,
-        metavar=" ".join(["[DP]", *usage]),
-    )
-
-
-def _is_datapath(word: str) -> bool:
-    """A flow has a parenthesis or is a UFID; no device is called so."""
-    return "(" not in word and not word.startswith("ufid:")
 
 
 @click.command("add-flow")
-@_words("FLOW", "ACTIONS", optional=1)
+@words_argument("FLOW", "ACTIONS", optional=1)
 @shared_options
 def add(words: Words) -> None:
     """Add FLOW to the datapath DP: packets that match it are for ACTIONS.
@@ -95,7 +38,7 @@ def add(words: Words) -> None:
     """
 
     async def work(client: Client) -> None:
-        number, _, flow, actions = await _read(client, words)
+        number, _, flow, actions = await meant(client, words)
         asked = _named(flow) + Attributes(mask=flow.mask, actions=actions or NONE)
         await client.change(FLOW, "new", asked, datapath=number)
 
@@ -103,7 +46,7 @@ def add(words: Words) -> None:
 
 
 @click.command("mod-flow")
-@_words("FLOW", "ACTIONS", optional=1)
+@words_argument("FLOW", "ACTIONS", optional=1)
 @click.option("--clear", is_flag=True, help="Begin to count anew.")
 @click.option("--may-create", is_flag=True, help="Add it if it is not there.")
 @click.option("-s", "--statistics", is_flag=True, help="Print what it has counted until now.")
@@ -118,7 +61,7 @@ def change(words: Words, clear: bool, may_create: bool, statistics: bool) -> Non
     """
 
     async def work(client: Client) -> Message | None:
-        number, _, flow, actions = await _read(client, words)
+        number, _, flow, actions = await meant(client, words)
         ufid = NONE if flow.ufid is None else Attributes(ufid=flow.ufid)
         asked = ufid + Attributes(key=flow.key)  # the kernel wants one, whatever it is
         if actions is not None:
@@ -139,11 +82,11 @@ def change(words: Words, clear: bool, may_create: bool, statistics: bool) -> Non
     if before is None:
         done()
     else:
-        show(_counted(before.attributes), lambda _: click.echo(_statistics(before.attributes)))
+        show(counted(before.attributes), lambda _: click.echo(counted_text(before.attributes)))
 
 
 @click.command("get-flow")
-@_words("UFID")
+@words_argument("UFID")
 @click.option("-m", "--more", is_flag=True, help="Also what is not looked at.")
 @click.option("--names/--no-names", default=None, help="Ports by name.  [default: with -m]")
 @shared_options
@@ -156,7 +99,7 @@ def get(words: Words, more: bool, names: bool | None) -> None:
     """
 
     async def work(client: Client) -> tuple[Attributes, Style]:
-        number, ports, flow, _ = await _read(client, words)
+        number, ports, flow, _ = await meant(client, words)
         found = await client.ask(FLOW, "get", _named(flow), datapath=number)
         return found.attributes, _style(ports, more, names)
 
@@ -165,7 +108,7 @@ def get(words: Words, more: bool, names: bool | None) -> None:
 
 
 @click.command("del-flow")
-@_words("FLOW")
+@words_argument("FLOW")
 @shared_options
 def delete(words: Words) -> None:
     """Delete FLOW from the datapath DP, and print its final statistics.
@@ -180,7 +123,7 @@ def delete(words: Words) -> None:
     """
 
     async def work(client: Client) -> Attributes:
-        number, _, flow, _ = await _read(client, words)
+        number, _, flow, _ = await meant(client, words)
         try:
             gone = await client.change(FLOW, "del", _named(flow), datapath=number)
         except NetlinkError as error:
@@ -190,11 +133,11 @@ def delete(words: Words) -> None:
         return gone.attributes if gone else NONE
 
     gone = session.run(work)
-    show(_counted(gone), lambda _: click.echo(_statistics(gone)))
+    show(counted(gone), lambda _: click.echo(counted_text(gone)))
 
 
 @click.command("del-flows")
-@_words()
+@words_argument()
 @shared_options
 def delete_all(words: Words) -> None:
     """Delete all flows of the datapath DP.
@@ -212,7 +155,7 @@ def delete_all(words: Words) -> None:
 
 
 @click.command("dump-flows")
-@_words()
+@words_argument()
 @click.option("-m", "--more", is_flag=True, help="Also what is not looked at, and UFIDs.")
 @click.option("--names/--no-names", default=None, help="Ports by name.  [default: with -m]")
 @shared_options
@@ -246,22 +189,6 @@ def _print(lines: list[str]) -> None:
     click.echo("".join(f"{line}\n" for line in lines), nl=False)
 
 
-class _Read(NamedTuple):
-    datapath: int
-    ports: dict[str, int]
-    flow: FlowText
-    actions: Attributes | None
-
-
-async def _read(client: Client, words: Words) -> _Read:
-    """The datapath's number, its ports, the flow and the actions. Raises HotswitchError."""
-    number = await session.datapath(client, words.datapath)
-    ports = await session.ports(client, number)
-    flow = read_flow(words.rest[0], ports)
-    actions = read_actions(words.rest[1], ports) if len(words.rest) > 1 else flow.actions
-    return _Read(number, ports, flow, actions)
-
-
 def _named(flow: FlowText) -> Attributes:
     """How a request names a flow."""
     ufid = Attributes() if flow.ufid is None else Attributes(ufid=flow.ufid)
@@ -271,36 +198,6 @@ def _named(flow: FlowText) -> Attributes:
 def _style(ports: dict[str, int], more: bool, names: bool | None) -> Style:
     named = more if names is None else names
     return Style(more, {number: name for name, number in ports.items()} if named else {})
-
-
-def now() -> int:
-    """Milliseconds of the clock that flows' last packets are told by."""
-    return time.monotonic_ns() // 1_000_000
-
-
-def _statistics(flow: Attributes) -> str:
-    return show_statistics(flow, now())
-
-
-def _counted(flow: Attributes) -> dict[str, Any]:
-    """What a flow has counted, for JSON; used: seconds since the last packet."""
-    counted, used = flow.get("statistics"), flow.get("used")
-    return {
-        "packets": counted.packets if counted else 0,
-        "bytes": counted.bytes if counted else 0,
-        "used": (now() - used) / 1000 if used else None,
-        "flags": show_tcp_flags(flow.get("tcp_flags", 0)),
-    }
-
-
-def describe(flow: Attributes, style: Style) -> dict[str, Any]:
-    """A flow, for JSON: its parts as texts, as `add-flow` takes them."""
-    return {
-        "ufid": show_ufid(flow["ufid"]) if "ufid" in flow else None,
-        "match": show_match(flow, style),
-        **_counted(flow),
-        "actions": show_actions(flow.get("actions", NONE), style),
-    }
 
 
 COMMANDS = (add, change, get, delete, delete_all, dump)

@@ -13,7 +13,9 @@ from typing import Any
 import click
 
 from hotswitch.app.cli.context import nobody_reads, settings, shared_options
-from hotswitch.app.cli.dp import flows, packets, session
+from hotswitch.app.cli.dp import packets, session
+from hotswitch.app.cli.dp.flow_view import describe as describe_flow
+from hotswitch.app.cli.dp.flow_view import now
 from hotswitch.app.cli.dp.interfaces import describe as describe_port
 from hotswitch.app.cli.numbers import WholeNumber
 from hotswitch.netlink.attributes import Attributes
@@ -86,8 +88,8 @@ def _event(message: Message, datapath: str, more: bool) -> tuple[dict[str, Any],
         line = f"{datapath} datapath-{command}"
         return {"event": f"datapath-{command}", "datapath": datapath}, [line]
     style = Style(more)
-    line = f"{datapath} flow-{command} {show_flow(said, flows.now(), style)}"
-    found = flows.describe(said, style)
+    line = f"{datapath} flow-{command} {show_flow(said, now(), style)}"
+    found = describe_flow(said, style)
     return {"event": f"flow-{command}", "datapath": datapath, **found}, [line]
 
 
