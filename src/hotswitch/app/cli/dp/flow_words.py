@@ -24,7 +24,10 @@ class Words(NamedTuple):
 
 
 def words_argument(*rest: str, optional: int = 0) -> Callable[[_Function], _Function]:
-    """Give a command arguments: maybe a datapath's name, then these, the last few `optional`."""
+    """Give a command arguments: maybe a datapath's name, then these.
+
+    optional: how many of these, from the end, may be missing.
+    """
 
     def read(context: click.Context, _: click.Parameter, given: tuple[str, ...]) -> Any:
         if context.resilient_parsing:
