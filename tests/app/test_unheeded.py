@@ -160,7 +160,8 @@ def test_what_is_not_acted_on_is_told(ovs: Configured) -> None:
     assert ovs.ask("port show br1")["not_acted_on"] == []
     (of_bridge,) = ovs.ask("bridge show br0")["not_acted_on"]
     assert of_bridge.startswith("Bridge br0: stp_enable; other_config:adopt (';;;' holds no rule")
-    assert f"not acted on: {of_bridge}\n" in ovs.do("bridge show br0")
+    for command in ("bridge show br0", "show"):
+        assert f"not acted on: {of_bridge}\n" in ovs.do(command)
     of_port = ["Port br0: protected", "Interface br0: ingress_policing_rate; other_config:odd"]
     assert ovs.ask("port show br0")["not_acted_on"] == of_port
     assert "".join(f"not acted on: {each}\n" for each in of_port) in ovs.do("port show br0")

@@ -75,7 +75,10 @@ def test_patience_ends() -> None:
 
 @pytest.mark.parametrize(
     ("port", "said"),
-    [(_port(8, "br1"), "a port of bridge br1"), (_port(8, tag=None), "tag None and not 10")],
+    [
+        (_port(8, "br1"), "a port of bridge br1"),
+        (_port(8, tag=None), "without tag and not with tag 10"),
+    ],
 )
 def test_a_port_elsewhere_is_no_port_here(port: dict[str, Any], said: str) -> None:
     with pytest.raises(GuestError, match=said):

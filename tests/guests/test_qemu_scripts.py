@@ -133,7 +133,7 @@ def test_a_script_and_a_rule_must_not_contradict_each_other(host: Host) -> None:
     host.room.run("ip", "tuntap", "add", "tap7", "mode", "tap")
     until(lambda: host.port("tap7"), "it is adopted")
     with host.qemu(netdev("tap7", host.up), "br0.10") as qemu:
-        expected = "hotswitch-ifup: port tap7 is there already, with tag 5 and not 10"
+        expected = "hotswitch-ifup: port tap7 is there already, with tag 5 and not with tag 10"
         assert qemu.failure.startswith(expected)
     for place in ("br0", "br0.5"):
         with host.qemu(netdev("tap7", host.up), place) as qemu:

@@ -7,7 +7,7 @@ notice. So it is tried again for some seconds, until the port has the device tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hotswitch.guests.control import Control
@@ -85,6 +85,13 @@ def only_bridge(control: Control, how: str) -> str:
     return str(names[0])
 
 
+def _setting(key: str, value: int | Sequence[int] | None) -> str:
+    if value is None or value == []:
+        return f"without {key}"
+    text = str(value) if isinstance(value, int) else ",".join(map(str, value))
+    return f"with {key} {text}"
+
+
 def _check_place(port: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raises GuestError if the port is not where it is wanted, as far as that is said."""
     name = wanted["name"]
@@ -95,8 +102,9 @@ def _check_place(port: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         )
     for key in ("tag", "trunks"):
         if key in wanted and port[key] != wanted[key]:
+            there, expected = _setting(key, port[key]), _setting(key, wanted[key])
             raise GuestError(
-                f"port {name} is there already, with {key} {port[key]} and not {wanted[key]}",
+                f"port {name} is there already, {there} and not {expected}",
                 remedy="a rule for adoption or a person has made it",
             )
 

@@ -33,5 +33,7 @@ def _render(result: dict[str, Any]) -> None:
         click.echo(f"bridge {bridge['name']}, {count} port{'' if count == 1 else 's'}")
         if bridge["error"]:
             click.echo(f"    {bridge['error']}")
+        for each in bridge["not_acted_on"]:
+            click.echo(f"    not acted on: {each}")
         if bridge["faulty"]:
             click.echo(f"    see `hotswitch port show`: {', '.join(bridge['faulty'])}")

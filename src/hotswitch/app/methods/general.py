@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -42,7 +43,11 @@ def methods(service: Service) -> tuple[Method, ...]:
             "database": {"name": where.database, "problem": where.problem},
             "remarks": list(unheeded.of_daemon),
             "bridges": [
-                _glance(each, {refused.port for refused in unheeded.ports(name)})
+                _glance(
+                    each,
+                    {refused.port for refused in unheeded.ports(name)},
+                    unheeded.not_acted_on.get((name, ""), ()),
+                )
                 for name, each in sorted(bridges.items())
             ],
         }
@@ -57,8 +62,8 @@ def methods(service: Service) -> tuple[Method, ...]:
     )
 
 
-def _glance(bridge: BridgeStatus, refused: set[str]) -> dict[str, Any]:
-    """A bridge, its ports, and those with which something is wrong."""
+def _glance(bridge: BridgeStatus, refused: set[str], not_acted_on: Sequence[str]) -> dict[str, Any]:
+    """A bridge, its ports, those with which something is wrong, and its settings without effect."""
     faulty = {
         port.name
         for port in bridge.ports.values()
@@ -69,4 +74,5 @@ def _glance(bridge: BridgeStatus, refused: set[str]) -> dict[str, Any]:
         "error": bridge.error,
         "ports": sorted({*bridge.ports, *refused}),
         "faulty": sorted(faulty | refused),
+        "not_acted_on": list(not_acted_on),
     }
