@@ -14,9 +14,7 @@ import contextlib
 import errno
 import itertools
 import os
-import socket
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,26 +22,16 @@ from typing import Self
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.exchange import Exchange
 from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.family import Family
-from hotswitch.netlink.flags import ACK, CREATE, DUMP_INTERRUPTED, ECHO, EXCLUSIVE, REQUEST
-from hotswitch.netlink.message import Acknowledgement, Done, Message, split
+from hotswitch.netlink.flags import ACK, CREATE, DUMP_INTERRUPTED, ECHO, EXCLUSIVE
+from hotswitch.netlink.message import Message
 
-_LARGEST = 1 << 18
-_DATAGRAM = 1 << 14
-"""Bytes after which no more requests are put into one datagram."""
 _IDENTITY = 16
 _PAUSES = (0.01, 0.05, 0.2, 0.5)
 """Seconds between attempts to connect, the last one again and again."""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A request that waits: its answers until now, and the last of them."""
-
-    ended: asyncio.Future[Acknowledgement | Done]
-    answers: list[Message] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +53,11 @@ class Client:
         self._path = path
         self._patience = patience
         self._codec = Codec()
-        self._socket: socket.socket | None = None
-        self._reader: asyncio.Task[None] | None = None
+        self._exchange: Exchange | None = None
         self._connecting = asyncio.Lock()
-        self._outbox: deque[bytes] = deque()
-        self._sender: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
-        self._sequence = 0
+        self._numbers = itertools.count()
         self._port = 0
-        self._waiting: dict[int, _Waiting] = {}
         self._groups: set[str] = set()
         self._events: asyncio.Queue[Message | NetlinkError] = asyncio.Queue()
 
@@ -88,11 +72,11 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for task in (self._recovery, self._reader):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        self._lose()
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.gather(self._recovery, return_exceptions=True)
+        if self._exchange is not None:
+            await self._exchange.end()
 
     @property
     def port(self) -> int:
@@ -159,8 +143,7 @@ class Client:
         Raises NetlinkError if there is none, OSError.
         """
         for name in groups:
-            await self._connected()
-            await self._join(name)
+            await _join(await self._connected(), name)
             self._groups.add(name)
 
     async def event(self) -> Message:
@@ -171,7 +154,7 @@ class Client:
         that is whole again. A broken connection is made anew, for as long as it takes, with what
         was subscribed to.
         """
-        if self._socket is None and (self._recovery is None or self._recovery.done()):
+        if self._exchange is None and (self._recovery is None or self._recovery.done()):
             # A task, as who waits here with little patience would never be connected.
             self._recovery = asyncio.get_running_loop().create_task(self._recover())
         event = await self._events.get()
@@ -205,147 +188,41 @@ class Client:
     async def _request(
         self, family: Family, command: str, attributes: Attributes, datapath: int, flags: int
     ) -> list[Message]:
-        await self._connected()
-        return await self._exchange(family, command, attributes, datapath, flags)
+        exchange = await self._connected()
+        return await exchange.request(family, command, attributes, datapath, flags)
 
-    async def _exchange(
-        self, family: Family, command: str, attributes: Attributes, datapath: int, flags: int
-    ) -> list[Message]:
-        self._sequence = self._sequence % 0xFFFFFFFF + 1
-        sequence = self._sequence
-        data = self._codec.encode(
-            Message(family, command, attributes, datapath, REQUEST | flags, sequence)
-        )
-        exchange = _Waiting(asyncio.get_running_loop().create_future())
-        self._waiting[sequence] = exchange
-        try:
-            self._send(data)
-            last = await exchange.ended
-        finally:
-            self._waiting.pop(sequence, None)
-        if last.error:
-            said = last.attributes.get("message", os.strerror(last.error))
-            raise NetlinkError(said, errno=last.error, offset=last.attributes.get("offset"))
-        return exchange.answers
-
-    def _send(self, data: bytes) -> None:
-        """Send a request, in one datagram with those that are asked for at the same time."""
-        if self._socket is None:
-            raise ConnectionResetError(errno.ECONNRESET, "the connection is over")
-        self._outbox.append(data)
-        if self._sender is None:
-            self._sender = asyncio.get_running_loop().create_task(self._send_all(self._socket))
-
-    async def _send_all(self, connection: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._outbox and self._socket is connection:
-                await loop.sock_sendall(connection, _datagram(self._outbox))
-        except OSError:
-            if self._socket is connection:
-                self._lose()
-        finally:
-            if self._sender is asyncio.current_task():
-                self._sender = None
-
-    async def _connected(self) -> None:
+    async def _connected(self) -> Exchange:
         async with self._connecting:
-            if self._socket is not None:
-                return
-            await self._connect()
+            if self._exchange is not None:
+                return self._exchange
+            exchange = await Exchange.open(
+                self._path,
+                self._codec,
+                self._port,
+                self._numbers,
+                self._events.put_nowait,
+                self._lose,
+            )
+            self._exchange, self._port = exchange, exchange.port
             try:
                 for name in self._groups:
-                    await self._join(name)
+                    await _join(exchange, name)
             except BaseException:
-                self._lose()  # or it would be taken for one that hears all of them
+                exchange.close()  # or it would be taken for one that hears all of them
                 raise
-
-    async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
-        wanted = Attributes(extended=True, together=True)
-        options = Message(SOCKET, "option", wanted, flags=REQUEST)
-        port = Attributes(port=self._port) if self._port else NONE
-        hello = Message(SOCKET, "bind", port, flags=REQUEST, sequence=1)
-        try:
-            await loop.sock_connect(made, str(self._path))
-            await loop.sock_sendall(made, self._codec.encode(options))
-            await loop.sock_sendall(made, self._codec.encode(hello))
-            data = await loop.sock_recv(made, _LARGEST)
-            if not data:
-                raise ConnectionResetError(errno.ECONNRESET, "hung up at once")
-            first, *more = split(data)
-            answer = self._codec.decode(first)
-        except BaseException:
-            made.close()
-            raise
-        # A refusal, as another socket has the port id by now, is sent to the one that this has.
-        self._port = answer.port
-        if isinstance(answer, Message):
-            self._port = answer.attributes["port"]
-        self._socket = made
-        for each in more:
-            self._take(each)
-        self._reader = loop.create_task(self._read(made))
-
-    async def _join(self, name: str) -> None:
-        asked = Attributes(family_name=name)
-        (about,) = await self._exchange(CONTROLLER, "getfamily", asked, 0, ACK)
-        for _, group in about.attributes.get("groups", NONE):
-            await self._exchange(SOCKET, "join", Attributes(group=group["id"]), 0, ACK)
-
-    async def _read(self, connection: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while data := await loop.sock_recv(connection, _LARGEST):
-                for each in split(data):
-                    self._take(each)
-        except (OSError, NetlinkError):
-            pass  # it is over, or not what it should be: then it is over too
-        finally:
-            if self._socket is connection:
-                self._lose()
-
-    def _take(self, data: bytes) -> None:
-        message = self._codec.decode(data)
-        exchange = self._waiting.get(message.sequence)
-        if exchange is not None and exchange.ended.done():
-            exchange = None
-        if isinstance(message, Message):
-            # An event has the sequence number of who asked, so its port tells whether that is us.
-            if exchange is None or message.port != self._port:
-                self._events.put_nowait(message)
-            else:
-                exchange.answers.append(message)
-        elif not message.sequence:
-            self._events.put_nowait(NetlinkError("events were lost", errno=errno.ENOBUFS))
-        elif isinstance(message, Acknowledgement | Done) and exchange is not None:
-            exchange.ended.set_result(message)
+            return exchange
 
     def _lose(self) -> None:
-        self._outbox.clear()
-        if self._sender is not None:
-            self._sender.cancel()
-            self._sender = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-            self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))
-        for exchange in self._waiting.values():
-            if not exchange.ended.done():
-                exchange.ended.set_exception(ConnectionResetError(errno.ECONNRESET, "hung up"))
+        self._exchange = None
+        self._events.put_nowait(NetlinkError("the connection broke", errno=errno.ENOBUFS))
+
+
+async def _join(exchange: Exchange, name: str) -> None:
+    asked = Attributes(family_name=name)
+    (about,) = await exchange.request(CONTROLLER, "getfamily", asked, 0, ACK)
+    for _, group in about.attributes.get("groups", NONE):
+        await exchange.request(SOCKET, "join", Attributes(group=group["id"]), 0, ACK)
 
 
 async def _pause(attempt: int) -> None:
     await asyncio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
-
-
-def _datagram(messages: deque[bytes]) -> bytes:
-    """Some of the messages, of which there is at least one, as one datagram."""
-    parts = [messages.popleft()]
-    size = len(parts[0])
-    while messages and size + len(messages[0]) <= _DATAGRAM:
-        padding = -size % 4
-        parts += [bytes(padding), messages.popleft()]
-        size += padding + len(parts[-1])
-    return b"".join(parts)
