@@ -266,7 +266,7 @@ class Actions:
             self._list(actions, operand, slot, scope)
             return
         code = self.code
-        aside = Aside(self.packet, self.state, self.flow, actions, scope.free)
+        aside = Aside(self.packet, self.state, scope.commit, self.flow, actions, scope.free)
         done, error = code.block("copy_done"), code.block("copy_error")
         verdict = {**scope.verdict, "finish": done, "error": error}
         self._list(actions, operand, slot, _Scope(self, verdict, False, aside.end))

@@ -7,18 +7,22 @@ into the frame when it is next seen.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from hotswitch.compiler.errors import CompileError
-from hotswitch.compiler.flow import PRESENCE_LAYER, Flow
+from hotswitch.compiler.flow import PRESENCE_LAYER, WORD, Flow, Piece, Word
 from hotswitch.compiler.passes.uses import TAGS, changed_words, set_by
 from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.beside import tell_kernel
+from hotswitch.compiler.targets.bpf.commit import Commit
 from hotswitch.compiler.targets.bpf.hook import Packet
 from hotswitch.compiler.targets.bpf.layout import SCRATCH_SIZE
 from hotswitch.compiler.targets.bpf.state import State
 from hotswitch.compiler.targets.bpf.tunnel import OUT_FIELDS
 from hotswitch.model.action import Actions, PopVlan, PushVlan, walk
+
+_ALL = (1 << WORD) - 1
 
 
 class Aside:
@@ -28,10 +32,17 @@ class Aside:
     """
 
     def __init__(
-        self, packet: Packet, state: State, flow: Flow, actions: Actions, place: int
+        self,
+        packet: Packet,
+        state: State,
+        commit: Commit,
+        flow: Flow,
+        actions: Actions,
+        place: int,
     ) -> None:
         self._packet = packet
         self._state = state
+        self._commit = commit
         self._fields = tuple(name for action in walk(actions) for name in set_by(flow, action))
         self._words = tuple(changed_words(flow, actions))
         self._place = place
@@ -39,23 +50,65 @@ class Aside:
         if self.end > SCRATCH_SIZE:
             raise CompileError("actions within actions change too much at once")
         self._tags = any(isinstance(action, PushVlan | PopVlan) for action in walk(actions))
+        self._checksums = _checksums(flow)
+        self._sets_checksums = not self._checksums.keys().isdisjoint(self._fields)
+        if self._sets_checksums:
+            commit.build()
         for index, word in enumerate(self._words):
             state.set_cell(place + 8 * index, state.word(word))
 
     def put_back(self) -> None:
-        """Let the flow be as it was, and the frame when it is next seen."""
+        """Let the flow be as it was, and the frame when it is next seen.
+
+        Checksums follow what is put back, from what they are now. Those that were set are put back
+        when they have followed.
+        """
+        following = _bits_by_word(self._checksums.values())
+        self._put_words(lambda word: ~following.get(word, 0))
+        if self._sets_checksums:
+            self._commit.build()
+            there = _bits_by_word(
+                piece for name, piece in self._checksums.items() if name in self._fields
+            )
+            self._put_words(lambda word: there.get(word, 0))
+        tell_kernel(self._packet, self._state, self._fields)
+        if OUT_FIELDS.intersection(self._fields):
+            self._state.mark(cells.TUNNEL_DIRTY)
+
+    def _put_words(self, bits_of: Callable[[Word], int]) -> None:
         state = self._state
-        for index, word in enumerate(self._words):
-            state.set_word(word, state.cell(self._place + 8 * index))
-        layers = {word.layer for word in self._words} & set(state.flow.registry.layers)
+        words = {word: bits_of(word) & _ALL for word in self._words}
+        for index, (word, bits) in enumerate(words.items()):
+            if bits:
+                saved = state.cell(self._place + 8 * index)
+                if bits == _ALL:
+                    state.set_word(word, saved)
+                else:
+                    state.merge(word, bits, state.code.b.and_(saved, state.code.number(bits)))
+        layers = {word.layer for word, bits in words.items() if bits}
+        layers &= set(state.flow.registry.layers)
         if self._tags or layers & {*TAGS}:
             state.mark(cells.TAGS_DIRTY)
         for layer in sorted(layers - {*TAGS, "ethernet", PRESENCE_LAYER} | self._ethernet()):
             state.code.when(state.present(layer), partial(state.mark_layer, layer), "changed")
-        tell_kernel(self._packet, state, self._fields)
-        if OUT_FIELDS.intersection(self._fields):
-            state.mark(cells.TUNNEL_DIRTY)
 
     def _ethernet(self) -> set[str]:
         """Pushing a tag changes Ethernet's type, which is written with the tags."""
         return {"ethernet"} & {name.partition(".")[0] for name in self._fields}
+
+
+def _checksums(flow: Flow) -> Mapping[str, Piece]:
+    """Where the flow has the checksums of headers, by the names of their fields."""
+    return {
+        name: flow.pieces(name)[0]
+        for layer, each in flow.registry.layers.items()
+        if each.header.checksum and (name := f"{layer}.{each.header.checksum.field}")
+    }
+
+
+def _bits_by_word(pieces: Iterable[Piece]) -> dict[Word, int]:
+    """The bits that pieces have in words."""
+    found: dict[Word, int] = {}
+    for piece in pieces:
+        found[piece.word] = found.get(piece.word, 0) | piece.mask
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hotswitch.compiler.flow import WORD, Flow, Word
+from hotswitch.compiler.flow import WORD, Flow, Piece, Word
 from hotswitch.compiler.ir import Program
 from hotswitch.compiler.passes.parse import behind_pseudo_header, covering
 from hotswitch.compiler.passes.uses import LABELS, TAGS, changes_labels, changes_tags
@@ -120,6 +120,8 @@ class Commit:
         if checksum and not own:
             difference = self._difference(old, new, self._but_checksum(header))
             self._follow(layer, place, difference, 0)
+        if (piece := self._shown_checksum(layer)) is not None:
+            self._read_checksum(piece, layer, place)
         if header.addresses and self._addresses_set(layer, header):
             difference = self._difference(old, new, self._addresses(header))
             for behind in behind_pseudo_header(self.flow.registry, header):
@@ -132,7 +134,7 @@ class Commit:
     def _when_present(self, layer: str, difference: Value) -> None:
         self.code.when(
             self.state.present(layer),
-            lambda: self._follow(layer, self.place(layer), difference, _PSEUDO_HEADER),
+            lambda: self._follow_another(layer, difference, _PSEUDO_HEADER),
         )
 
     def _tell_covering(
@@ -162,9 +164,60 @@ class Commit:
         odd = b.and_(b.sub(self.place(layer), place), self.code.number(1))
         swapped = self.packet.swap16(difference)
         turned = b.select(self.code.is_set(odd), swapped, difference)
-        self._follow(outer, place, turned, 0)
+        self._follow_another(outer, turned, 0)
 
     # checksums
+
+    def _follow_another(self, layer: str, difference: Value, flags: int) -> None:
+        """Let the checksum of a layer that is not being written follow a difference: the one in the
+        frame, which may have been set meanwhile, and with it the flow's."""
+        place = self.place(layer)
+        piece = self._shown_checksum(layer)
+        if piece is not None:
+            self._write_checksum(piece, layer, place)
+        self._follow(layer, place, difference, flags)
+        if piece is not None:
+            self._read_checksum(piece, layer, place)
+
+    def _shown_checksum(self, layer: str) -> Piece | None:
+        """Where the flow has a layer's checksum, if the program matches, sets or copies it."""
+        checksum = self.flow.registry.layers[layer].header.checksum
+        if checksum is None or not self.state.uses(name := f"{layer}.{checksum.field}"):
+            return None
+        (piece,) = self.flow.pieces(name)
+        return piece
+
+    def _read_checksum(self, piece: Piece, layer: str, place: Value) -> None:
+        """Let the flow have the checksum that is in the frame now."""
+        buffer = self.code.reserve_once("checksum", 8)
+        at = self._checksum_place(layer, place)
+        self.packet.read(at, buffer, self.code.number(2), self.error)
+        self.state.set_piece(piece, self.packet.swap16(self.code.load(buffer, 0, I16)))
+
+    def _write_checksum(self, piece: Piece, layer: str, place: Value) -> None:
+        """Let the frame have what was set of a checksum."""
+        mask = self.program.uses.written.get(piece.word, 0) & piece.mask
+        if not mask:
+            return
+        code, b = self.code, self.code.b
+        buffer = code.reserve_once("checksum", 8)
+        at, two, narrow = (
+            self._checksum_place(layer, place),
+            code.number(2),
+            mask >> piece.word_shift,
+        )
+        self.packet.read(at, buffer, two, self.error)
+        before = self.packet.swap16(code.load(buffer, 0, I16))
+        kept = b.and_(before, code.number(~narrow & 0xFFFF))
+        after = b.or_(kept, b.and_(self.state.piece(piece), code.number(narrow)))
+        code.store(buffer, 0, self.packet.swap16(after), I16)
+        self.packet.write(at, buffer, two, self.error)
+
+    def _checksum_place(self, layer: str, place: Value) -> Value:
+        header = self.flow.registry.layers[layer].header
+        assert header.checksum
+        offset = header.offsets[header.checksum.field] // 8
+        return self.code.b.add(place, self.code.number(offset))
 
     def _but_checksum(self, header: Header) -> dict[int, int]:
         """All bits of the header, by word, but those of its checksum."""
@@ -236,7 +289,7 @@ class Commit:
         code, b = self.code, self.code.b
         header = self.flow.registry.layers[layer].header
         assert header.checksum
-        at = b.add(place, code.number(header.offsets[header.checksum.field] // 8))
+        at = self._checksum_place(layer, place)
         if self.packet.context.whole_data:
             buffer = code.reserve_once("checksum", 8)
             two = code.number(2)
