@@ -258,9 +258,16 @@ def test_beside_ovs_dpctl(lab: Lab, tmp_path: Path) -> None:
     dpctl("show")
     said = lab.refused("monitor", "dp1")
     assert "the packets of dp1 go by CPU, to nobody yet: a program has asked for that" in said
-    assert "(hotswitch dp del and dp add undo it)" in said
-    lab.do("del", "dp1")
-    lab.do("add", "dp1")
+    assert "(hotswitch dp set dp1 per-cpu off vport-pids on)" in said
+    assert "  dispatch: by CPU, to nobody\n" in lab.do("show")
+    lab.do("set", "dp1", "upcall", "17,18")
+    assert "  dispatch: by CPU, to 17, 18\n" in lab.do("show")
+    lab.do("set", "dp1", "per-cpu", "off", "vport-pids", "on")
+    assert "  dispatch: by port\n" in lab.do("show")
+    (about,) = lab.ask("show")
+    assert about["dispatch"] == "port" and "vport-pids" in about["feature_names"]
+    assert "do not go by CPU" in lab.refused("set", "dp1", "upcall", "17")
+    assert "say what to change" in lab.refused("set", "dp1", code=2)
     with lab.watching("monitor", "dp1") as watch:
         watch.end(signal.SIGINT)
 

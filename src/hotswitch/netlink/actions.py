@@ -16,7 +16,7 @@ from hotswitch.model.action import Action, Actions
 from hotswitch.netlink import lacks, ports, tunnel_keys
 from hotswitch.netlink.asides import Step, in_order, leaves_packet
 from hotswitch.netlink.attributes import Attributes
-from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.errors import NetlinkError, UnsupportedError
 from hotswitch.netlink.families.actions import ALWAYS, AT_LAYER_3, HASHES, USERSPACE
 from hotswitch.netlink.families.keys import (
     FRAGMENT_FIRST,
@@ -298,7 +298,7 @@ class _Translation:
             return
         places = PLACES.get(name)
         if name in lacks.KEYS:
-            raise NetlinkError(f"not supported; it takes {lacks.KEYS[name]}")
+            raise UnsupportedError(lacks.KEYS[name])
         if places is None or name in _NOT_SET:
             raise NetlinkError("it can't be set")
         self._require(self._is_there(name), name)
@@ -380,7 +380,7 @@ _TCP = 6
 
 
 def _lacking(name: str) -> NetlinkError:
-    return NetlinkError(f"not supported; it takes {lacks.ACTIONS[name]}")
+    return UnsupportedError(lacks.ACTIONS[name])
 
 
 _Do = Callable[[_Translation, Any, bool], None]

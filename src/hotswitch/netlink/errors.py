@@ -56,6 +56,14 @@ class NetlinkError(HotswitchError):
         return f"{self.attribute}: {text}" if self.path else text
 
 
+class UnsupportedError(NetlinkError):
+    """A message that the kernel understands, and asks for what can't be said here. EINVAL, as from
+    a kernel that does not know it either, so that clients that probe find out."""
+
+    def __init__(self, takes: str, *, path: tuple[str, ...] = ()) -> None:
+        super().__init__(f"not supported; it takes {takes}", path=path)
+
+
 def declared(error: HotswitchError, number: int = numbers.EINVAL) -> NetlinkError:
     """An error from below as an answer has it, with the kernel's own errno where there is one."""
     if isinstance(error, NetlinkError):

@@ -15,7 +15,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.match import Match
 from hotswitch.netlink import lacks, ports, tunnel_keys
 from hotswitch.netlink.attributes import NONE, Attributes
-from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.errors import NetlinkError, UnsupportedError
 from hotswitch.netlink.families.keys import (
     FRAGMENT_FIRST,
     FRAGMENT_LATER,
@@ -309,7 +309,7 @@ class _Translation:
             elif link_mask == (1 << 48) - 1:
                 self._term(option, 0, 1)  # no address: no option
             else:
-                raise NetlinkError(f"not supported; it takes {lacks.NO_OPTION}")
+                raise UnsupportedError(lacks.NO_OPTION)
 
     def _ipv4_fragment(self, value: int, mask: int) -> None:
         _check_fragment(value)
@@ -383,7 +383,7 @@ def _check_fragment(value: int) -> None:
 
 
 def _lacking(where: str, name: str) -> NetlinkError:
-    return NetlinkError(f"not supported; it takes {lacks.KEYS[name]}", path=(where, name))
+    return UnsupportedError(lacks.KEYS[name], path=(where, name))
 
 
 def _missing(name: str) -> NetlinkError:

@@ -71,6 +71,7 @@ class Message:
             self.flags,
             self.sequence,
             port,
+            self.version,
         )
 
 

@@ -22,7 +22,7 @@ from hotswitch.headers.meta import (
 from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.netlink import lacks
 from hotswitch.netlink.attributes import Attributes, Name
-from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.errors import NetlinkError, UnsupportedError
 from hotswitch.netlink.places import is_zero
 
 FIELDS = tuple(each.name for each in META if each.origin is Origin.TUNNEL)
@@ -122,7 +122,7 @@ def settings_of(key: Attributes) -> dict[str, int]:
     """
     found = fields_of(Attributes(each for each in key if each[0] != "dst_port"))
     if found["_flags"] & TUNNEL_OAM:
-        raise NetlinkError(f"not supported; it takes {lacks.OAM}", path=("oam",))
+        raise UnsupportedError(lacks.OAM, path=("oam",))
     if found.get("_id", 0) >> 32:
         raise NetlinkError("no tunnel here has ids of more than 32 bits", path=("id",))
     version = found[""]
@@ -207,4 +207,4 @@ def _flags(key: Attributes) -> int:
 
 
 def _lacking(name: str) -> NetlinkError:
-    return NetlinkError(f"not supported; it takes {lacks.TUNNELS[name]}", path=(name,))
+    return UnsupportedError(lacks.TUNNELS[name], path=(name,))

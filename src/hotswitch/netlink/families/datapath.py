@@ -23,6 +23,9 @@ RECIRCULATION_SHARING = 0x4
 PER_CPU = 0x8
 """OVS_DP_F_DISPATCH_UPCALL_PER_CPU: misses go by CPU, not by vport."""
 
+FEATURES_SINCE = 2
+"""OVS_DP_VER_FEATURES: the family's version from which on clients know of features."""
+
 DatapathStatistics = Structure("ovs_dp_stats", hit=U64, missed=U64, lost=U64, flows=U64)
 MegaflowStatistics = Structure(
     "ovs_dp_megaflow_stats", mask_hit=U64, masks=U32, pad0=U32, cache_hit=U64, pad1=U64
@@ -75,7 +78,8 @@ DATAPATH = Family(
             5,
             "OVS_DP_ATTR_USER_FEATURES",
             U32,
-            "OVS_DP_F_*: 1 unaligned, 2 vport pids, 4 recirculation sharing, 8 dispatch per CPU",
+            "OVS_DP_F_*: 1 unaligned, 2 vport pids, 4 recirculation sharing, 8 dispatch per CPU; "
+            "a change without it ends them all",
         ),
         Attribute("pad", 6, "OVS_DP_ATTR_PAD", BYTES, "aligns what follows to 8 bytes"),
         Attribute("masks_cache_size", 7, "OVS_DP_ATTR_MASKS_CACHE_SIZE", U32, "entries; 0: off"),

@@ -10,7 +10,12 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.netlink import ports
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
-from hotswitch.netlink.families.datapath import PER_CPU, UNALIGNED, VPORT_PIDS
+from hotswitch.netlink.families.datapath import (
+    FEATURES_SINCE,
+    PER_CPU,
+    UNALIGNED,
+    VPORT_PIDS,
+)
 from hotswitch.netlink.families.vport import INTERNAL, LOCAL
 from hotswitch.netlink.server import records as kept
 from hotswitch.netlink.server.describe import describe_datapath
@@ -51,7 +56,10 @@ class DatapathFamily:
         name = said["name"]
         check_name(name)
         features = _features(said)
-        if room.by_name(name) or room.vport(name) or room.outside.device(name):
+        there = room.by_name(name)
+        if there or room.vport(name) or room.outside.device(name):
+            if there and there.features and _knows_no_features(request):
+                self._change(there, 0, there.pids)
             raise NetlinkError(
                 f"there is a device {name} already", errno=errno.EEXIST, path=("name",)
             )
@@ -118,18 +126,22 @@ class DatapathFamily:
         return Outcome(describe_datapath(own), own.number)
 
     def _set(self, request: Request) -> Outcome:
+        """Features that are not said end (ovs_dp_change). The port ids stay, for when packets go by
+        CPU again, unless others are said."""
         own, said = self._find(request), request.attributes
-        features, pids = own.features, own.pids
-        if "user_features" in said:
-            features = _features(said)
+        features, pids = _features(said), own.pids
         if said.get("masks_cache_size"):
             raise NetlinkError(
                 "there is no cache in front of the flows",
                 errno=errno.EOPNOTSUPP,
                 path=("masks_cache_size",),
             )
-        if "per_cpu_pids" in said:
-            pids = _pids(said, features)
+        if features & PER_CPU and "per_cpu_pids" in said:
+            pids = said["per_cpu_pids"]
+        self._change(own, features, pids)
+        return _about(own)
+
+    def _change(self, own: OwnDatapath, features: int, pids: tuple[int, ...]) -> None:
         before = own.features, own.pids
         own.features, own.pids = features, pids
         try:
@@ -139,7 +151,6 @@ class DatapathFamily:
             own.features, own.pids = before
             raise
         self._room.generation += 1
-        return _about(own)
 
     def _find(self, request: Request) -> OwnDatapath:
         name = request.attributes.get("name")
@@ -149,6 +160,12 @@ class DatapathFamily:
         if own is None:
             raise NetlinkError(f"there is no datapath {name}", errno=errno.ENODEV, path=("name",))
         return own
+
+
+def _knows_no_features(request: Request) -> bool:
+    """Whether the asker is older than features: if it takes over a datapath, it has none."""
+    version = request.message.version
+    return version is not None and version < FEATURES_SINCE
 
 
 def _about(own: OwnDatapath) -> Outcome:

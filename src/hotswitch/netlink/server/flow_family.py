@@ -18,9 +18,8 @@ class FlowFamily:
         self.handlers = Handlers({"get": self._get}, {"get": self._all})
 
     def _get(self, request: Request) -> Outcome:
-        own, said = self._room.find(request.message.datapath), request.attributes
-        flow = find(own, said)
-        omitted = said.get("ufid_flags", 0)
+        own, flow = find(self._room, request)
+        omitted = request.attributes.get("ufid_flags", 0)
         return Outcome(self._answers.describe(flow, counted(own, flow), omitted), own.number)
 
     def _all(self, request: Request) -> Table:

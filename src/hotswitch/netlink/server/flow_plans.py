@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.model.action import Actions, Limit, walk
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
+from hotswitch.model.match import Match
 from hotswitch.netlink import tunnel_keys
 from hotswitch.netlink.actions import Translated, actions_of, noting_flags
 from hotswitch.netlink.attributes import Attributes
@@ -18,7 +19,7 @@ from hotswitch.netlink.flags import CREATE, EXCLUSIVE
 from hotswitch.netlink.flows import match_of
 from hotswitch.netlink.known import known_in_match
 from hotswitch.netlink.server import records as kept
-from hotswitch.netlink.server.flow_answers import FlowAnswers, counted, find
+from hotswitch.netlink.server.flow_answers import FlowAnswers, counted, find, says_key
 from hotswitch.netlink.server.flow_table import Flow
 from hotswitch.netlink.server.known_forms import KnownForms
 from hotswitch.netlink.server.own_datapath import FLOW_PRIORITY, OwnDatapath, check_tunnel_ports
@@ -51,7 +52,11 @@ class Plan:
 
 
 class FlowPlans:
-    """Makes plans. The methods of `by_command` raise NetlinkError."""
+    """Makes plans. The methods of `by_command` raise NetlinkError.
+
+    What is wrong with a request is found in the kernel's order (ovs_flow_cmd_new, _set, _del): key
+    and mask, actions, the datapath, the flow.
+    """
 
     def __init__(self, room: Room, answers: FlowAnswers, forms: KnownForms) -> None:
         self._room = room
@@ -65,21 +70,18 @@ class FlowPlans:
 
     def plan_new(self, request: Request) -> Plan:
         """Add a flow or, if that is allowed, change one."""
-        own, said = self._room.find(request.message.datapath), request.attributes
-        name = identity(said)
-        flow = own.flows.find(name)
+        said = request.attributes
+        match = match_of(self._room.registry, said["key"], said.get("mask"))
+        translated = self._checked(request, match, said["actions"])
+        own, name = self._room.find(request.message.datapath), identity(said)
+        key = EntryKey(0, FLOW_PRIORITY, match)
+        flow = own.flows.find(name) or own.flows.by_key(key)
         if flow is not None:
             if request.message.flags & (CREATE | EXCLUSIVE):
                 raise NetlinkError("there is such a flow already", errno=errno.EEXIST)
+            if not _is_meant(flow, name, match):
+                raise NetlinkError("it is another flow's identity, or key", errno=errno.ENOENT)
             return self._plan_actions(own, flow, request, said["actions"])
-        match = match_of(self._room.registry, said["key"], said.get("mask"))
-        key = EntryKey(0, FLOW_PRIORITY, match)
-        translated = self._actions(own, said["actions"], key)
-        if own.flows.by_key(key) is not None:
-            exists = request.message.flags & (CREATE | EXCLUSIVE)
-            raise NetlinkError(
-                "another flow has this key and mask", errno=errno.EEXIST if exists else errno.ENOENT
-            )
         form = None
         limited = any(isinstance(action, Limit) for action in walk(translated.actions))
         if not limited and not any(tunnel_keys.ports_said(said["actions"])):
@@ -109,15 +111,21 @@ class FlowPlans:
 
     def plan_set(self, request: Request) -> Plan:
         """Change a flow's actions, or forget what it has counted, or both."""
-        own, said = self._room.find(request.message.datapath), request.attributes
-        return self._plan_actions(own, find(own, said), request, said.get("actions"))
+        said = request.attributes
+        actions = said.get("actions")
+        if says_key(said):
+            match = match_of(self._room.registry, said["key"], said.get("mask"))
+            if actions is not None:
+                self._checked(request, match, actions)
+        own, flow = find(self._room, request)
+        return self._plan_actions(own, flow, request, actions)
 
     def plan_delete(self, request: Request) -> Plan:
         """Delete a flow, or all."""
-        own, said = self._room.find(request.message.datapath), request.attributes
+        said = request.attributes
         if "key" not in said and "ufid" not in said:
-            return self._plan_flush(own)
-        flow = find(own, said)
+            return self._plan_flush(self._room.find(request.message.datapath))
+        own, flow = find(self._room, request)
 
         def done(last: Last) -> Outcome:
             own.flows.delete(flow)
@@ -154,7 +162,7 @@ class FlowPlans:
         entry = own.datapath.entries()[flow.key]
         changed = None
         if actions is not None:
-            translated = self._actions(own, actions, flow.key)
+            translated = self._actions(own, actions, flow.key.match)
             entry = Entry(0, FLOW_PRIORITY, flow.key.match, translated.actions, flow.cookie)
             payload = ACTION.encode(actions)
             changed = Flow(
@@ -175,14 +183,33 @@ class FlowPlans:
 
         return Plan(own, flow, changes, (), done)
 
-    def _actions(self, own: OwnDatapath, attributes: Attributes, key: EntryKey) -> Translated:
+    def _checked(self, request: Request, match: Match, actions: Attributes) -> Translated:
+        """The actions for packets that match, checked before anybody asks whether there is such a
+        datapath."""
+        own = self._room.datapaths.get(request.message.datapath)
+        return self._actions(own, actions, match)
+
+    def _actions(self, own: OwnDatapath | None, attributes: Attributes, match: Match) -> Translated:
         registry = self._room.registry
-        known = known_in_match(registry, key.match)
-        if not own.has_tunnels(known.get("in_port")):
+        known = known_in_match(registry, match)
+        if own is not None and not own.has_tunnels(known.get("in_port")):
             known["tunnel"] = 0
         translated = actions_of(registry, attributes, known)
         for action in walk(translated.actions):
-            if isinstance(action, Limit) and action.meter not in own.datapath.meters():
+            if isinstance(action, Limit) and not (own and action.meter in own.datapath.meters()):
                 raise NetlinkError(f"there is no meter {action.meter}", path=("actions",))
-        check_tunnel_ports(own, attributes)
+        if own is not None:
+            check_tunnel_ports(own, attributes)
         return translated._replace(actions=noting_flags(translated.actions, known))
+
+
+def _is_meant(flow: Flow, name: bytes, match: Match) -> bool:
+    """Whether a request with this identity and match may change a flow (ovs_flow_cmp): its masked
+    key has to be the flow's, and the identity too if that is a key."""
+    if not flow.named:
+        return flow.identity == name
+    return _values(flow.key.match) == _values(match)
+
+
+def _values(match: Match) -> dict[str, int]:
+    return {term.field: term.value for term in match if term.value}

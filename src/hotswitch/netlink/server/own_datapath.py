@@ -108,7 +108,9 @@ class OwnDatapath:
     @property
     def wants_misses(self) -> bool:
         """Whether anybody has said to take packets that no flow matches."""
-        return any(self.pids) or any(any(each.pids) for each in self.vports.values())
+        if self.features & PER_CPU:
+            return any(self.pids)
+        return any(any(each.pids) for each in self.vports.values())
 
     def has_tunnels(self, in_port: int | None = None) -> bool:
         """Whether packets can come with outer headers, by this port (the model's number) or any."""

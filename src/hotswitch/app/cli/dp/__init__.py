@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hotswitch.app.cli.dp import datapaths, flows, interfaces, watching
+from hotswitch.app.cli.dp import datapaths, features, flows, interfaces, watching
 
 
 @click.group(name="dp")
@@ -27,5 +27,11 @@ def command() -> None:
     """
 
 
-for each in (*datapaths.COMMANDS, *interfaces.COMMANDS, *flows.COMMANDS, *watching.COMMANDS):
+for each in (
+    *datapaths.COMMANDS,
+    *features.COMMANDS,
+    *interfaces.COMMANDS,
+    *flows.COMMANDS,
+    *watching.COMMANDS,
+):
     command.add_command(each)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hotswitch.app.cli.context import done, shared_options, show
-from hotswitch.app.cli.dp import session
+from hotswitch.app.cli.dp import features, session
 from hotswitch.app.cli.dp.interfaces import describe, render
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.client import Client
@@ -110,7 +110,7 @@ async def _one(client: Client, message: Message) -> dict[str, Any]:
         "lost": counted.lost,
         "flows": counted.flows,
         "masks": masks.masks,
-        "features": said["user_features"],
+        **features.describe(said),
         "ports": [describe(each.attributes) for each in ports.messages],
     }
 
@@ -121,6 +121,7 @@ def _render(datapaths: list[dict[str, Any]], statistics: bool) -> None:
         click.echo(f"  lookups: hit:{each['hit']} missed:{each['missed']} lost:{each['lost']}")
         click.echo(f"  flows: {each['flows']}")
         click.echo(f"  masks: {each['masks']}")
+        features.render(each)
         for port in each["ports"]:
             render(port, statistics)
 

@@ -152,7 +152,7 @@ class _Monitor:
             raise session.DatapathError(
                 f"the packets of {name} go by CPU, {takers}: a program has asked for that, "
                 "as ovs-dpctl does",
-                remedy="hotswitch dp del and dp add undo it",
+                remedy=f"hotswitch dp set {name} per-cpu off vport-pids on",
             )
         await self._client.subscribe("ovs_vport")
         try:
