@@ -49,7 +49,6 @@ ReadList: TypeAlias = Callable[[ListRun], tuple[int, ...]]
 
 
 _NO_OPERANDS: Mapping[type[Action], Action] = {
-    OutputList: OutputList(()),
     Limit: Limit(0),
     Truncate: Truncate(0),
     Hash: Hash(0),
@@ -75,6 +74,8 @@ def _template(action: Action) -> Action:
             return CopyToUser(0, 0, fields)
         case Output(hairpin=hairpin):
             return Output(0, hairpin)
+        case OutputList(hairpin=hairpin):
+            return OutputList((), hairpin)
         case Sample(_, inner):
             return Sample(0, template_of(inner))
         case CheckLength(_, longer, otherwise):
@@ -154,9 +155,9 @@ def _action(flow: Flow, action: Action, operand: Callable[[], int], read_list: R
     match action:
         case Output(port, hairpin) if port != IN_PORT:
             return Output(operand(), hairpin)
-        case OutputList():
+        case OutputList(hairpin=hairpin):
             run = operand()
-            return OutputList(read_list(ListRun(run & 0xFFFFFFFF, run >> 32)))
+            return OutputList(read_list(ListRun(run & 0xFFFFFFFF, run >> 32)), hairpin)
         case SetField(name):
             value = sum(piece.take(operand()) for piece in flow.pieces(name))
             return replace(action, value=value)

@@ -31,9 +31,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class OutputList:
-    """Send the packet, as it is now, to each of these ports but its ingress port."""
+    """Send the packet, as it is now, to each of these ports; to its ingress port only if `hairpin`
+    says so."""
 
     ports: tuple[int, ...]
+    hairpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,8 @@ def attributes_of(
                 pairs.append(("trunc", length))
             case act.NoteFlags():
                 pass  # every flow does
-            case act.OutputList(ports):
-                pairs += [_plain(act.Output(port), known) for port in ports]
+            case act.OutputList(ports, hairpin):
+                pairs += [_plain(act.Output(port, hairpin), known) for port in ports]
             case _ if lists := act.lists_in(action):
                 inner = [attributes_of(registry, each, upcalls, known) for each in lists]
                 pairs.append(_nesting(action, inner))

@@ -24,6 +24,7 @@ from hotswitch.netlink.families.keys import (
     FRAGMENT_NONE,
     TAG_PRESENT,
 )
+from hotswitch.netlink.floods import are_too_many, grouped, merged
 from hotswitch.netlink.known import Known
 from hotswitch.netlink.places import (
     ARP,
@@ -69,6 +70,9 @@ def actions_of(registry: Registry, attributes: Attributes, known: Known) -> Tran
     translation = _Translation(registry, known)
     try:
         translation.all(attributes)
+        if are_too_many(translation.result):
+            translation = _Translation(registry, known)
+            translation.all(grouped(attributes))
     except NetlinkError as error:
         raise error.inside("actions") from None
     return Translated(translation.result, tuple(translation.upcalls))
@@ -116,7 +120,7 @@ class _Translation:
             self.actions = []
         if self._length != EVERYTHING:
             raise NetlinkError("nothing follows that trunc could shorten")
-        self.result = in_order(self._steps)
+        self.result = merged(in_order(self._steps))
 
     def _step(self, actions: Iterable[Action], *, aside: bool = False) -> None:
         found = tuple(actions)

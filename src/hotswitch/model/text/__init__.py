@@ -19,7 +19,7 @@ Actions are in the order in which they are carried out, with commas between them
     learn:reg0, lookup:reg0->reg1      limit:7
     copy_to_user:reason=1:length=128   drop, host
     copy_to_user:fields=reg0+skb_mark  with the values of fields beside the packet
-    output:3:hairpin                   to port 3 even if the packet came in there
+    output:3:hairpin                   to port 3 even if the packet came in there; also outputs
     drop:7                             with a reason
     clone{output:2,push_vlan}          with a copy; also sample:0x7fffffff{…} (a chance of a half)
     check_length:1514{output:2}{…}     if longer, and otherwise

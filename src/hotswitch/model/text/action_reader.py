@@ -78,8 +78,11 @@ def _read_output(_registry: Registry, text: str) -> Action:
 
 
 def _read_outputs(_registry: Registry, text: str) -> Action:
-    ports = text.split("+") if text else []
-    return act.OutputList(tuple(number("outputs", each.strip()) for each in ports))
+    listed, colon, hairpin = (each.strip() for each in text.partition(":"))
+    if colon and hairpin != "hairpin":
+        raise TextError(f"outputs: {hairpin[:60]!r}; write outputs:PORT+PORT:hairpin")
+    ports = listed.split("+") if listed else []
+    return act.OutputList(tuple(number("outputs", each.strip()) for each in ports), bool(colon))
 
 
 def _read_set(registry: Registry, text: str) -> Action:

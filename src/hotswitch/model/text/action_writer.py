@@ -19,8 +19,8 @@ def show_action(registry: Registry, action: Action) -> str:
         case act.Output(port, hairpin):
             name = "in_port" if port == act.IN_PORT else port
             return f"output:{name}{':hairpin' if hairpin else ''}"
-        case act.OutputList(ports):
-            return f"outputs:{'+'.join(map(str, ports))}"
+        case act.OutputList(ports, hairpin):
+            return f"outputs:{'+'.join(map(str, ports))}{':hairpin' if hairpin else ''}"
         case act.Drop(reason):
             return f"drop:{reason}" if reason else "drop"
         case act.ToHost():

@@ -196,9 +196,9 @@ class Actions:
                 to_in_port = port == IN_PORT
                 number = self.in_port if to_in_port else operands[0]()
                 scope.outputs.one(number, to_in_port or hairpin, last, commit.build)
-            case OutputList():
+            case OutputList(_, hairpin):
                 commit.build()
-                scope.outputs.all(operands[0]())
+                scope.outputs.all(operands[0](), hairpin)
             case Drop():
                 code.go(verdict["finish"])
             case ToHost():

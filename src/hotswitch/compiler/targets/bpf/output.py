@@ -16,6 +16,7 @@ from hotswitch.compiler.targets.bpf.state import State
 
 _INGRESS = 1
 _FLOOD = "send_to_one"
+_NO_PORT = 0
 # What the function that sends to one port of a list is given: all 8 bytes wide.
 _CONTEXT, _START, _IN_PORT, _LENGTH, _SENT = range(0, 40, 8)
 
@@ -138,13 +139,13 @@ class Outputs:
             code.jump_if(self.from_host(self.verdict["finish"]), self.verdict["finish"])
         code.go(self.verdict["pass_on"])
 
-    def all(self, run: Value) -> None:
+    def all(self, run: Value, to_in_port: bool) -> None:
         """To each port of a list (start in the low, count in the high 32 bits), as copies."""
         code, b = self.code, self.code.b
         given = code.reserve_once("flood", 40)
         code.b.store(self.packet.pointer, code.at(given, _CONTEXT), align=8)
         code.store(given, _START, b.and_(run, code.number(0xFFFFFFFF)))
-        code.store(given, _IN_PORT, self.in_port)
+        code.store(given, _IN_PORT, code.number(_NO_PORT) if to_in_port else self.in_port)
         code.store(given, _LENGTH, self.packet.frame_length())
         code.store(given, _SENT, code.number(0))
         count = b.trunc(b.lshr(run, code.number(32)), I32)

@@ -121,9 +121,9 @@ class _Run:
                 self._send(port)
             case act.Output(port):
                 self._output(port)
-            case act.OutputList(ports):
+            case act.OutputList(ports, hairpin):
                 for port in ports:
-                    self._output(port)
+                    (self._send if hairpin else self._output)(port)
             case act.Drop():
                 return End.DROP
             case act.ToHost():
