@@ -272,6 +272,18 @@ def test_beside_ovs_dpctl(lab: Lab, tmp_path: Path) -> None:
         watch.end(signal.SIGINT)
 
 
+def test_a_copy_that_only_user_space_can_handle(lab: Lab) -> None:
+    """Of two packets to look up again, the program does one: the ping lives by the other."""
+    lab.do("add", "dp1")
+    for port in ("p1", "p2"):
+        lab.do("add-if", "dp1", port)
+    for here, there in (("p1", "p2"), ("p2", "p1")):
+        lab.do("add-flow", f"recirc_id(0),in_port({here}),eth()", "recirc(1),recirc(2)")
+        lab.do("add-flow", f"recirc_id(1),in_port({here}),eth()", there)
+        lab.do("add-flow", f"recirc_id(2),in_port({here}),eth()", "drop")
+    assert lab.ping()
+
+
 def test_help_has_examples_and_names_are_completed(lab: Lab, tmp_path: Path) -> None:
     for name, each in noun.commands.items():
         assert each.help and "Example" in each.help, name

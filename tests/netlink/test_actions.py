@@ -220,6 +220,33 @@ ONE_OUTPUT = Attributes(output=2)
             "push_mpls:0x8848,set:mpls.label=1,set:mpls.traffic_class=0,set:mpls.ttl=0",
         ),
         (Attributes(dec_ttl=Attributes(actions=Attributes(drop=0))), TCP, "decrement_ttl:ipv4.ttl"),
+        # What the program can't do with a copy is handed to user space.
+        (
+            Attributes(clone=Attributes(recirc=1), recirc=2),
+            PLAIN,
+            f"copy_to_user:reason=1:length=65535:{COPIED},recirculate:2",
+        ),
+        (
+            several(Attributes(recirc=1), Attributes(trunc=64, output=2)),
+            PLAIN,
+            f"copy_to_user:reason=1:length=65535:{COPIED},truncate:64,output:2",
+        ),
+        (
+            Attributes(recirc=1, push_mpls=PushMpls.value(0x100, 0x8847)),
+            TCP,
+            f"copy_to_user:reason=1:length=65535:{COPIED},push_mpls:0x8847,set:mpls.label=0,"
+            "set:mpls.traffic_class=0,set:mpls.ttl=0",
+        ),
+        (
+            several(
+                Attributes(trunc=64, output=2, push_vlan=PushVlan.value(0x8100, 0x1005)),
+                Attributes(trunc=90, output=3),
+                Attributes(output=4),
+            ),
+            PLAIN,
+            f"copy_to_user:reason=1:length=65535:{COPIED},push_vlan:0x8100,set:vlan.pcp=0,set:vlan.dei=0,"
+            "set:vlan.vid=5,output:4,truncate:90,output:3",
+        ),
     ],
 )
 def test_there_only(attributes: Attributes, what: Known, expected: str) -> None:
@@ -266,24 +293,6 @@ def masked_bits(name: str, value: dict[str, int]) -> Attributes:
         (Attributes(dec_ttl=Attributes(actions=Attributes())), PLAIN, "dec_ttl[0]", "it is IP"),
         (Attributes(drop=0, output=2), PLAIN, "drop[0]", "nothing can follow"),
         (Attributes(drop=7, output=1), PLAIN, "drop[0]", "nothing can follow"),
-        (
-            Attributes(clone=Attributes(recirc=1), recirc=2),
-            PLAIN,
-            "recirc[1]",
-            r"behind clone\[0\]: of both, one has to be the last",
-        ),
-        (
-            several(Attributes(recirc=1), Attributes(trunc=64, output=2)),
-            PLAIN,
-            "output[2]",
-            r"behind recirc\[0\]",
-        ),
-        (
-            Attributes(recirc=1, push_mpls=PushMpls.value(0x100, 0x8847)),
-            TCP,
-            "push_mpls[1]",
-            r"behind recirc\[0\]",
-        ),
         (Attributes(sample=Attributes(probability=5)), PLAIN, "sample[0]", "actions is missing"),
         (
             Attributes(sample=Attributes(probability=0, actions=Attributes(sample=Attributes()))),

@@ -11,7 +11,8 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.netlink import ports, tunnel_keys
-from hotswitch.netlink.actions import EVERYTHING, MINIMUM_LENGTH
+from hotswitch.netlink.actions import EVERYTHING, MINIMUM_LENGTH, Upcall
+from hotswitch.netlink.asides import ByDaemon
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.actions import Hash, PushMpls, PushVlan
@@ -25,7 +26,7 @@ _PUSHED_LABEL = ("mpls.label", "mpls.traffic_class", "mpls.ttl")
 
 
 def attributes_of(
-    registry: Registry, actions: Actions, upcalls: Sequence[Attributes], known: Known
+    registry: Registry, actions: Actions, upcalls: Sequence[Upcall], known: Known
 ) -> Attributes:
     """The actions as Netlink messages have them (the set OVS_ACTION_ATTR).
 
@@ -73,9 +74,13 @@ def attributes_of(
             case act.CopyToUser(reason, length, fields) if _of_key(fields) in ((), BESIDE, COPIED):
                 if not 1 <= reason <= len(upcalls) or length < MINIMUM_LENGTH:
                     raise _unsayable(action)
+                if isinstance(upcall := upcalls[reason - 1], ByDaemon):
+                    pairs.append(("clone", upcall.actions))
+                    place += 1
+                    continue
                 if length != EVERYTHING:
                     pairs.append(("trunc", length))
-                pairs.append(("userspace", upcalls[reason - 1]))
+                pairs.append(("userspace", upcall))
             case act.Truncate(length):
                 output = actions[place + 1 : place + 2]
                 if not output or not isinstance(output[0], act.Output):

@@ -8,13 +8,13 @@ They mean what the kernel does (net/openvswitch/actions.c) and are refused where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from hotswitch.headers.registry import Registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.netlink import lacks, ports, tunnel_keys
-from hotswitch.netlink.asides import Step, in_order, leaves_packet
+from hotswitch.netlink.asides import ByDaemon, Step, in_order, leaves_packet
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError, UnsupportedError
 from hotswitch.netlink.families.actions import ALWAYS, AT_LAYER_3, HASHES, USERSPACE
@@ -52,12 +52,15 @@ _LABELLED = (IPV4, IPV6, ARP, RARP, *MPLS)
 _EXACT = -1
 
 
+Upcall: TypeAlias = Attributes | ByDaemon
+
+
 class Translated(NamedTuple):
-    """Actions of the model. `CopyToUser` with the reason n stands for `upcalls[n - 1]`, the
-    attributes of the n-th userspace action (the set OVS_USERSPACE_ATTR)."""
+    """Actions of the model. `CopyToUser` with the reason n stands for `upcalls[n - 1]`: the
+    attributes of a userspace action (the set OVS_USERSPACE_ATTR), or what the daemon does."""
 
     actions: Actions
-    upcalls: tuple[Attributes, ...]
+    upcalls: tuple[Upcall, ...]
 
 
 def actions_of(registry: Registry, attributes: Attributes, known: Known) -> Translated:
@@ -91,7 +94,7 @@ class _Translation:
     """One list of actions on its way; `known` follows what the actions change."""
 
     def __init__(
-        self, registry: Registry, known: Known, upcalls: list[Attributes] | None = None
+        self, registry: Registry, known: Known, upcalls: list[Upcall] | None = None
     ) -> None:
         self._registry = registry
         self._known = dict(known)
@@ -100,7 +103,7 @@ class _Translation:
         self._name = ""
         self._steps: list[Step] = []
         self.actions: list[Action] = []
-        self.upcalls: list[Attributes] = [] if upcalls is None else upcalls
+        self.upcalls: list[Upcall] = [] if upcalls is None else upcalls
         self.result: Actions = ()
         """What it all is, in the end."""
 
@@ -120,12 +123,21 @@ class _Translation:
             self.actions = []
         if self._length != EVERYTHING:
             raise NetlinkError("nothing follows that trunc could shorten")
-        self.result = merged(in_order(self._steps))
+        self.result = merged(in_order(self._steps, self._hand))
 
-    def _step(self, actions: Iterable[Action], *, aside: bool = False) -> None:
+    def _step(self, actions: Iterable[Action], aside: Attributes | None = None) -> None:
         found = tuple(actions)
         if found:
-            self._steps.append(Step(self._name, found, aside))
+            by_daemon = None if aside is None else ByDaemon(aside, dict(self._known))
+            self._steps.append(Step(found, by_daemon))
+
+    def _hand(self, what: ByDaemon) -> Actions:
+        self.upcalls.append(what)
+        fields = self._copied() + (tunnel_keys.OUT_FIELDS if self._outer_headers else ())
+        return (act.CopyToUser(len(self.upcalls), EVERYTHING, fields),)
+
+    def _copied(self) -> tuple[str, ...]:
+        return BESIDE if self._known.get("tunnel") == 0 else COPIED
 
     def _inner(self, attributes: Attributes) -> Actions:
         """Translate actions within this one."""
@@ -142,7 +154,8 @@ class _Translation:
         if port == in_port:
             output = act.Output(act.IN_PORT)
         if self._length != EVERYTHING:
-            self._step((act.Truncate(self._length), output), aside=True)
+            aside = Attributes(trunc=self._length, output=number)
+            self._step((act.Truncate(self._length), output), aside)
             self._length = EVERYTHING
         else:
             self.actions.append(output)
@@ -151,7 +164,7 @@ class _Translation:
         if "pid" not in value:
             raise NetlinkError("pid is missing", missing=USERSPACE.by_name["pid"].number)
         self.upcalls.append(value)
-        fields = BESIDE if self._known.get("tunnel") == 0 else COPIED
+        fields = self._copied()
         if "egress_port" in value:
             fields += tunnel_keys.OUT_FIELDS
         self.actions.append(act.CopyToUser(len(self.upcalls), self._length, fields))
@@ -230,14 +243,14 @@ class _Translation:
         """What comes last, or leaves the packet as it is, needs no copy."""
         actions = self._inner(value)
         if not act.can_be_undone(actions):
-            self._step(actions, aside=True)
+            self._step(actions, value)
         elif last or leaves_packet(actions):
             self.actions += actions
         else:
             self.actions.append(act.Clone(actions))
 
     def recirc(self, number: int, _last: bool) -> None:
-        self._step((act.Recirculate(number),), aside=True)
+        self._step((act.Recirculate(number),), Attributes(recirc=number))
 
     def hash(self, value: Any, _last: bool) -> None:
         if value.algorithm not in HASHES:
@@ -249,13 +262,14 @@ class _Translation:
             if name not in value:
                 raise NetlinkError(f"{name} is missing")
         longer, otherwise = (self._inner(value[name]) for name in ("if_greater", "if_less_equal"))
-        self._choose(act.CheckLength(value["length"], longer, otherwise))
+        chosen = act.CheckLength(value["length"], longer, otherwise)
+        self._choose(chosen, Attributes(check_pkt_len=value))
 
-    def _choose(self, action: Action) -> None:
+    def _choose(self, action: Action, said: Attributes) -> None:
         if act.can_be_undone((action,)):
             self.actions.append(action)
         else:
-            self._step((action,), aside=True)
+            self._step((action,), said)
 
     def sample(self, value: Attributes, last: bool) -> None:
         for name in ("probability", "actions"):
@@ -266,7 +280,8 @@ class _Translation:
             return
         actions = self._inner(value["actions"])  # refused also where it is never done
         if value["probability"]:
-            self._choose(act.Sample(value["probability"], actions))
+            sampled = act.Sample(value["probability"], actions)
+            self._choose(sampled, Attributes(sample=value))
 
     def set(self, value: Attributes, _last: bool) -> None:
         self._set_header(value)

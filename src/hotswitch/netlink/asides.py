@@ -1,13 +1,14 @@
 """Actions with copies of a packet, in an order in which they can be carried out.
 
 To the kernel everything but what comes last is for a copy. Here what is done with a copy is undone
-afterwards, which not everything can be: what can't comes last, with the packet itself.
+afterwards, which not everything can be: what can't comes last, with the packet itself. Where there
+are several such, user space gets copies and does it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from hotswitch.model.action import (
     Actions,
@@ -18,40 +19,53 @@ from hotswitch.model.action import (
     Truncate,
     can_be_undone,
 )
-from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.known import Known
+
+
+class ByDaemon(NamedTuple):
+    """What user space does with a copy that it is handed, as the program can't.
+
+    actions: a message's. known: what is known of the packet then.
+    """
+
+    actions: Attributes
+    known: Known
 
 
 class Step(NamedTuple):
-    """Some actions, one after another. aside: they are for a copy, and can't be undone.
+    """Some actions, one after another. aside: they are for a copy, and can't be undone; as a
+    message has them."""
 
-    name: of the attribute that asks for them, with its place.
-    """
-
-    name: str
     actions: Actions
-    aside: bool = False
+    aside: ByDaemon | None = None
 
 
-def in_order(steps: Sequence[Step]) -> Actions:
-    """The actions of all steps. Raises NetlinkError if there is more than one that can't be undone,
-    but cutting packets off: then the longest come first."""
+Hand: TypeAlias = Callable[[ByDaemon], Actions]
+"""Gives the actions that hand a copy to user space."""
+
+
+def in_order(steps: Sequence[Step], hand: Hand) -> Actions:
+    """The actions of all steps.
+
+    One that can't be undone comes last, and so do all that cut packets off, the longest first. What
+    else can't be undone is handed to user space.
+    """
     asides = [place for place, step in enumerate(steps) if step.aside]
-    if not asides or asides[0] == len(steps) - 1:
+    if not asides or asides == [len(steps) - 1]:
         return _joined(steps)
     first = asides[0]
-    before, step, rest = steps[:first], steps[first], steps[first + 1 :]
-    following = [each for each in rest if not each.aside]
-    others = _joined(following)
-    if len(asides) > 1:
-        cuts = [steps[place] for place in asides]
-        if not all(map(_cuts_off, cuts)) or not leaves_packet(others):
-            raise _refusal(steps[asides[1]], step)
-        return _joined(before) + others + _joined(sorted(cuts, key=_length, reverse=True))
-    if not leaves_packet(others):
-        if not can_be_undone(others):
-            raise _refusal(following[-1], step)
-        others = (Clone(others),)
-    return _joined(before) + others + step.actions
+    following = _joined(each for each in steps[first + 1 :] if not each.aside)
+    cuts = [steps[place] for place in asides]
+    if leaves_packet(following) and all(map(_cuts_off, cuts)):
+        last = sorted(cuts, key=_length, reverse=True)
+        return _joined(steps[:first]) + following + _joined(last)
+    if len(asides) == 1 and can_be_undone(following):
+        if not leaves_packet(following):
+            following = (Clone(following),)
+        return _joined(steps[:first]) + following + steps[first].actions
+    handed = Step(hand(steps[first].aside))  # type: ignore[arg-type]
+    return in_order((*steps[:first], handed, *steps[first + 1 :]), hand)
 
 
 def leaves_packet(actions: Actions) -> bool:
@@ -71,9 +85,3 @@ def _length(step: Step) -> int:
     first = step.actions[0]
     assert isinstance(first, Truncate)
     return first.length
-
-
-def _refusal(step: Step, other: Step) -> NetlinkError:
-    return NetlinkError(
-        f"not supported behind {other.name}: of both, one has to be the last", path=(step.name,)
-    )

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from hotswitch.model.entry import EntryKey
 from hotswitch.model.match import Mask
-from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.actions import Upcall
 from hotswitch.netlink.nested import Encoded
 
 _HOLES = 64
@@ -44,7 +44,7 @@ class Flow:
     key: EntryKey
     request: bytes
     actions: bytes | None = None
-    upcalls: tuple[Attributes, ...] | None = None
+    upcalls: tuple[Upcall, ...] | None = None
     shown: Shown | None = None
     form: object = None
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from hotswitch.base.clock import Clock
-from hotswitch.base.errors import HotswitchError
-from hotswitch.datapath.contract import PutEntry
-from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.datapath.engines.reference import Outcome as Done
-from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.parse import MINIMUM_FRAME
-from hotswitch.model.action import Actions, Recirculate, SetField, walk
-from hotswitch.model.entry import Entry, EntryKey
-from hotswitch.model.match import Match
 from hotswitch.model.port import Upcall
 from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.actions import actions_of
+from hotswitch.netlink.asides import ByDaemon
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.codec import Codec
-from hotswitch.netlink.errors import NetlinkError, declared
+from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.datapath import PER_CPU, UNALIGNED
 from hotswitch.netlink.families.packet import PACKET
 from hotswitch.netlink.families.vport import LOCAL
@@ -30,6 +23,7 @@ from hotswitch.netlink.known import known_in_frame, known_in_match
 from hotswitch.netlink.known_frames import FrameKeys
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.nested import Encoded
+from hotswitch.netlink.server.carrying import Carrying
 from hotswitch.netlink.server.describe import said
 from hotswitch.netlink.server.flow_table import Flow
 from hotswitch.netlink.server.misses import Misses
@@ -41,13 +35,9 @@ from hotswitch.netlink.server.session import Session
 _LONGEST = 0xFFFF - 4
 """Bytes of a frame that fit into an attribute; of longer ones (GSO) that many are told."""
 
-_FIRST = 0xFFFF
-_EXECUTED = (1 << 64) - 1
-"""The priority and the cookie of an entry with actions to execute; no flow has them."""
-_MARK = "reg15"
-_MARKED = Match.of({_MARK: 1})
-_UNMARK = SetField(_MARK, 0)
-"""It is only for a packet that comes in, not for one that is looked up again."""
+MOST_CARRIED_OUT = 64
+"""Copies that user space carries actions out with at once; more are lost. That many take some
+milliseconds, in which no client is served."""
 
 
 class PacketFamily:
@@ -58,7 +48,7 @@ class PacketFamily:
     ) -> None:
         self._room = room
         self._codec = codec
-        self._clock = clock
+        self._carrying = Carrying(room, clock)
         self._sessions = sessions
         self._frames = FrameKeys(room.registry)
         self._misses = Misses(codec)
@@ -67,8 +57,16 @@ class PacketFamily:
     def hand_on(self, own: OwnDatapath) -> set[Session]:
         """Give packets that came to user space to who asked for them; who has got any."""
         reached: set[Session] = set()
+        left = MOST_CARRIED_OUT
         for upcall in own.datapath.upcalls():
-            self._hand_on(own, upcall, self._asked_by(own, upcall), reached)
+            asked = self._asked_by(own, upcall)
+            if not isinstance(asked, ByDaemon):
+                self._hand_on(own, upcall, asked, reached)
+            elif left and upcall.length <= len(upcall.frame):
+                left -= 1
+                self._told(own, self._carrying.go_on(own, upcall, asked), None, reached)
+            else:
+                own.lost += 1
         return reached | self._tell_overrun(own)
 
     def _tell_overrun(self, own: OwnDatapath) -> set[Session]:
@@ -84,8 +82,26 @@ class PacketFamily:
             session.overrun()
         return told
 
-    def _asked_by(self, own: OwnDatapath, upcall: Upcall) -> Attributes | None:
-        """The userspace action; nothing for a miss."""
+    def _told(
+        self,
+        own: OwnDatapath,
+        copies: Iterable[tuple[Upcall, Attributes | None]],
+        actions: Attributes | None,
+        reached: set[Session],
+    ) -> None:
+        """Hand copies on that carrying actions out has made.
+
+        Each with what asked for it, of the actions that were carried out; None: an entry did.
+        """
+        for copy, asked in copies:
+            by = asked if asked is not None else self._asked_by(own, copy)
+            if isinstance(by, ByDaemon):
+                own.lost += 1
+            else:
+                self._hand_on(own, copy, by, reached, None if asked is None else actions)
+
+    def _asked_by(self, own: OwnDatapath, upcall: Upcall) -> Attributes | ByDaemon | None:
+        """The userspace action, or what is done here; nothing for a miss."""
         if not upcall.cookie:
             return None
         flow = own.flows.by_cookie(upcall.cookie)
@@ -95,7 +111,7 @@ class PacketFamily:
         place = upcall.reason - 1
         return upcalls[place] if place < len(upcalls) else Attributes(pid=0)
 
-    def _upcalls(self, flow: Flow) -> tuple[Attributes, ...]:
+    def _upcalls(self, flow: Flow) -> tuple[Attributes | ByDaemon, ...]:
         if flow.upcalls is None:
             registry = self._room.registry
             _, actions = said(self._codec, flow)
@@ -182,68 +198,10 @@ class PacketFamily:
         known["tunnel"] = beside.get("tunnel", 0)
         translated = actions_of(self._room.registry, given["actions"], known)
         check_tunnel_ports(own, given["actions"])
-        done = self._run(own, in_port, frame, translated.actions, beside)
-        for (number, out), fields in zip(done.outputs, done.beside, strict=True):
-            self._send(own, number, out, fields)
+        copies = self._carrying.carry_out(own, in_port, frame, translated, beside)
         reached: set[Session] = set()
-        for copy in done.copies:
-            if copy.cookie == _EXECUTED:
-                action = translated.upcalls[copy.reason - 1]
-                self._hand_on(own, copy, action, reached, given["actions"])
-            else:
-                self._hand_on(own, copy, self._asked_by(own, copy), reached)
+        self._told(own, copies, given["actions"], reached)
         return Outcome(reached=tuple(reached))
-
-    def _send(self, own: OwnDatapath, number: int, frame: bytes, beside: Mapping[str, int]) -> None:
-        """beside: the fields beside the packet that are not 0."""
-        port = own.datapath.ports().get(number)
-        vport = own.vports.get(ports.from_model(number))
-        if port is None or vport is None or not port.ifindex:
-            return
-        outside = self._room.outside
-        key = tunnel_keys.outer_headers(beside) if vport.tunnel_port else None
-        if key is None:
-            priority, mark = beside.get("priority", 0), beside.get("skb_mark", 0)
-            outside.send(port.ifindex, frame, priority, mark)
-        else:
-            outside.send_in_tunnel(port.ifindex, frame, key)
-
-    def _run(
-        self,
-        own: OwnDatapath,
-        in_port: int,
-        frame: bytes,
-        actions: Actions,
-        beside: Mapping[str, int],
-    ) -> Done:
-        engine = ReferenceEngine(self._room.registry, self._clock)
-        scratch = EntryDatapath(own.name, self._room.registry, engine)
-        engine.put_ports(list(own.datapath.ports().values()))
-        entries = [Entry(0, _FIRST, _MARKED, (_UNMARK, *actions), _EXECUTED)]
-        entries += looked_up_again(own, actions)
-        try:
-            scratch.change([PutEntry(entry) for entry in entries])
-        except HotswitchError as error:
-            raise declared(error) from error
-        return engine.process(in_port, frame, beside={**beside, _MARK: 1})
-
-
-def looked_up_again(own: OwnDatapath, actions: Actions) -> list[Entry]:
-    """The entries that packets may come to that these actions have looked up again."""
-    wanted, left = set[int](), _ids(actions)
-    found: dict[EntryKey, Entry] = {}
-    while left - wanted:
-        wanted |= left
-        for entry in own.datapath.entries().values():
-            terms = [term for term in entry.key.match if term.field == "recirc_id"]
-            if all(any(number & each.mask == each.value for number in wanted) for each in terms):
-                found[entry.key] = entry
-                left |= _ids(entry.actions)
-    return list(found.values())
-
-
-def _ids(actions: Actions) -> set[int]:
-    return {each.id for each in walk(actions) if isinstance(each, Recirculate)}
 
 
 def _egress_key(own: OwnDatapath, upcall: Upcall, action: Attributes | None) -> Attributes | None:
