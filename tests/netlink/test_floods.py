@@ -44,7 +44,7 @@ def test_many_outputs_are_a_list() -> None:
 def test_a_port_twice_and_the_ingress_port() -> None:
     translated = actions_of(REGISTRY, outputs(2, 3, 4, 5, 6, 3, 1, 7), KNOWN)
     assert translated.actions == (
-        OutputList((2, 3, 4, 5, 6)), OutputList((3,)), Output(IN_PORT), Output(7)
+        OutputList((2, 3, 4, 5, 6)), Output(3), Output(IN_PORT), Output(7)
     )  # fmt: skip
 
 

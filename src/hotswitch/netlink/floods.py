@@ -40,15 +40,19 @@ def _kind(action: object) -> bool | None:
     return action.hairpin if isinstance(action, Output) and action.port != IN_PORT else None
 
 
-def _lists(ports: tuple[int, ...], hairpin: bool) -> Iterator[OutputList]:
+def _lists(ports: tuple[int, ...], hairpin: bool) -> Iterator[Output | OutputList]:
     """Lists of these ports, none of them twice in one."""
     there: dict[int, None] = {}
     for port in ports:
         if port in there or len(there) == STANDARD.ports:
-            yield OutputList(tuple(there), hairpin)
+            yield _list(tuple(there), hairpin)
             there = {}
         there[port] = None
-    yield OutputList(tuple(there), hairpin)
+    yield _list(tuple(there), hairpin)
+
+
+def _list(ports: tuple[int, ...], hairpin: bool) -> Output | OutputList:
+    return Output(ports[0], hairpin) if len(ports) == 1 else OutputList(ports, hairpin)
 
 
 def grouped(attributes: Attributes) -> Attributes:
