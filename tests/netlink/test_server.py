@@ -146,6 +146,13 @@ def test_a_refusal_says_which_attribute(client: Client, datapath: int) -> None:
     assert answer.attributes["offset"] > 24
 
 
+def test_a_refusal_names_the_number_that_was_sent(client: Client) -> None:
+    client.request(SOCKET, "option", Attributes(extended=True))
+    (answer,) = client.request(DATAPATH, "get", datapath=-1)
+    assert isinstance(answer, Acknowledgement)
+    assert answer.attributes["message"] == "there is no datapath 4294967295"
+
+
 def test_a_device_of_a_bridge_is_busy(world: World, client: Client, datapath: int) -> None:
     device = world.outside.add_device("p3")
     world.outside.busy[device.port] = "bridge br0"

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -242,6 +243,18 @@ def test_a_byte_is_written_when_the_answer_is_there(lab: Lab) -> None:
         assert os.read(ours, 2) == b""  # the server has let go of it
     finally:
         os.close(ours)
+
+
+def test_without_a_pipe_s_end_there_are_no_signals(lab: Lab, tmp_path: Path) -> None:
+    """Neither without a descriptor, nor with another one."""
+    with lab.client() as client, (tmp_path / "file").open("w") as file:
+        client.ask(SOCKET, "option", Attributes(extended=True))
+        client.send(SOCKET, "signal")
+        socket.send_fds(client.socket, [client.encode(SOCKET, "signal")], [file.fileno()])
+        for _ in range(2):
+            refused = client.receive()
+            assert isinstance(refused, Acknowledgement) and refused.error == errno.EINVAL
+            assert "no pipe's end" in refused.attributes["message"]
 
 
 def test_a_long_listing_delays_nobody_much(lab: Lab) -> None:

@@ -74,6 +74,7 @@ class Connection:
             if self._signal < 0 and stat.S_ISFIFO(os.fstat(descriptor).st_mode):
                 os.set_blocking(descriptor, False)
                 self._signal = descriptor
+                self._session.signalled = True
             else:
                 os.close(descriptor)
 
@@ -122,6 +123,7 @@ class Connection:
             except OSError:
                 os.close(self._signal)
                 self._signal = -1
+                self._session.signalled = False
         self._owed = 0
 
     def close(self) -> None:

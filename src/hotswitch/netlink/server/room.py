@@ -48,7 +48,7 @@ class Room:
         """The datapath of this number. Raises NetlinkError."""
         found = self.datapaths.get(number)
         if found is None:
-            raise NetlinkError(f"there is no datapath {number}", errno=errno.ENODEV)
+            raise NetlinkError(f"there is no datapath {number & 0xFFFFFFFF}", errno=errno.ENODEV)
         return found
 
     def vport(self, name: str) -> tuple[OwnDatapath, Vport] | None:

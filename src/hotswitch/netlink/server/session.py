@@ -59,7 +59,7 @@ class Session:
 
     answers: to be sent, the oldest first. dump: a listing that is to go on.
     extended, capped: NETLINK_EXT_ACK, NETLINK_CAP_ACK. together: a datagram may be several of
-    what waits.
+    what waits. signalled: it has handed over a pipe to be written to.
     """
 
     def __init__(self, port: int) -> None:
@@ -68,6 +68,7 @@ class Session:
         self.extended = False
         self.capped = False
         self.together = False
+        self.signalled = False
         self.answers: deque[bytes] = deque()
         self.dump: Listing | None = None
         self._events = Queue(EVENTS)

@@ -77,6 +77,8 @@ class Sockets:
 
     def _signal(self, request: Request) -> Outcome:
         """The descriptor has come beside the bytes; there is nothing more to do."""
+        if not request.session.signalled:
+            raise NetlinkError("no pipe's end came with it (SCM_RIGHTS)")
         return _said(request.session)
 
     def _group(self, request: Request) -> int:
