@@ -29,7 +29,8 @@ from hotswitch.headers.standard import BUILT_IN
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
 from tests.support import process
-from tests.support.daemon import REAL, Daemon, command, environment
+from tests.support.daemon import Daemon, command, environment
+from tests.support.hosts import daemon_with_hosts
 from tests.support.room import Room
 from tests.support.wait import until
 from tests.switch.fakes import FakeWorld
@@ -309,12 +310,7 @@ def test_wrong_parameters_are_refused(daemon: Daemon) -> None:
 @pytest.fixture
 def lab(room: Room, tmp_path: Path) -> Iterator[Daemon]:
     """Two hosts at a bridge that forwards, and a third device without."""
-    room.run("ip", "netns", "add", "switch")
-    for host, device, address in (("anna", "tap0", "10.0.0.1"), ("ben", "tap1", "10.0.0.2")):
-        room.add_host(host, device, f"{address}/24")
-        room.run("ip", "link", "set", device, "netns", "switch")
-        room.run("ip", "link", "set", device, "up", host="switch")
-    with Daemon(room, tmp_path / "run", "--netns", "switch", kind=REAL) as daemon:
+    with daemon_with_hosts(room, tmp_path / "run") as daemon:
         daemon.do("bridge add br0")
         yield daemon
 

@@ -16,7 +16,8 @@ from hotswitch.ovsdb.schema import DatabaseSchema
 from hotswitch.ovsdb.schemas import load
 from hotswitch.ovsdb.storage import Storage
 from tests.support import process
-from tests.support.daemon import REAL, REFERENCE, Daemon, environment
+from tests.support.daemon import REFERENCE, Daemon, environment
+from tests.support.hosts import daemon_with_hosts
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -360,12 +361,7 @@ def test_a_group_may_use_it_and_others_may_not(room: Room, tmp_path: Path) -> No
 
 
 def test_counters_count(room: Room, tmp_path: Path) -> None:
-    room.run("ip", "netns", "add", "switch")
-    for host, device, address in (("anna", "tap0", "10.0.0.1"), ("ben", "tap1", "10.0.0.2")):
-        room.add_host(host, device, f"{address}/24")
-        room.run("ip", "link", "set", device, "netns", "switch")
-        room.run("ip", "link", "set", device, "up", host="switch")
-    with Daemon(room, tmp_path / "run", "--netns", "switch", kind=REAL) as daemon:
+    with daemon_with_hosts(room, tmp_path / "run") as daemon:
         daemon.do("bridge add br0")
         daemon.do("port add tap0 bridge br0")
         daemon.do("port add tap1 bridge br0")

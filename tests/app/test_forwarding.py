@@ -14,21 +14,17 @@ import pytest
 from tests.app.test_appctl import needs_ovs_appctl
 from tests.app.test_database import vsctl
 from tests.support.daemon import REAL, Daemon, environment
+from tests.support.hosts import TWO_HOSTS, daemon_with_hosts
 from tests.support.room import Room
 from tests.support.wait import until
 
-_HOSTS = {"anna": ("tap0", "10.0.0.1"), "ben": ("tap1", "10.0.0.2"), "carla": ("tap2", "10.0.0.3")}
+_HOSTS = {**TWO_HOSTS, "carla": ("tap2", "10.0.0.3")}
 
 
 @pytest.fixture
 def lab(room: Room, tmp_path: Path) -> Iterator[Daemon]:
     """Three hosts at a switch in a namespace of its own, and nothing configured."""
-    room.run("ip", "netns", "add", "switch")
-    for name, (device, address) in _HOSTS.items():
-        room.add_host(name, device, f"{address}/24")
-        room.run("ip", "link", "set", device, "netns", "switch")
-        room.run("ip", "link", "set", device, "up", host="switch")
-    with Daemon(room, tmp_path / "run", "--netns", "switch", kind=REAL) as daemon:
+    with daemon_with_hosts(room, tmp_path / "run", _HOSTS) as daemon:
         yield daemon
 
 

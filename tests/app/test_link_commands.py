@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import REAL, Daemon, command, environment
+from tests.support.daemon import Daemon, command, environment
+from tests.support.hosts import daemon_with_hosts
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -215,12 +216,7 @@ def test_completion_offers_links(lab: Daemon) -> None:
 
 @pytest.fixture
 def real(room: Room, tmp_path: Path) -> Iterator[Daemon]:
-    room.run("ip", "netns", "add", "switch")
-    for name, device, address in (("anna", "tap0", "10.0.0.1"), ("ben", "tap1", "10.0.0.2")):
-        room.add_host(name, device, f"{address}/24")
-        room.run("ip", "link", "set", device, "netns", "switch")
-        room.run("ip", "link", "set", device, "up", host="switch")
-    with Daemon(room, tmp_path / "run", "--netns", "switch", kind=REAL) as daemon:
+    with daemon_with_hosts(room, tmp_path / "run") as daemon:
         daemon.do("bridge add br0")
         yield daemon
 

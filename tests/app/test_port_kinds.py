@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from hotswitch.switch.desired import DesiredPort, PortKind
-from tests.support.daemon import REAL, Daemon, environment
+from tests.support.daemon import Daemon, environment
+from tests.support.hosts import TWO_HOSTS, daemon_with_hosts
 from tests.support.kept import kept
 from tests.support.room import Room
 from tests.support.wait import until
-
-_HOSTS = {"anna": ("tap0", "10.0.0.1"), "ben": ("tap1", "10.0.0.2")}
 
 _PROGRAM = """
 import os, sys
@@ -35,12 +34,7 @@ while True:
 @pytest.fixture
 def lab(room: Room, tmp_path: Path) -> Iterator[Daemon]:
     """Two hosts, each at a bridge of its own in the namespace of the switch."""
-    room.run("ip", "netns", "add", "switch")
-    for name, (device, address) in _HOSTS.items():
-        room.add_host(name, device, f"{address}/24")
-        room.run("ip", "link", "set", device, "netns", "switch")
-        room.run("ip", "link", "set", device, "up", host="switch")
-    with Daemon(room, tmp_path / "run", "--netns", "switch", kind=REAL) as daemon:
+    with daemon_with_hosts(room, tmp_path / "run") as daemon:
         for number in (0, 1):
             daemon.do(f"bridge add br{number}")
             daemon.do(f"port add tap{number} bridge br{number}")
@@ -74,7 +68,7 @@ def test_a_cable_carries_packets_between_bridges(lab: Daemon) -> None:
     assert not _ping(lab, "anna", "10.0.0.2")
     lab.do("port set tap0 tag 10")
     assert _ping(lab, "anna", "10.0.0.2")
-    for host, (device, _) in _HOSTS.items():
+    for host, (device, _) in TWO_HOSTS.items():
         lab.room.run("ip", "link", "set", "eth0", "mtu", "9000", host=host)
         lab.do(f"port set {device} mtu 9000")
     assert _ping(lab, "anna", "10.0.0.2", "-s", "8900", "-M", "do")
