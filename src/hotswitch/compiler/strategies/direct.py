@@ -15,7 +15,7 @@ from hotswitch.compiler.flow import Flow, Piece, Word
 from hotswitch.compiler.shape import FieldMasks, Subtable
 from hotswitch.compiler.strategies.strategy import SearchCode
 from hotswitch.headers.registry import FieldKind
-from hotswitch.model.match import Match, Term
+from hotswitch.model.match import Mask, Match, Term
 
 MOST_BITS = 14
 """Of an index; an element takes 8 bytes."""
@@ -51,6 +51,16 @@ def suits(flow: Flow, masks: FieldMasks, widths: Sequence[int]) -> bool:
         any(piece.value_shift == 0 and piece.width >= width for piece in flow.pieces(name))
         for (name, _), width in zip(masks, layout.widths, strict=True)
     )
+
+
+class _Way(NamedTuple):
+    """How indexes are made of the values of matches with one mask.
+
+    present: the bits for layers, which the mask alone says. parts: each with its value's place.
+    """
+
+    present: int
+    parts: tuple[tuple[int, _Part], ...]
 
 
 @dataclass(frozen=True)
@@ -101,15 +111,32 @@ class _Layout:
 
     def index(self, match: Match) -> int | None:
         """Where a match is; None if a value is too wide."""
-        values = {term.field: term.value for term in match.terms}
-        present = {self.flow.field(name).layer for name in values if self._brings_layer(name)}
-        index = 0
-        for part in self.parts:
-            value = part.field in present if part.presence else values.get(part.field, 0)
+        way = self._ways.get(match.mask)
+        if way is None:
+            way = self._ways[match.mask] = self._way(match.mask)
+        index, values = way.present, match.values
+        for place, part in way.parts:
+            value = values[place]
             if value & ~part.mask:
                 return None
             index |= value << part.at
         return index
+
+    @cached_property
+    def _ways(self) -> dict[Mask, _Way]:
+        return {}
+
+    def _way(self, mask: Mask) -> _Way:
+        places = {name: place for place, (name, _) in enumerate(mask)}
+        layers = {self.flow.field(name).layer for name in places if self._brings_layer(name)}
+        return _Way(
+            sum(1 << part.at for part in self.parts if part.presence and part.field in layers),
+            tuple(
+                (places[part.field], part)
+                for part in self.parts
+                if not part.presence and part.field in places
+            ),
+        )
 
     def match(self, index: int) -> Match:
         absent = {
