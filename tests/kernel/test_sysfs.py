@@ -68,9 +68,9 @@ def test_name_and_index_must_fit(inside: str) -> None:
 
 def test_drivers() -> None:
     """As `ethtool -i` says it, for the hardware that is there; software has no driver here."""
-    with NetworkDevices() as devices:
+    with NetworkDevices() as devices, ethtool.asker() as asker:
         for link in list_links():
-            found = ethtool.driver(link.name)
+            found = ethtool.driver(link.name, asker)
             if link.bus and found:
                 assert devices.driver(link.name) == found.name
             elif not link.bus:

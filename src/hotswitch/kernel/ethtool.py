@@ -41,18 +41,23 @@ class LinkMode:
     full_duplex: bool | None
 
 
-def driver(name: str) -> Driver | None:
+def asker() -> socket.socket:
+    """What to ask by, for many questions: about links of this thread's network namespace."""
+    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def driver(name: str, by: socket.socket) -> Driver | None:
     """The driver of the link with this name, or None if it does not say."""
-    answer = _ask(name, _DRIVER, _GET_DRIVER)
+    answer = _ask(name, by, _DRIVER, _GET_DRIVER)
     if answer is None:
         return None
     _, driver_name, version, firmware, *_ = answer
     return Driver(_text(driver_name), _text(version), _text(firmware))
 
 
-def link_mode(name: str) -> LinkMode | None:
+def link_mode(name: str, by: socket.socket) -> LinkMode | None:
     """Speed and duplex of the link with this name, or None if it does not say."""
-    answer = _ask(name, _SETTINGS, _GET_SETTINGS)
+    answer = _ask(name, by, _SETTINGS, _GET_SETTINGS)
     if answer is None:
         return None
     low, duplex, high = answer[3], answer[4], answer[12]
@@ -61,15 +66,16 @@ def link_mode(name: str) -> LinkMode | None:
     return LinkMode(0 if speed in (_UNKNOWN_SPEED, 0xFFFF) else speed, is_full)
 
 
-def _ask(name: str, layout: struct.Struct, command: int) -> tuple[int, ...] | None:
+def _ask(
+    name: str, by: socket.socket, layout: struct.Struct, command: int
+) -> tuple[int, ...] | None:
     buffer = array.array("B", bytes(layout.size))
     struct.pack_into("=I", buffer, 0, command)
     request = _REQUEST.pack(name.encode()[:15], buffer.buffer_info()[0])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        try:
-            fcntl.ioctl(asker, _SIOCETHTOOL, request)
-        except OSError:
-            return None
+    try:
+        fcntl.ioctl(by, _SIOCETHTOOL, request)
+    except OSError:
+        return None
     return layout.unpack(buffer.tobytes())
 
 
