@@ -208,7 +208,9 @@ class FakeEngine:
     ) -> Mapping[int, PortStatistics]:
         return {}
 
-    def refresh(self, links: Collection[int] | None = None) -> None:
+    def refresh(
+        self, links: Collection[int] | None = None, known: Mapping[int, Link] | None = None
+    ) -> None:
         self._maybe()
 
     def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:

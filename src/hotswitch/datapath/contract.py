@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.kernel.links import Link
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Hook, LinkLife, Meter, Port, PortStatistics, Side, Upcall
 
@@ -115,9 +116,12 @@ class Datapath(Protocol):
     def ports(self) -> Mapping[int, Port]:
         """The ports by number."""
 
-    def refresh(self, links: Collection[int] | None = None) -> None:
+    def refresh(
+        self, links: Collection[int] | None = None, known: Mapping[int, Link] | None = None
+    ) -> None:
         """Look again at what ports' links, or those of these indexes, can do.
 
+        known: links by index, as somebody has just seen them: those are not asked for.
         Raises DatapathError.
         """
 

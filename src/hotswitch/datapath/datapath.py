@@ -20,6 +20,7 @@ from hotswitch.datapath.limits import STANDARD, Limits
 from hotswitch.datapath.port_book import PortBook
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
+from hotswitch.kernel.links import Link
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Hook, LinkLife, Meter, Port, PortStatistics, Side, Upcall
@@ -127,12 +128,15 @@ class EntryDatapath:
             self._known_port(number)
         return self._engine.port_statistics(numbers)
 
-    def refresh(self, links: Collection[int] | None = None) -> None:
+    def refresh(
+        self, links: Collection[int] | None = None, known: Mapping[int, Link] | None = None
+    ) -> None:
         """Look again at what ports' links, or those of these indexes, can do.
 
+        known: links by index, as somebody has just seen them: those are not asked for.
         Raises DatapathError.
         """
-        self._engine.refresh(links)
+        self._engine.refresh(links, known)
 
     def _free_number(self) -> int:
         number = self._ports.free_number()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotswitch.datapath.contract import Counters, DatapathError, ProgramReport
+from hotswitch.kernel.links import Link
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
 
@@ -51,10 +52,12 @@ class Engine(Protocol):
         On return no packet is taken there any more, and every one that was is counted.
         """
 
-    def refresh(self, links: Collection[int] | None = None) -> None:
+    def refresh(
+        self, links: Collection[int] | None = None, known: Mapping[int, Link] | None = None
+    ) -> None:
         """Look again at what ports' links, or those of these indexes, can do.
 
-        It changes with their other ends.
+        It changes with their other ends. known: links by index, as somebody has just seen them.
         """
 
     def port_statistics(

@@ -12,6 +12,7 @@ from hotswitch.base.clock import Clock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.base.pieces import Pieces, at_once
 from hotswitch.datapath.contract import Datapath
+from hotswitch.kernel.links import Link
 from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
 from hotswitch.switch.adopting import Strays, adopt
@@ -55,7 +56,7 @@ def _tell_nobody(bridge: str, rows: Sequence[Address], ports: Mapping[int, str])
 
 
 _ROUNDS = 4
-_NEWS = (CreateInternalLink, CreateTap, CreateCable, MoveLink, SetLinkUp, SetMtu, TakeNames)
+_NEWS = (CreateInternalLink, CreateTap, CreateCable, MoveLink, SetMtu, TakeNames)
 """Steps after which there may be more to do than could be told before."""
 _SECOND = 1_000_000_000
 _SOME = 32
@@ -227,10 +228,11 @@ class Switch:
             return self._failures
         failures = self.reconcile()
         links = self._world.links.look()
-        known = self._refreshed.by_index
+        before = self._refreshed.by_index
         self._refreshed = links
         # What a new one can do was looked at when its port was bound to it.
-        self._refresh([index for index in links.by_index.differing(known) if index in known])
+        changed = [index for index in links.by_index.differing(before) if index in before]
+        self._refresh(changed, links.by_index)
         return failures
 
     def sweep(self) -> None:
@@ -244,10 +246,10 @@ class Switch:
         some, self._to_sweep = self._to_sweep[-_SOME:], self._to_sweep[:-_SOME]
         self._refresh(some)
 
-    def _refresh(self, links: Collection[int]) -> None:
+    def _refresh(self, links: Collection[int], known: Mapping[int, Link] | None = None) -> None:
         if links:
             for datapath in self._world.datapaths.values():
-                datapath.refresh(links)
+                datapath.refresh(links, known)
 
     def reconcile(self) -> list[Failure]:
         """Look, plan, apply; again if a link was made, whose index only a new look tells.
@@ -277,7 +279,7 @@ class Switch:
                 self._failures = yield from applying(steps, self._world)
                 self._settled = settled(layout, self._failures)
                 failed = [failure.step for failure in self._failures]
-                if not any(isinstance(each, _NEWS) and each not in failed for each in steps):
+                if not any(self._brings_news(each) and each not in failed for each in steps):
                     break
         finally:
             self._is_amid = False
@@ -294,6 +296,17 @@ class Switch:
             self._told = now
             for changed in self._watchers:
                 changed()
+
+    def _brings_news(self, step: Step) -> bool:
+        """Whether there may be more to do after it.
+
+        Of a port with one link only, that it is up changes nothing.
+        """
+        if not isinstance(step, SetLinkUp):
+            return isinstance(step, _NEWS)
+        bridge = self._desired.bridges.get(step.bridge)
+        port = bridge.ports.get(step.port) if bridge else None
+        return port is None or len(port.members) != 1
 
     def _lay_out(self, observed: Observed) -> Layout:
         """The layout for what is wanted when devices have had their say.

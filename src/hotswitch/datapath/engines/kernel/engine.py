@@ -43,6 +43,7 @@ from hotswitch.datapath.provider import Restored
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import pins
 from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.links import Link
 from hotswitch.kernel.quiescence import wait_for_programs
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
@@ -214,13 +215,15 @@ class KernelEngine:
         with self._declared():
             return self.port_counters.ports(self.ports.known if numbers is None else numbers)
 
-    def refresh(self, links: Collection[int] | None = None) -> None:
+    def refresh(
+        self, links: Collection[int] | None = None, known: Mapping[int, Link] | None = None
+    ) -> None:
         """Look again at what ports' links, or those of these indexes, can do.
 
-        It changes with their other ends. Raises DatapathError.
+        It changes with their other ends. known: links as just seen, by index. Raises DatapathError.
         """
         with self._declared():
-            self.ports.refresh(links)
+            self.ports.refresh(links, known)
             self.book.clear_retired()
 
     # entries

@@ -6,6 +6,7 @@ import logging
 import mmap
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from types import MappingProxyType
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP
@@ -20,6 +21,7 @@ from hotswitch.kernel.xdp_features import XdpFeature, xdp_features
 from hotswitch.model.port import Hook, Port, Side
 
 _log = logging.getLogger(__name__)
+_NONE: Mapping[int, Link] = MappingProxyType({})
 
 
 class Ports:
@@ -170,16 +172,19 @@ class Ports:
         before, self._links = self._links, new.mmap()
         self._links[:size] = before[:size]
 
-    def refresh(self, which: Collection[int] | None = None) -> None:
+    def refresh(
+        self, which: Collection[int] | None = None, known: Mapping[int, Link] | None = None
+    ) -> None:
         """Look again at what the links, or those of these indexes, can do.
 
+        known: links by index, as somebody has just seen them.
         Ports that are not attached where they should be are attached again. Raises KernelError.
         """
         ports = list(self.known.values())
         if which is not None:
             ports = [port for index in which if (port := self._port_behind(index))]
         self._attach_again(ports)
-        self._aim(ports)
+        self._aim(ports, known or {})
 
     def _attach_again(self, ports: Sequence[Port]) -> None:
         self._attachments.forget_lost([port.number for port in ports])
@@ -196,7 +201,7 @@ class Ports:
         port = self.known.get(int.from_bytes(value, "little")) if value else None
         return port if port and port.ifindex == ifindex else None
 
-    def _aim(self, ports: Iterable[Port]) -> None:
+    def _aim(self, ports: Iterable[Port], known: Mapping[int, Link] = _NONE) -> None:
         """Let ports' frames leave by their links, as those can take them now."""
         aimed = list(ports)
         for port in aimed:
@@ -205,11 +210,13 @@ class Ports:
                 # The kernel may keep who asks waiting, and the link is fit for what all links are.
                 self._write(port.number, port.ifindex, _abilities(port, None, None))
         wires = [port.ifindex for port in aimed if port.ifindex and port.side is not Side.HOST]
-        links = get_links(wires)
+        asked = get_links([index for index in wires if index not in known])
         features = xdp_features(wires) if XDP.name in self.hooks else {}  # no other program asks
         for port in aimed:
-            flags = _abilities(port, links.get(port.ifindex), features.get(port.ifindex))
-            self._write(port.number, port.ifindex, flags)
+            index = port.ifindex
+            link = known.get(index) or asked.get(index)
+            flags = _abilities(port, link, features.get(index))
+            self._write(port.number, index, flags)
 
     def _tie(self, numbers: Mapping[int, int]) -> None:
         """Let what comes in at these links come in at the ports with these numbers."""

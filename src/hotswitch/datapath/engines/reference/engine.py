@@ -16,6 +16,7 @@ from hotswitch.datapath.engines.reference.state import Addresses
 from hotswitch.datapath.provider import Restored
 from hotswitch.headers.parse import MINIMUM_FRAME
 from hotswitch.headers.registry import Registry
+from hotswitch.kernel.links import Link
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
 
@@ -88,7 +89,9 @@ class ReferenceEngine:
         found = self._state.ports.statistics()
         return found if numbers is None else {number: found[number] for number in numbers}
 
-    def refresh(self, links: Collection[int] | None = None) -> None:
+    def refresh(
+        self, links: Collection[int] | None = None, known: Mapping[int, Link] | None = None
+    ) -> None:
         """Nothing: it has no links."""
 
     def prepare(self, puts: Sequence[Entry], deletes: Sequence[EntryKey]) -> Future[object] | None:
