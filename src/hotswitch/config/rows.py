@@ -79,6 +79,15 @@ class _StoredRow(Mapping[str, Value]):
         found = self._schema.by_name[column]
         return plain(found.type, self.stored[found.index])
 
+    # What `Mapping` would do with an exception for each column that there is not.
+
+    def __contains__(self, column: object) -> bool:
+        return column in self._schema.by_name
+
+    def get(self, column: str, default: Any = None) -> Any:
+        found = self._schema.by_name.get(column)
+        return default if found is None else plain(found.type, self.stored[found.index])
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._schema.by_name)
 

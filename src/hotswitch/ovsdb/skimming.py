@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-PIECE = 1 << 14
+PIECE = 1 << 12
 """Bytes to skim at once."""
 
 DEEPEST = 32

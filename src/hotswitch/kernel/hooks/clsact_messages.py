@@ -9,6 +9,7 @@ import errno
 import socket
 import struct
 import sys
+from functools import lru_cache
 from typing import NamedTuple
 
 from hotswitch.kernel import netlink
@@ -22,7 +23,8 @@ _TCA_KIND, _TCA_OPTIONS = 1, 2
 _TCA_BPF_FD, _TCA_BPF_NAME, _TCA_BPF_FLAGS, _TCA_BPF_ID = 6, 7, 8, 11
 _DIRECT_ACTION = 1
 
-_QDISC, _FILTER = "clsact", "bpf"
+_FILTER = "bpf"
+_IS_CLSACT = netlink.text(_TCA_KIND, "clsact")
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
 _INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _PRIORITY = _HANDLE = 0x6873
@@ -100,14 +102,18 @@ def says_gone(error: KernelError) -> bool:
 
 
 def _put(program: int, spot: Spot, name: bytes, flags: int, attempt: str) -> Request:
-    options = netlink.nested(
+    return Request(_RTM_NEWTFILTER, flags, _filter(spot) + _runs(program, name), attempt)
+
+
+@lru_cache(maxsize=64)
+def _runs(program: int, name: bytes) -> bytes:
+    """What a filter runs: the same on all devices."""
+    return netlink.text(_TCA_KIND, _FILTER) + netlink.nested(
         _TCA_OPTIONS,
         netlink.u32(_TCA_BPF_FD, program),
         netlink.attribute(_TCA_BPF_NAME, name + b"\0"),
         netlink.u32(_TCA_BPF_FLAGS, _DIRECT_ACTION),
     )
-    body = _filter(spot) + netlink.text(_TCA_KIND, _FILTER) + options
-    return Request(_RTM_NEWTFILTER, flags, body, attempt)
 
 
 def _filter(spot: Spot) -> bytes:
@@ -116,8 +122,7 @@ def _filter(spot: Spot) -> bytes:
 
 
 def _qdisc(ifindex: int) -> bytes:
-    body = _message.pack(socket.AF_UNSPEC, ifindex, _CLSACT_HANDLE, _CLSACT, 0)
-    return body + netlink.text(_TCA_KIND, _QDISC)
+    return _message.pack(socket.AF_UNSPEC, ifindex, _CLSACT_HANDLE, _CLSACT, 0) + _IS_CLSACT
 
 
 def _parent(spot: Spot) -> int:
