@@ -46,6 +46,7 @@ LONG = (
     "app/test_dp.py",
     "app/test_dp_documentation.py",
     "app/test_facade.py",
+    "app/test_flips.py",
     "app/test_random_kills.py",
     "app/test_vnics.py",
     "clients/test_bridge_address.py",
