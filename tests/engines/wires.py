@@ -131,10 +131,11 @@ class Capture:
         """Take what comes until it is done (True), or time is up."""
         deadline = time.monotonic() + seconds
         while True:
+            is_late = time.monotonic() > deadline  # then it looks once more
             self.take()
             if done():
                 self.take()
                 return True
-            if time.monotonic() > deadline:
+            if is_late:
                 return False
             self._poll.poll(1)

@@ -13,9 +13,11 @@ def until(look: Callable[[], _Value], what: str, seconds: float = 10.0) -> _Valu
     """Look again and again until there is something to see; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
+        # Whoever gets no CPU for so long still looks once more.
+        is_late = time.monotonic() > deadline
         value = look()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if is_late:
             raise AssertionError(f"after {seconds} s still not so: {what}")
         time.sleep(0.01)
