@@ -29,7 +29,7 @@ def _wrong_attribute_length(data: bytearray, chance: Random) -> None:
 
 def _unknown(data: bytearray, chance: Random) -> None:
     """A family, command or attribute."""
-    data[chance.choice((4, 16, 26)) % len(data)] = chance.randrange(256)
+    data[chance.choice((4, 16, 26)) % len(data)] = chance.randrange(128, 256)
 
 
 def _another_order(data: bytearray, chance: Random) -> None:

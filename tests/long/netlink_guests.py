@@ -1,0 +1,156 @@
+"""Bad clients of the Netlink server: `python -m tests.long.netlink_guests [--seconds N]`.
+
+A real daemon has each kind of them for N seconds (60), one kind after another, twice, and the
+second time must not cost memory or descriptors again. Prints both after each kind. Others are
+served all the time, and the log has no exception; else it ends with an AssertionError.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import resource
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.families.controller import CONTROLLER
+from hotswitch.netlink.flags import DUMP
+from hotswitch.netlink.message import Done
+from tests.netlink.lab import Lab
+from tests.netlink.shapes import SHAPES, shaped
+from tests.netlink.test_junk import REQUESTS
+from tests.support.daemon import Daemon
+from tests.support.room import Room
+from tests.support.wait import until
+
+_LARGEST = 1 << 18
+_SOCKETS = 1_000
+_MIB = 1 << 20
+_GROWTH = 4
+"""MiB, in the second round of a kind."""
+_QUESTIONS = [each for each in REQUESTS if each[16] not in (1, 2) or each[4] == 34]
+"""Without those that make or delete datapaths and ports: there the machine's limits are met."""
+
+_Turn = Callable[[Lab, Random], None]
+
+
+@contextlib.contextmanager
+def _connected(lab: Lab) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(str(lab.path))
+        connection.setblocking(False)
+        yield connection
+
+
+def _send_shaped(lab: Lab, chance: Random, *, shape: str) -> None:
+    with _connected(lab) as connection:
+        for _ in range(500):
+            # An empty datagram is taken for the end.
+            with contextlib.suppress(BlockingIOError):
+                connection.send(shaped(shape, chance, _QUESTIONS) or b"?")
+            with contextlib.suppress(BlockingIOError):
+                while connection.recv(_LARGEST):
+                    pass
+
+
+def _die_in_the_middle(lab: Lab, chance: Random) -> None:
+    """Of listings, and of answers."""
+    for _ in range(50):
+        with _connected(lab) as connection, contextlib.suppress(BlockingIOError), lab.client() as c:
+            for _ in range(chance.randrange(1, 20)):
+                connection.send(c.encode(CONTROLLER, "getfamily", flags=DUMP))
+
+
+def _never_read(lab: Lab, chance: Random) -> None:
+    with _connected(lab) as connection, lab.client() as knows:
+        asked = knows.encode(CONTROLLER, "getfamily", flags=DUMP)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(10_000):
+                connection.send(asked)
+        time.sleep(0.2)
+
+
+def _open_many(lab: Lab, chance: Random) -> None:
+    with contextlib.ExitStack() as held:
+        for _ in range(_SOCKETS):
+            held.enter_context(_connected(lab))
+        _is_served(lab)
+
+
+KINDS: Mapping[str, _Turn] = {
+    **{shape: partial(_send_shaped, shape=shape) for shape in SHAPES},
+    "dies in the middle": _die_in_the_middle,
+    "never reads": _never_read,
+    f"opens {_SOCKETS:,} sockets": _open_many,
+}
+
+
+def _is_served(lab: Lab) -> None:
+    with lab.client() as good:
+        good.ask(CONTROLLER, "getfamily", Attributes(family_name="ovs_flow"))
+        good.send(CONTROLLER, "getfamily", flags=DUMP)
+        while not isinstance(good.receive(), Done):
+            pass
+
+
+def _used(lab: Lab) -> tuple[float, int]:
+    """MiB that are resident, and descriptors."""
+    pages = int((_process(lab) / "statm").read_text().split()[1])
+    return pages * resource.getpagesize() / _MIB, len(list((_process(lab) / "fd").iterdir()))
+
+
+def _sockets(lab: Lab) -> int:
+    found = 0
+    for each in (_process(lab) / "fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += str(each.readlink()).startswith("socket:")
+    return found
+
+
+def _process(lab: Lab) -> Path:
+    assert lab.daemon.process
+    return Path(f"/proc/{lab.daemon.process.pid}")
+
+
+def _round(lab: Lab, kind: str, seconds: float, chance: Random) -> tuple[float, int]:
+    before = _sockets(lab)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        KINDS[kind](lab, chance)
+        _is_served(lab)
+    until(lambda: _sockets(lab) <= before, "their sockets are closed", 20)
+    assert "Traceback" not in lab.daemon.log, lab.daemon.log
+    return _used(lab)
+
+
+def main() -> None:
+    """Each kind twice."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    seconds = parser.parse_args().seconds
+    # The sockets of this side.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * _SOCKETS), hard))
+    chance = Random(7)
+    with Room() as room, tempfile.TemporaryDirectory() as folder:
+        for number in (1, 2):
+            room.add_host(f"h{number}", f"p{number}", f"10.0.0.{number}/24")
+        with Daemon(room, Path(folder) / "run") as daemon:
+            lab = Lab(daemon)
+            print(f"{_used(lab)[0]:.1f} MiB, {_used(lab)[1]} descriptors", flush=True)
+            for kind in KINDS:
+                first = _round(lab, kind, seconds, chance)
+                second = _round(lab, kind, seconds, chance)
+                told = [f"{size:.1f} MiB, {files} descriptors" for size, files in (first, second)]
+                print(f"{kind}: {told[0]}; then {told[1]}", flush=True)
+                assert second[0] - first[0] < _GROWTH and second[1] <= first[1], kind
+
+
+if __name__ == "__main__":
+    main()
