@@ -92,7 +92,9 @@ def _compare(options: Options, results: Results, progress: _Shown) -> None:
                 }
                 for figure in MEASURES[measure].figures:
                     for name in names:
-                        results.add(figure.name, name, measured[name].get(figure.name))
+                        # A figure that a measured subject does not give is one it can't have.
+                        if not measured[name] or figure.name in measured[name]:
+                            results.add(figure.name, name, measured[name].get(figure.name))
 
 
 def _measure(
