@@ -32,7 +32,7 @@ _ports = some.builds(
 
 def _is_allowed(port: Port) -> bool:
     try:
-        check_port(port, STANDARD)
+        check_port(port)
     except DatapathError:
         return False
     return True

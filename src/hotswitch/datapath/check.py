@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hotswitch.datapath.check_actions import ActionCheck
 from hotswitch.datapath.contract import DatapathError
-from hotswitch.datapath.limits import STANDARD, Limits
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.headers.registry import HeaderError, Registry
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.match import Mask, Match, Term
@@ -21,9 +21,9 @@ _KEPT_PLANS = 4096
 _SHOWN_MATCH = 200
 
 
-def checked(registry: Registry, entry: Entry, limits: Limits = STANDARD) -> Entry:
+def checked(registry: Registry, entry: Entry) -> Entry:
     """The entry in normal form. Raises DatapathError. For many entries, keep an `EntryCheck`."""
-    return EntryCheck(registry, limits).entry(entry)
+    return EntryCheck(registry).entry(entry)
 
 
 def describe(key: EntryKey) -> str:
@@ -56,11 +56,10 @@ class _Plan(NamedTuple):
 class EntryCheck:
     """Checks entries against one registry, and remembers what it found out about fields."""
 
-    def __init__(self, registry: Registry, limits: Limits = STANDARD) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._limits = limits
         self._plans: dict[Mask, _Plan] = {}
-        self._actions = ActionCheck(registry, limits)
+        self._actions = ActionCheck(registry)
 
     def entry(self, entry: Entry) -> Entry:
         """The entry in normal form: itself, if it is. Raises DatapathError, naming the entry."""
@@ -85,15 +84,14 @@ class EntryCheck:
         return key if match is key.match else EntryKey(key.table, key.priority, match)
 
     def _numbers(self, entry: Entry) -> None:
-        limits = self._limits
-        if not 0 <= entry.table < limits.tables:
+        if not 0 <= entry.table < STANDARD.tables:
             raise DatapathError(
-                f"there is no table {entry.table}", remedy=f"tables are 0 to {limits.tables - 1}"
+                f"there is no table {entry.table}", remedy=f"tables are 0 to {STANDARD.tables - 1}"
             )
-        if not 0 <= entry.priority <= limits.priority:
+        if not 0 <= entry.priority <= STANDARD.priority:
             raise DatapathError(
                 f"priority {entry.priority} is out of range",
-                remedy=f"priorities are 0 to {limits.priority}",
+                remedy=f"priorities are 0 to {STANDARD.priority}",
             )
         if not 0 <= entry.cookie < 1 << 64:
             raise DatapathError("the cookie is out of range", remedy="a cookie has 64 bits")

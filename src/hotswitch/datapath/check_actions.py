@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hotswitch.datapath.contract import DatapathError
-from hotswitch.datapath.limits import Limits
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.headers.meta import META
 from hotswitch.headers.parse import MINIMUM_FRAME
 from hotswitch.headers.registry import FieldInfo, FieldKind, HeaderError, Registry
@@ -59,9 +59,8 @@ _MPLS_TYPES = (0x8847, 0x8848)  # RFC 5332, 3
 class ActionCheck:
     """Checks actions against one registry."""
 
-    def __init__(self, registry: Registry, limits: Limits) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._limits = limits
         self._set_masks: dict[tuple[str, int], int] = {}
         self._checked_list: tuple[int, ...] = ()
         self._latest: tuple[int, int, Actions, Actions] = (-1, 0, (), ())
@@ -102,9 +101,9 @@ class ActionCheck:
 
     def _normal(self, table: int, actions: Actions) -> Actions:
         count = len(actions) if not any(map(lists_in, actions)) else sum(1 for _ in walk(actions))
-        if count > self._limits.actions:
+        if count > STANDARD.actions:
             raise DatapathError(
-                f"{count} actions are too many", remedy=f"at most {self._limits.actions}"
+                f"{count} actions are too many", remedy=f"at most {STANDARD.actions}"
             )
         return self._list(table, actions, final=True)
 
@@ -168,9 +167,9 @@ class ActionCheck:
 
     def _output_list(self, action: OutputList) -> Action:
         ports = action.ports
-        if len(ports) > self._limits.ports:
+        if len(ports) > STANDARD.ports:
             raise DatapathError(
-                f"an OutputList of {len(ports)} ports", remedy=f"at most {self._limits.ports}"
+                f"an OutputList of {len(ports)} ports", remedy=f"at most {STANDARD.ports}"
             )
         if ports is self._checked_list:
             return action
@@ -244,7 +243,7 @@ class ActionCheck:
         return action
 
     def _goto(self, action: GotoTable) -> Action:
-        _within("GotoTable's table", action.table, 0, self._limits.tables - 1)
+        _within("GotoTable's table", action.table, 0, STANDARD.tables - 1)
         return action
 
     def _copy_to_user(self, action: CopyToUser) -> Action:
@@ -300,7 +299,7 @@ class ActionCheck:
         return action
 
     def _limit(self, action: Limit) -> Action:
-        _within("Limit's meter", action.meter, 0, self._limits.meter)
+        _within("Limit's meter", action.meter, 0, STANDARD.meter)
         return action
 
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from hotswitch.datapath.contract import DatapathError
-from hotswitch.datapath.limits import Limits
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Address, Hook, Meter, Port, Side
 
 
-def check_port(port: Port, limits: Limits) -> None:
+def check_port(port: Port) -> None:
     """Raise DatapathError, naming the port, if its number, name or links cannot be."""
     name = port.name
     if not name or name in (".", "..") or any(c == "/" or c.isspace() or c < " " for c in name):
         raise DatapathError(f"{name!r} cannot be a port's name", remedy="no spaces and no slashes")
-    if len(name.encode()) > limits.name:
+    if len(name.encode()) > STANDARD.name:
         raise DatapathError(
-            f"{name!r} is too long for a port's name", remedy=f"at most {limits.name} bytes"
+            f"{name!r} is too long for a port's name", remedy=f"at most {STANDARD.name} bytes"
         )
     if not 1 <= port.number <= MAXIMUM_PORT:
         raise DatapathError(
             f"port {name}: number {port.number} cannot be", remedy=f"it is 1 to {MAXIMUM_PORT}"
         )
     _check_links(port)
-    if (spare := len(port.standby) + len(port.away)) > limits.standby:
+    if (spare := len(port.standby) + len(port.away)) > STANDARD.standby:
         raise DatapathError(
-            f"port {name}: {spare} standby links", remedy=f"at most {limits.standby}"
+            f"port {name}: {spare} standby links", remedy=f"at most {STANDARD.standby}"
         )
 
 
@@ -58,15 +58,15 @@ def check_address(address: Address) -> None:
         )
 
 
-def check_meter(meter: Meter, limits: Limits) -> None:
+def check_meter(meter: Meter) -> None:
     """Raise DatapathError if no engine can limit to this rate."""
-    if not 0 <= meter.number <= limits.meter:
+    if not 0 <= meter.number <= STANDARD.meter:
         raise DatapathError(
-            f"meter {meter.number} cannot be", remedy=f"its number is 0 to {limits.meter}"
+            f"meter {meter.number} cannot be", remedy=f"its number is 0 to {STANDARD.meter}"
         )
     for what, value, most in (
-        ("rate", meter.rate, limits.rate),
-        ("burst", meter.burst, limits.burst),
+        ("rate", meter.rate, STANDARD.rate),
+        ("burst", meter.burst, STANDARD.burst),
     ):
         if not 1 <= value <= most:
             raise DatapathError(

@@ -16,7 +16,7 @@ from hotswitch.datapath import check_ports
 from hotswitch.datapath.batch import Batch
 from hotswitch.datapath.check import EntryCheck, describe
 from hotswitch.datapath.contract import Change, Counters, DatapathError, ProgramReport
-from hotswitch.datapath.limits import STANDARD, Limits
+from hotswitch.datapath.limits import STANDARD
 from hotswitch.datapath.port_book import PortBook
 from hotswitch.datapath.provider import Engine
 from hotswitch.headers.registry import Registry
@@ -40,13 +40,10 @@ class EntryDatapath:
     The mappings that `ports`, `entries` and `meters` return are live and read-only.
     """
 
-    def __init__(
-        self, name: str, registry: Registry, engine: Engine, limits: Limits = STANDARD
-    ) -> None:
+    def __init__(self, name: str, registry: Registry, engine: Engine) -> None:
         self.name = name
         self._engine = engine
-        self._limits = limits
-        self._check = EntryCheck(registry, limits)
+        self._check = EntryCheck(registry)
         restored = engine.restore()
         self._ports = PortBook(restored.ports)
         self._entries = {entry.key: entry for entry in restored.entries}
@@ -165,7 +162,7 @@ class EntryDatapath:
         for port in ports:
             try:
                 check(port)
-                check_ports.check_port(port, self._limits)
+                check_ports.check_port(port)
                 self._ports.check_unique(port)
                 fine.check_unique(port)
                 fine.put(port)
@@ -262,10 +259,10 @@ class EntryDatapath:
 
         Raises DatapathError.
         """
-        if not 0 < limit <= self._limits.addresses:
+        if not 0 < limit <= STANDARD.addresses:
             raise DatapathError(
                 f"an address table can't have {limit} rows",
-                remedy=f"1 to {self._limits.addresses}",
+                remedy=f"1 to {STANDARD.addresses}",
             )
         self._engine.set_address_limit(limit)
 
@@ -283,7 +280,7 @@ class EntryDatapath:
 
     def put_meter(self, meter: Meter) -> None:
         """Add or change a meter. Raises DatapathError."""
-        check_ports.check_meter(meter, self._limits)
+        check_ports.check_meter(meter)
         self._engine.put_meter(meter)
         self._meters[meter.number] = meter
 

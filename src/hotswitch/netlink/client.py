@@ -32,6 +32,8 @@ from hotswitch.netlink.message import Message
 _IDENTITY = 16
 _PAUSES = (0.01, 0.05, 0.2, 0.5)
 """Seconds between attempts to connect, the last one again and again."""
+_PATIENCE = 60.0
+"""Seconds until a change gives up that can't reach the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,10 @@ class Listed:
 
 
 class Client:
-    """Use it as an asynchronous context manager. Any number of requests may wait at a time.
+    """Use it as an asynchronous context manager. Any number of requests may wait at a time."""
 
-    patience: seconds until a change gives up that can't reach the server.
-    """
-
-    def __init__(self, path: Path, *, patience: float = 60.0) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._patience = patience
         self._codec = Codec()
         self._exchange: Exchange | None = None
         self._connecting = asyncio.Lock()
@@ -104,12 +102,12 @@ class Client:
         """Change something, exactly once; what the server says of it, if anything.
 
         flags: for NEW, what else nlmsghdr says. Raises NetlinkError if it is refused, and
-        ConnectionError if the server could not be reached for `patience`.
+        ConnectionError if the server could not be reached for a minute.
         """
         attributes += Attributes(transaction=os.urandom(_IDENTITY))
         asked = ACK | ECHO | (flags if command == "new" else 0)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(_PATIENCE):
                 answers = await self._until_answered(family, command, attributes, datapath, asked)
         except TimeoutError:
             raise ConnectionError(f"{self._path}: the server does not answer") from None

@@ -157,15 +157,14 @@ class Database:
             transaction.of(name).changed.update(rows)
         return self._commit(settle(transaction))
 
-    def replay(self, record: Json, *, converting: bool = False) -> Changes | None:
+    def replay(self, record: Json) -> Changes | None:
         """Commit one transaction record of a log (see `Changes.to_json`; `_date` and `_comment`
         are not looked at).
 
-        With `converting`, tables and columns that the schema doesn't have are left out.
         Raises `OvsdbError` if the record doesn't fit; then nothing has changed.
         """
         transaction = Transaction(self._tables)
-        read_record(transaction, record, converting=converting)
+        read_record(transaction, record)
         return self._commit(settle(transaction))
 
     def convert(self, schema: DatabaseSchema) -> Database:

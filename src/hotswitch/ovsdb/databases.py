@@ -61,9 +61,9 @@ class Databases:
     counts: what has happened how often.
     """
 
-    def __init__(self, clock: Clock, *, durable: Durable = sync_at_once) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.durable = durable
+        self.durable: Durable = sync_at_once
         self.locks: Locks[Client] = Locks()
         self.waiters = Waiters()
         self.observers: list[Observer] = []

@@ -20,19 +20,15 @@ from hotswitch.ovsdb.values import (
 ANNOTATIONS = frozenset({"_comment", "_date", "_is_diff"})
 
 
-def read_record(transaction: Transaction, record: Json, *, converting: bool = False) -> None:
-    """Do in `transaction` what a record says; raise `OvsdbError` if it doesn't fit.
-
-    With `converting`, tables and columns that the schema doesn't know are left out: the record
-    comes from another version of the schema.
-    """
+def read_record(transaction: Transaction, record: Json) -> None:
+    """Do in `transaction` what a record says; raise `OvsdbError` if it doesn't fit."""
     if not isinstance(record, dict):
         raise syntax_error(record, "object expected")
     is_difference = record.get("_is_diff") is True
     for name, rows in record.items():
         view = transaction.view(name)
         if view is None:
-            if name in ANNOTATIONS or converting:
+            if name in ANNOTATIONS:
                 continue
             raise syntax_error(record, f"No table named {name}.", "unknown table")
         if not isinstance(rows, dict):
@@ -41,12 +37,10 @@ def read_record(transaction: Transaction, record: Json, *, converting: bool = Fa
             uuid = parse_uuid(uuid_text)
             if uuid is None:
                 raise syntax_error(rows, f'"{uuid_text}" is not a valid UUID')
-            _read_row(view, uuid, row_json, is_difference, converting)
+            _read_row(view, uuid, row_json, is_difference)
 
 
-def _read_row(
-    view: TableView, uuid: Uuid, json: Json, is_difference: bool, converting: bool
-) -> None:
+def _read_row(view: TableView, uuid: Uuid, json: Json, is_difference: bool) -> None:
     old = view.get(uuid)
     if json is None:
         if old is None:
@@ -57,19 +51,15 @@ def _read_row(
         row = list(view.schema.default)
         row[UUID_INDEX] = (uuid,)
         row[VERSION_INDEX] = (new_uuid(),)
-        view.put(uuid, _read_columns(view.schema, row, json, False, converting))
+        view.put(uuid, _read_columns(view.schema, row, json, False))
     else:
-        view.put(uuid, _read_columns(view.schema, list(old), json, is_difference, converting))
+        view.put(uuid, _read_columns(view.schema, list(old), json, is_difference))
 
 
-def _read_columns(
-    table: TableSchema, row: list[Datum], json: Json, is_difference: bool, converting: bool
-) -> Row:
+def _read_columns(table: TableSchema, row: list[Datum], json: Json, is_difference: bool) -> Row:
     if not isinstance(json, dict):
         raise syntax_error(json, "row must be JSON object")
     for name, value in json.items():
-        if converting and name not in table.by_name:
-            continue
         column = table.column(name, json)
         if is_difference:
             # A difference can have fewer or more members than the column itself.

@@ -103,12 +103,12 @@ class Server:
             await endpoint.close()
         self._endpoints.clear()
 
-    async def add_remote(self, name: str, options: Options | None = None) -> None:
+    async def add_remote(self, name: str) -> None:
         """Serve one more remote. Raises RemoteError, then nothing has changed."""
         parse(name)
         if name in self.remotes:
             return
-        self.remotes[name] = options or Options()
+        self.remotes[name] = Options()
         try:
             await self._reconcile(strict=True)
         except RemoteError:

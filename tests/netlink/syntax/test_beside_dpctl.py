@@ -17,7 +17,7 @@ from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.syntax import keys as key_forms
 from hotswitch.netlink.syntax.actions import show_actions
 from hotswitch.netlink.syntax.flow import read_actions, read_flow, show_flow, show_match
-from hotswitch.netlink.syntax.form import Style
+from hotswitch.netlink.syntax.form import PLAIN, Style
 from hotswitch.netlink.types import Masked
 from tests.netlink.syntax import values
 from tests.netlink.syntax.parrot import Parrot
@@ -156,7 +156,7 @@ def test_keys_are_read_alike(parrot: Parrot, name: str, data: st.DataObject) -> 
 @given(data=st.data())
 def test_actions_are_read_alike(parrot: Parrot, name: str, data: st.DataObject) -> None:
     wanted = many(_action(name).filter(_is_read_whole))
-    texts = [show_actions(Attributes([each])) for each in data.draw(wanted)]
+    texts = [show_actions(Attributes([each]), PLAIN) for each in data.draw(wanted)]
     read = parrot.read([("in_port(1)", text) for text in texts])
     for text, theirs in zip(texts, read, strict=True):
         assert in_order(theirs["actions"]) == in_order(read_actions(text)), text

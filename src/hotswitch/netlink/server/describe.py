@@ -104,7 +104,7 @@ def describe_vport(
 
 
 def describe_flow(
-    registry: Registry, codec: Codec, flow: Flow, counted: EntryStatistics, omitted: int = 0
+    registry: Registry, codec: Codec, flow: Flow, counted: EntryStatistics, omitted: int
 ) -> Attributes:
     """omitted: OVS_UFID_F_*, what to leave out. What is zero of what was counted is left out."""
     pairs: list[tuple[Name, Any]] = []

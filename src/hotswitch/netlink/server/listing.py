@@ -65,18 +65,18 @@ class Listing:
     table: Table
     cursor: Cursor
 
-    def part(self, encode: _Encode, limit: int = PART) -> tuple[bytes, bool]:
+    def part(self, encode: _Encode) -> tuple[bytes, bool]:
         """The next datagram, and whether it is the last one.
 
-        One that is longer than `limit` goes alone.
+        One that is longer than PART goes alone.
         """
-        found, more = self._collect(encode, limit)
+        found, more = self._collect(encode, PART)
         data = b"".join([each for _, each in found])
         if more is not None:
             self.cursor = self.cursor._replace(place=more)
             return data, False
         done = encode(self._done())
-        if found and len(data) + len(done) > limit:
+        if found and len(data) + len(done) > PART:
             self.cursor = self.cursor._replace(place=_END)
             return data, False
         return data + done, True

@@ -13,7 +13,7 @@ from hotswitch.netlink.families.actions import ALWAYS
 from hotswitch.netlink.families.keys import Ethernet
 from hotswitch.netlink.syntax.connections import CT
 from hotswitch.netlink.syntax.fields import Field, Fields
-from hotswitch.netlink.syntax.form import PLAIN, Form, Style
+from hotswitch.netlink.syntax.form import Form, Style
 from hotswitch.netlink.syntax.keys import BY_ATTRIBUTE, read_attribute
 from hotswitch.netlink.syntax.nsh import PUSHED
 from hotswitch.netlink.syntax.options import Option, Options
@@ -228,7 +228,7 @@ _PORT = Port()
 _EXPECTED = f"a port or one of {', '.join((*_BY_NAME, 'set'))}"
 
 
-def show_actions(actions: Attributes, style: Style = PLAIN) -> str:
+def show_actions(actions: Attributes, style: Style) -> str:
     """The text of actions; `drop` if there are none."""
     return ",".join(_show(name, value, style) for name, value in actions) or _DROP
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.syntax.actions import read_list, show_actions
-from hotswitch.netlink.syntax.form import PLAIN, Style
+from hotswitch.netlink.syntax.form import Style
 from hotswitch.netlink.syntax.keys import read_key, show_key
 from hotswitch.netlink.syntax.reader import NO_PORTS, Reader
 from hotswitch.netlink.ufid import read as read_ufid
@@ -42,7 +42,7 @@ class FlowText:
     actions: Attributes | None = None
 
 
-def show_match(flow: Attributes, style: Style = PLAIN) -> str:
+def show_match(flow: Attributes, style: Style) -> str:
     """The key of a message's attributes under its mask, as `add-flow` takes it."""
     return show_key(flow.get("key", NONE), flow.get("mask") or None, style)
 
@@ -65,7 +65,7 @@ def show_tcp_flags(flags: int) -> str:
     return "".join(letter for bit, letter in _LETTERS.items() if flags & bit)
 
 
-def show_flow(flow: Attributes, now: int, style: Style = PLAIN) -> str:
+def show_flow(flow: Attributes, now: int, style: Style) -> str:
     """The line of a flow from its message's attributes, as `dump-flows` prints it.
 
     now: milliseconds of the monotonic clock.
