@@ -10,7 +10,7 @@ from __future__ import annotations
 from operator import and_
 from typing import NamedTuple
 
-from hotswitch.datapath.check_actions import ActionCheck
+from hotswitch.datapath.check_actions import ActionsCheck
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.limits import STANDARD
 from hotswitch.headers.registry import HeaderError, Registry
@@ -59,7 +59,7 @@ class EntryCheck:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._plans: dict[Mask, _Plan] = {}
-        self._actions = ActionCheck(registry)
+        self._actions = ActionsCheck(registry)
 
     def entry(self, entry: Entry) -> Entry:
         """The entry in normal form: itself, if it is. Raises DatapathError, naming the entry."""
