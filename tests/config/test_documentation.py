@@ -34,7 +34,8 @@ def test_every_key_that_is_acted_on_is_read() -> None:
 
 
 def test_all_that_is_written_is_in_the_list() -> None:
-    sources = "\n".join(path.read_text() for path in SOURCES.glob("*_columns.py"))
+    sayings = ("interface_columns.py", "other_columns.py")  # what is, not what is wanted
+    sources = "\n".join((SOURCES / name).read_text() for name in sayings)
     written = set(re.findall(r'^ +(?:\*\*\(\{)?"([a-z_]+)":', sources, re.MULTILINE))
     listed = {column for names in columns.WRITTEN.values() for column in names}
     columns_of_all = {name for table in SCHEMA.tables.values() for name in table.by_name}
