@@ -41,7 +41,7 @@ from hotswitch.model.action import (
     Truncate,
 )
 
-PORT_BITS = 16
+_PORT_BITS = 16
 """What a field needs to hold any port's number."""
 
 Check: TypeAlias = Callable[[Any], Action]
@@ -207,10 +207,10 @@ class ActionChecks:
     def _lookup(self, action: Lookup) -> Action:
         self._field(action.vlan)
         target = self._settable(action.target)
-        if target.width < PORT_BITS:
+        if target.width < _PORT_BITS:
             raise DatapathError(
                 f"Lookup into {action.target}, which has {target.width} bits",
-                remedy=f"a port's number needs {PORT_BITS}",
+                remedy=f"a port's number needs {_PORT_BITS}",
             )
         return action
 
