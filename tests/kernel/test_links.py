@@ -14,7 +14,6 @@ from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.link_deletion import delete_many
 from hotswitch.kernel.link_monitor import (
     Changed,
-    Heard,
     LinkEvent,
     LinkMonitor,
     Overflow,
@@ -181,21 +180,6 @@ def test_the_monitor_says_that_it_lost_events(inside: str) -> None:
         link_actions.delete(index)
         events = events_until(monitor, Removed(index, "one"))
     assert Removed(index, "one") in events
-
-
-def test_the_monitor_can_be_heard_without_being_read(inside: str) -> None:
-    index = link_actions.create_veth("one", "two").index
-    with LinkMonitor() as monitor:
-        assert monitor.hear() is Heard.NOTHING
-        link_actions.set_mtu(index, 1300)
-        assert monitor.hear() is Heard.SOMETHING
-        assert monitor.hear() is Heard.NOTHING
-    with LinkMonitor(receive_buffer=4096) as monitor:
-        for number in range(64):
-            link_actions.set_mtu(index, 1400 + number)
-        assert monitor.hear() is Heard.TOO_MUCH
-        link_actions.set_mtu(index, 1300)
-        assert monitor.read() == [Changed(get_link(index))]  # type: ignore[arg-type]
 
 
 def test_the_monitor_never_waits_and_works_in_a_running_loop(inside: str) -> None:

@@ -13,7 +13,7 @@ from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link, get_link
 from hotswitch.ports.incarnation import KernelIncarnations, OwnIncarnations
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, LinkChange, Renamed
-from hotswitch.ports.link_watch import LinkWatch
+from hotswitch.ports.link_watch import Heard, LinkWatch
 from tests.ports.link_lab import Lab, by_name, fresh, lab, relist
 from tests.support.wait import until
 
@@ -160,6 +160,32 @@ def test_lost_messages_are_made_up_for(here: Lab) -> None:
         assert len(changes) == 20
         assert {type(each) for each in changes} == {Appeared}
         assert watch.links == fresh()
+
+
+def test_what_was_read_is_told_once(watch: LinkWatch) -> None:
+    assert watch.take_heard() is Heard.NOTHING
+    index = link_actions.create("one", "bridge").index
+    assert watch.take_heard() is Heard.NOTHING
+    watch.read()
+    assert watch.take_heard() is Heard.SOMETHING
+    assert watch.take_heard() is Heard.NOTHING
+    link_actions.set_mtu(index, 1300)
+    watch.look(index)
+    watch.read()
+    assert watch.take_heard() is Heard.SOMETHING
+
+
+def test_that_messages_were_lost_is_told_once(here: Lab) -> None:
+    with LinkWatch(receive_buffer=1) as watch:
+        watch.read()
+        assert watch.take_heard() is Heard.NOTHING
+        for number in range(20):
+            link_actions.create(f"one{number}", "bridge")
+        watch.read()
+        link_actions.create("another", "bridge")
+        watch.read()
+        assert watch.take_heard() is Heard.TOO_MUCH
+        assert watch.take_heard() is Heard.NOTHING
 
 
 def test_a_life_that_was_replaced_while_messages_were_lost(here: Lab) -> None:

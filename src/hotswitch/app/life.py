@@ -24,6 +24,7 @@ from hotswitch.app.engines import EngineKind
 from hotswitch.app.files.desk import Desk
 from hotswitch.app.files.mounted import FileTree, take_away
 from hotswitch.app.host_links import HostLinks
+from hotswitch.app.link_following import LinkFollowing
 from hotswitch.app.lock import Lock
 from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
@@ -38,7 +39,6 @@ from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
-from hotswitch.kernel.link_monitor import Heard, LinkMonitor
 from hotswitch.kernel.namespace_monitor import NamespaceMonitor
 from hotswitch.ovsdb import coverage, vlog
 from hotswitch.ovsdb.caller import usable_servers
@@ -126,11 +126,11 @@ class Life:
                 held.callback(storage.close)
             registry = Registry.standard()
             outside = Outside(self._files.path, registry, self._engine)
-            monitor = held.enter_context(LinkMonitor())
             namespaces = held.enter_context(NamespaceMonitor())
             ids = KeptLinkIds(self._file(LINK_IDS))
             held.callback(ids.close)
             links = KernelLinks(ids)
+            held.callback(links.close)
             host = HostLinks(links, ids, outside.owner)
             macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
             world = outside.world(links)
@@ -167,7 +167,7 @@ class Life:
             if self._tree:
                 files.start()
             with (
-                _watching(monitor, follow, service.events.links_lost),
+                LinkFollowing(links, follow, service.events.links_lost),
                 _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
                 _every(_TICK_PERIOD, forget_gone),
                 _every(_AGEING_PERIOD, service.age),
@@ -349,27 +349,6 @@ async def _listen(server: ControlServer) -> None:
             f"can't make the control socket: {error.message}",
             remedy="give a --run-dir with a shorter path" if "too long" in error.message else "",
         ) from error
-
-
-@contextmanager
-def _watching(
-    monitor: LinkMonitor, follow: Callable[[], None], lost: Callable[[], None]
-) -> Iterator[None]:
-    """Follow the kernel's links at once; what has come until then is one change."""
-    loop = asyncio.get_running_loop()
-
-    def ready() -> None:
-        heard = monitor.hear()
-        if heard is not Heard.NOTHING:
-            follow()
-        if heard is Heard.TOO_MUCH:
-            lost()
-
-    loop.add_reader(monitor.fileno(), ready)
-    try:
-        yield
-    finally:
-        loop.remove_reader(monitor.fileno())
 
 
 @contextmanager

@@ -159,7 +159,7 @@ class Reconciler:
 
     def links_changed(self) -> None:
         """Something happened to the kernel's links: ports follow now, the database soon."""
-        if not self._has_begun:
+        if not self._has_begun and not self._switch.is_amid:
             return  # the first turn looks anyway
         try:
             self._note_failures(self._switch.links_changed())

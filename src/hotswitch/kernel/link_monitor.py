@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import errno
 import socket
 import sys
@@ -64,15 +63,6 @@ class Overflow:
 LinkEvent: TypeAlias = Changed | Removed | Overflow
 
 
-class Heard(enum.Enum):
-    """What there was to hear, for who looks for himself."""
-
-    NOTHING = enum.auto()
-    SOMETHING = enum.auto()
-    TOO_MUCH = enum.auto()
-    """Some of it was lost."""
-
-
 class LinkMonitor(Closing):
     """Listens from its making on: make it first, then list the links."""
 
@@ -112,20 +102,6 @@ class LinkMonitor(Closing):
             *(Changed(link) for link in map(parse, changed.values()) if link),
         ]
 
-    def hear(self) -> Heard:
-        """Take in what is there without reading it; never waits. Raises KernelError."""
-        heard = Heard.NOTHING
-        while True:
-            try:
-                if self._socket.receive() is None:
-                    return heard
-            except KernelError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                heard = Heard.TOO_MUCH
-            if heard is Heard.NOTHING:
-                heard = Heard.SOMETHING
-
     def _drain(self) -> None:
         """Throw away what is there, until nothing is.
 
@@ -133,7 +109,13 @@ class LinkMonitor(Closing):
         the buffer is empty (NETLINK_S_CONGESTED in net/netlink/af_netlink.c). So links that are
         listed before that could change unheard.
         """
-        self.hear()
+        while True:
+            try:
+                if self._socket.receive() is None:
+                    return
+            except KernelError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
 
     def close(self) -> None:
         """Stop listening."""

@@ -6,12 +6,13 @@ buffer and is the next flock, so a caller that is busy gets fewer and larger one
 
 from __future__ import annotations
 
+import enum
 import logging
 from collections.abc import Iterable, Mapping
 
 from hotswitch.base.closing import Closing
 from hotswitch.kernel import netlink, netns
-from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Removed
+from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Overflow, Removed
 from hotswitch.kernel.links import Link, LinkLister, get_link
 from hotswitch.kernel.netlink import NetlinkSocket
 from hotswitch.ports.incarnation import incarnations
@@ -20,10 +21,20 @@ from hotswitch.ports.observed import LinkBook
 
 _RECEIVE_BUFFER = 4 << 20
 
+_AT_ONCE = 1024
 _ROUNDS = 64
 """So often the messages are read before listing, while there are more."""
 
 _log = logging.getLogger(__name__)
+
+
+class Heard(enum.Enum):
+    """What the kernel has told, whether or not it changed anything."""
+
+    NOTHING = enum.auto()
+    SOMETHING = enum.auto()
+    TOO_MUCH = enum.auto()
+    """Some of it was lost."""
 
 
 class LinkWatch(Closing):
@@ -46,6 +57,7 @@ class LinkWatch(Closing):
         self._lister = LinkLister(self._asker)
         self._incarnations = incarnations()
         self._book = LinkBook(self._incarnations)
+        self._heard = Heard.NOTHING
 
     @property
     def links(self) -> Mapping[int, Link]:
@@ -56,13 +68,13 @@ class LinkWatch(Closing):
         """A descriptor that is readable when `read` has something to do."""
         return self._monitor.fileno()
 
-    def read(self, limit: int = 1024) -> list[LinkChange]:
+    def read(self, limit: int = _AT_ONCE) -> list[LinkChange]:
         """Take in what the kernel has told since, at most about `limit` messages, and list the
         links where some were lost. It does not wait for more. Raises KernelError; the next call
         makes up for it.
         """
         was_stale = self._book.stale
-        self._book.apply(self._monitor.read(limit))
+        self._hear(limit)
         if self._book.stale:
             if not was_stale:
                 _log.info("link messages were lost: all links are listed")
@@ -70,21 +82,39 @@ class LinkWatch(Closing):
         self._ask_doubtful()
         return self._book.take_changes()
 
-    def look(self, *indexes: int) -> list[LinkChange]:
+    def look(self, *indexes: int, limit: int = _AT_ONCE) -> list[LinkChange]:
         """Look at these links again, after something was done to them that the kernel does not
-        tell, such as an alternative name for a link that is not up. Raises KernelError.
+        tell, such as an alternative name for a link that is not up; then `read`. Raises
+        KernelError.
         """
-        self._book.apply(self._monitor.read())
+        self._hear(limit)
         self._ask(indexes)
-        return self.read()
+        return self.read(limit)
+
+    def take_heard(self) -> Heard:
+        """What was read since the last call.
+
+        Who waits for the descriptor asks after each `read` and `look` of others: what those have
+        read, it does not tell any more.
+        """
+        heard, self._heard = self._heard, Heard.NOTHING
+        return heard
+
+    def _hear(self, limit: int) -> bool:
+        """Take in at most about so many messages; whether there were any. Raises KernelError."""
+        events = self._monitor.read(limit)
+        if any(isinstance(each, Overflow) for each in events):
+            self._heard = Heard.TOO_MUCH
+        elif events and self._heard is Heard.NOTHING:
+            self._heard = Heard.SOMETHING
+        self._book.apply(events)
+        return bool(events)
 
     def _list(self) -> None:
         """What was told before must not be applied after it."""
         for _ in range(_ROUNDS):
-            events = self._monitor.read()
-            if not events:
+            if not self._hear(_AT_ONCE):
                 break
-            self._book.apply(events)
         links, complete = self._lister.list()
         self._book.listed(links, complete=complete)
 

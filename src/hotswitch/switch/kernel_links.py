@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from hotswitch.kernel import link_actions, link_deletion, netns, tap
 from hotswitch.kernel.links import Link
 from hotswitch.ports.link_changes import Appeared, Disappeared
 from hotswitch.ports.link_id_file import KeptLinkIds
-from hotswitch.ports.link_watch import LinkWatch
+from hotswitch.ports.link_watch import Heard, LinkWatch
 from hotswitch.switch.link_table import LinkTable
 
 _MANY = 1 << 20
 """Messages to take in at one look: all."""
+
+
+def _tell_nobody(heard: Heard) -> None:
+    pass
 
 
 class KernelLinks:
@@ -36,6 +40,7 @@ class KernelLinks:
         self._watch: LinkWatch | None = None
         self._table = LinkTable()
         self._silent: set[int] = set()
+        self._tell: Callable[[Heard], None] = _tell_nobody
 
     @staticmethod
     def create_veth(name: str, peer: str, mtu: int, address: int = 0) -> Link:
@@ -77,13 +82,38 @@ class KernelLinks:
         """
         self._silent.update(indexes)
 
-    def look(self) -> LinkTable:
-        """All links, with everything that has been done to them until now."""
+    def fileno(self) -> int:
+        """A descriptor that is readable when the kernel has told what no look has taken in."""
+        return self._listening().fileno()
+
+    def watch(self, tell: Callable[[Heard], None]) -> None:
+        """Have this told in each look that takes in something.
+
+        The descriptor tells of that no more, whoever has looked; who looks may not act on it.
+        """
+        self._tell = tell
+
+    def _listening(self) -> LinkWatch:
         if self._watch is None:
             self._watch = LinkWatch()
-        silent, self._silent = self._silent, set()
-        changes = self._watch.look(*silent) if silent else []
-        changes += self._watch.read(_MANY)
+        return self._watch
+
+    def look(self) -> LinkTable:
+        """All links, with everything that has been done to them until now."""
+        watch, before = self._listening(), self._table
+        try:
+            return self._look(watch)
+        finally:  # also for one that failed: the messages are read
+            heard = watch.take_heard()
+            if heard is Heard.NOTHING and self._table is not before:
+                heard = Heard.SOMETHING  # it was asked for
+            if heard is not Heard.NOTHING:
+                self._tell(heard)
+
+    def _look(self, watch: LinkWatch) -> LinkTable:
+        silent = set(self._silent)
+        changes = watch.look(*silent, limit=_MANY) if silent else watch.read(_MANY)
+        self._silent -= silent
         if self._ids and changes:
             self._ids.follow(changes)
         news: dict[int, Link | None] = {}
