@@ -79,6 +79,34 @@ def test_a_cable_carries_packets_between_bridges(lab: Daemon) -> None:
     assert _links(lab) == before
 
 
+def test_a_station_whose_port_moves_along_a_cable_is_reached_at_once(
+    room: Room, tmp_path: Path
+) -> None:
+    hosts = {**TWO_HOSTS, "carl": ("tap2", "10.0.0.3")}
+    with daemon_with_hosts(room, tmp_path / "run", hosts) as lab:
+        for bridge in ("br0", "br1"):
+            lab.do(f"bridge add {bridge}")
+        lab.do("port add up bridge br0 type patch peer down")
+        lab.do("port add down bridge br1 type patch peer up")
+        for port, bridge in {"tap0": "br0", "tap1": "br1", "tap2": "br0"}.items():
+            lab.do(f"port add {port} bridge {bridge} tag 10")
+        for host in ("anna", "ben"):
+            assert _ping(lab, host, "10.0.0.3")
+        carl = room.run("cat", "/sys/class/net/eth0/address", host="carl").stdout.strip()
+        where = {(row["bridge"], row["port"]) for row in lab.ask("fdb show") if row["mac"] == carl}
+        assert where == {("br0", "tap2"), ("br1", "down")}
+
+        room.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", host="carl")
+        lab.do("port del tap2")
+        assert carl not in {row["mac"] for row in lab.ask("fdb show")}
+        lab.do("port add tap2 bridge br1 tag 10")
+        until(lambda: lab.ask("port show tap2")["state"] == "forwarding", "the port forwards")
+        # They know its address, so it has no need to speak before their first packet reaches it.
+        for host in ("anna", "ben"):
+            answered = room.run("ping", "-c", "1", "-W", "1", "10.0.0.3", host=host, check=False)
+            assert answered.returncode == 0, answered.stdout
+
+
 def test_cables_and_what_is_on_them_outlive_the_daemon(lab: Daemon) -> None:
     lab.do("port add up bridge br0 type patch peer down")
     lab.do("port add down bridge br1 type patch peer up")

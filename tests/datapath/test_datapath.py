@@ -278,6 +278,7 @@ def test_the_address_table_has_an_end(datapath: EntryDatapath) -> None:
         datapath.put_address(Address(0, mac, 1))
     with pytest.raises(DatapathError, match="the address table is full, 2 rows"):
         datapath.put_address(Address(0, 3, 1))
+    assert datapath.find_addresses([(0, 2), (1, 2), (0, 3)]) == [Address(0, 2, 1)]
     wrong_port, right = Address(0, 1, 7), Address(0, 2, 1)
     assert datapath.delete_addresses([wrong_port, right, right]) == 1
     assert datapath.addresses() == [Address(0, 1, 1)]

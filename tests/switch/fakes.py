@@ -235,6 +235,10 @@ class FakeEngine:
     def put_address(self, address: Address) -> None:
         self.rows.append(address)
 
+    def find_addresses(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        places = set(wanted)
+        return [row for row in self.rows if (row.vlan, row.mac) in places]
+
     def delete_addresses(self, addresses: Iterable[Address]) -> int:
         gone = set(addresses)
         before = len(self.rows)

@@ -166,6 +166,9 @@ class Datapath(Protocol):
     def put_address(self, address: Address) -> None:
         """Add or replace a row of the address table."""
 
+    def find_addresses(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        """The rows of these VLANs and addresses, of those that are there."""
+
     def delete_addresses(self, addresses: Iterable[Address]) -> int:
         """Delete those rows whose VLAN, address and port are still these; return how many."""
 

@@ -272,6 +272,10 @@ class EntryDatapath:
         self._known_port(address.port)
         self._engine.put_address(address)
 
+    def find_addresses(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        """The rows of these VLANs and addresses, of those that are there."""
+        return self._engine.find_addresses(wanted)
+
     def delete_addresses(self, addresses: Iterable[Address]) -> int:
         """Delete those rows whose VLAN, address and port are still these; return how many."""
         return self._engine.delete_addresses(addresses)

@@ -98,6 +98,9 @@ class Engine(Protocol):
     def put_address(self, address: Address) -> None:
         """Add or replace a row."""
 
+    def find_addresses(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        """The rows of these VLANs and addresses, of those that are there."""
+
     def delete_addresses(self, addresses: Iterable[Address]) -> int:
         """Delete rows that still have this port; how many."""
 

@@ -18,6 +18,7 @@ from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
 from hotswitch.switch import steps
 from hotswitch.switch.ageing import astray
+from hotswitch.switch.forgetting import delete_datapath, delete_ports
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed, ObservedDatapath
 from hotswitch.switch.steps import Step
@@ -159,8 +160,9 @@ def carry_out(step: Step, world: World) -> None:
         case steps.CreateDatapath():
             world.datapaths[step.bridge] = world.new_datapath(step.bridge, step.address_limit)
         case steps.DeleteDatapath():
-            world.datapaths[step.bridge].destroy()
-            del world.datapaths[step.bridge]
+            delete_datapath(step.bridge, world.datapaths)
+        case steps.DeletePort():
+            delete_ports(step.bridge, [step.number], world.datapaths)
         case (
             steps.CreateInternalLink()
             | steps.CreateTap()
@@ -235,7 +237,6 @@ def _mark(links: Links, index: int, mark: str) -> None:
 
 def _change_datapath(
     step: steps.AddPort
-    | steps.DeletePort
     | steps.BindPort
     | steps.ChangeEntries
     | steps.PutMeter
@@ -247,8 +248,6 @@ def _change_datapath(
     match step:
         case steps.AddPort():
             datapath.add_port(step.port, number=step.number, hook=step.hook)
-        case steps.DeletePort():
-            datapath.delete_port(step.number)
         case steps.BindPort():
             datapath.set_port(step.value)
         case steps.ChangeEntries():

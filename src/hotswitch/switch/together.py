@@ -10,6 +10,7 @@ from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.model.port import Port
 from hotswitch.switch.ageing import astray
+from hotswitch.switch.forgetting import delete_ports
 from hotswitch.switch.steps import (
     AddPort,
     BindPort,
@@ -94,7 +95,7 @@ def do_together(group: Sequence[Step], world: World) -> list[Step]:
             return _change_flags(group, world)
         if isinstance(group[0], DeleteLink):
             return _delete_links(group, world)
-        return _change_ports(group, world.datapaths[group[0].bridge])
+        return _change_ports(group, world.datapaths)
     except HotswitchError:
         return [*group]
 
@@ -130,7 +131,9 @@ def flag_change(step: SetPromiscuous | SetLinkUp) -> FlagChange:
     return FlagChange(step.index, promiscuous=step.promiscuous)
 
 
-def _change_ports(group: Sequence[Step], datapath: Datapath) -> list[Step]:
+def _change_ports(group: Sequence[Step], datapaths: Mapping[str, Datapath]) -> list[Step]:
+    bridge = group[0].bridge
+    datapath = datapaths[bridge]
     added = {each.number: each for each in group if isinstance(each, AddPort)}
     bound = {each.value.number: each for each in group if isinstance(each, BindPort)}
     deleted = {each.number: each for each in group if isinstance(each, DeletePort)}
@@ -143,7 +146,7 @@ def _change_ports(group: Sequence[Step], datapath: Datapath) -> list[Step]:
             bound[number] for number in datapath.set_ports([each.value for each in bound.values()])
         ]
     if deleted:
-        datapath.delete_ports(deleted)
+        delete_ports(bridge, deleted, datapaths)
     if strict:
         datapath.delete_addresses(astray(datapath.addresses(), strict))
     return []

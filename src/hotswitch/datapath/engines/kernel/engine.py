@@ -269,6 +269,10 @@ class KernelEngine:
         with self._declared():
             self.addresses_known.put(address)
 
+    def find_addresses(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        """The rows of these VLANs and addresses, of those that are there."""
+        return self.addresses_known.find(wanted)
+
     def delete_addresses(self, addresses: Iterable[Address]) -> int:
         """Delete rows that still have this port; how many."""
         return self.addresses_known.delete(addresses)

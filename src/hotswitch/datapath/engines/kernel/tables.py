@@ -43,6 +43,11 @@ class AddressTable:
         """All rows. Raises KernelError."""
         return [_address(key, value) for key, value in map_batches.items(self._map)]
 
+    def find(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        """The rows of these VLANs and addresses, of those that are there. Raises KernelError."""
+        rows = ((key, self._map.lookup(key)) for key in (_place(*each) for each in wanted))
+        return [_address(key, value) for key, value in rows if value]
+
     def put(self, address: Address) -> None:
         """Add or replace a row. Raises KernelError."""
         self._map.update(_key(address), _value(address))
@@ -58,7 +63,11 @@ class AddressTable:
 
 
 def _key(address: Address) -> bytes:
-    return memory.ADDRESS_KEY.pack(address.vlan << _MAC_BITS | address.mac)
+    return _place(address.vlan, address.mac)
+
+
+def _place(vlan: int, mac: int) -> bytes:
+    return memory.ADDRESS_KEY.pack(vlan << _MAC_BITS | mac)
 
 
 def _value(address: Address) -> bytes:

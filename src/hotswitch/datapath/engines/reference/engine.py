@@ -131,6 +131,10 @@ class ReferenceEngine:
         """Add or replace a row. Raises DatapathError if the table is full."""
         self._state.addresses.put(address)
 
+    def find_addresses(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        """The rows of these VLANs and addresses, of those that are there."""
+        return self._state.addresses.find(wanted)
+
     def delete_addresses(self, addresses: Iterable[Address]) -> int:
         """Delete rows that still have this port; how many."""
         return self._state.addresses.delete(addresses)

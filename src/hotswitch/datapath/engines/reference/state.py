@@ -124,6 +124,10 @@ class Addresses:
         row = self._rows.get((vlan, mac))
         return row.port if row else 0
 
+    def find(self, wanted: Iterable[tuple[int, int]]) -> list[Address]:
+        """The rows of these VLANs and addresses, of those that are there."""
+        return [row for each in wanted if (row := self._rows.get(each))]
+
     def put(self, address: Address) -> None:
         """Add or replace a row. Raises DatapathError if there is no room."""
         if not self._has_room(address.vlan, address.mac):
