@@ -23,18 +23,12 @@ from hotswitch.netlink.families.keys import (
     KEY,
     TAG_PRESENT,
 )
+from hotswitch.netlink.key_rules import EXACT, check_mask, expected_in, mask_of
 from hotswitch.netlink.places import (
-    ADVERT,
-    ARP,
     BESIDE,
     FIRST_ETHERTYPE,
-    IPV4,
-    IPV6,
-    LAYER_4,
-    MPLS,
     NUMBER,
     PLACES,
-    RARP,
     SOLICIT,
     TAGS,
     is_zero,
@@ -43,12 +37,7 @@ from hotswitch.netlink.places import (
     spread,
 )
 
-_BOUND = frozenset({"arp", "mpls", "ipv4", "ipv6", "tcp_flags", "nd", *LAYER_4.values()})
-"""Attributes that can be there only where another one says so."""
-
 _NEXT_HEADER_FRAGMENT = 44  # RFC 8200, 4.5
-_EXACT = -1
-"""A mask of all bits, whatever their number."""
 
 
 def match_of(registry: Registry, key: Attributes, mask: Attributes | None = None) -> Match:
@@ -100,11 +89,11 @@ class _Translation:
             raise _missing("ethernet")
         self._tags()
         self._ethertype()
-        expected = self._expected()
+        expected = expected_in(self._key, self._mask)
         for each in expected:
             if each not in self._key:
                 raise _missing(each)
-        self._check_mask(expected)
+        check_mask(self._key, self._mask, expected)
         for name, value in self._key:
             if name not in ("ethertype", "vlan", "encap", "tunnel"):
                 self._attribute(str(name), value)
@@ -113,11 +102,11 @@ class _Translation:
 
     def _tunnel(self) -> None:
         """The outer headers; a mask that is there looks at them even if it is zero."""
-        key, mask = self._key.get("tunnel"), self._mask_of("tunnel")
+        key, mask = self._key.get("tunnel"), mask_of(self._mask, "tunnel")
         if mask is None:
             return
         try:
-            terms = tunnel_keys.terms_of(key, None if mask == _EXACT else mask)
+            terms = tunnel_keys.terms_of(key, None if mask == EXACT else mask)
         except NetlinkError as error:
             raise error.inside("tunnel").inside("key") from None
         for field, (value, bits) in terms.items():
@@ -148,7 +137,7 @@ class _Translation:
             if name not in key:
                 raise _missing(name)
         tci, inner = key["vlan"], key["encap"]
-        self._term(type_field, key["ethertype"], _EXACT)
+        self._term(type_field, key["ethertype"], EXACT)
         if not tci & TAG_PRESENT:
             if tci:
                 raise NetlinkError("the bit 0x1000 is not set: no tag", path=("key", "vlan"))
@@ -178,74 +167,22 @@ class _Translation:
         value = self._key.get("ethertype")
         if value is None:
             if self._mask is not None and not is_zero(self._mask.get("ethertype")):
-                self._term("length_frame", 1, _EXACT)
+                self._term("length_frame", 1, EXACT)
             return
         if value < FIRST_ETHERTYPE:
             raise NetlinkError(f"{value:#x} is a length", path=("key", "ethertype"))
-        if not is_zero(self._mask_of("ethertype")):
-            self._term("ethertype", value, _EXACT)
-
-    # -- which attributes belong to each other
-
-    def _expected(self) -> dict[str, bool]:
-        """What such a key has to have, and whether a mask may look at it."""
-        ethertype = self._key.get("ethertype")
-        looked_at = not is_zero(self._mask_of("ethertype"))
-        found: dict[str, bool] = {}
-        if ethertype in (ARP, RARP):
-            found["arp"] = looked_at
-        elif ethertype in MPLS:
-            found["mpls"] = looked_at
-        elif ethertype in (IPV4, IPV6):
-            name = "ipv4" if ethertype == IPV4 else "ipv6"
-            found[name] = looked_at
-            if name in self._key:
-                found.update(self._expected_above(name))
-        return found
-
-    def _expected_above(self, name: str) -> dict[str, bool]:
-        value = self._key[name]
-        if value.fragment == FRAGMENT_LATER:
-            return {}
-        layer_4 = LAYER_4.get(value.protocol)
-        if layer_4 is None or layer_4 == ("icmpv6" if name == "ipv4" else "icmp"):
-            return {}
-        mask = self._mask_of(name)
-        exact = mask == _EXACT or (mask is not None and mask.protocol == 0xFF)
-        found = {layer_4: exact}
-        if layer_4 == "tcp":
-            found["tcp_flags"] = exact
-        icmp = self._key.get("icmpv6")
-        if layer_4 == "icmpv6" and icmp is not None and icmp.type in (SOLICIT, ADVERT):
-            icmp_mask = self._mask_of("icmpv6")
-            found["nd"] = icmp_mask == _EXACT or (icmp_mask is not None and icmp_mask.type == 0xFF)
-        return found
-
-    def _check_mask(self, expected: dict[str, bool]) -> None:
-        """A mask looks only at what the key has, and what can be there."""
-        looked_at = self._key if self._mask is None else self._mask
-        where = "key" if self._mask is None else "mask"
-        for name, value in looked_at:
-            if name in self._key and (name not in _BOUND or expected.get(str(name))):
-                continue
-            if self._mask is not None and is_zero(value):
-                continue
-            if name in _BOUND and not expected.get(str(name)):
-                raise NetlinkError(
-                    "nothing that is matched says that it is there", path=(where, str(name))
-                )
-            if name not in self._key and name not in ("tunnel", "ethertype"):
-                raise NetlinkError("the key does not have it", path=(where, str(name)))
+        if not is_zero(mask_of(self._mask, "ethertype")):
+            self._term("ethertype", value, EXACT)
 
     # -- one attribute
 
     def _attribute(self, name: str, value: Any) -> None:
-        mask = self._mask_of(name)
+        mask = mask_of(self._mask, name)
         if is_zero(mask) and name not in ("packet_type", "nd_extensions", "tunnel_info"):
             return
         try:
             if name == "in_port":
-                self._term("in_port", _port(value), _EXACT)
+                self._term("in_port", _port(value), EXACT)
             elif name == "mpls":
                 self._labels(value, mask)
             elif name == "nd":
@@ -261,9 +198,9 @@ class _Translation:
 
     def _members(self, name: str, value: Any, mask: Any) -> None:
         places = PLACES[name]
-        masks = {} if mask == _EXACT else members(mask)
+        masks = {} if mask == EXACT else members(mask)
         for member, number in members(value).items():
-            member_mask = masks.get(member, _EXACT)
+            member_mask = masks.get(member, EXACT)
             fields = places.get(member)
             if fields == ("ip_protocol",) and number & member_mask == _NEXT_HEADER_FRAGMENT:
                 # Only a key of a later fragment has it.
@@ -271,7 +208,7 @@ class _Translation:
             elif fields:
                 self._spread(fields, number, member_mask)
         if name == "ipv4":
-            self._ipv4_fragment(value.fragment, masks.get("fragment", _EXACT) & 0xFF)
+            self._ipv4_fragment(value.fragment, masks.get("fragment", EXACT) & 0xFF)
         elif name == "ipv6":
             self._ipv6_fragment(value, masks)
 
@@ -283,19 +220,19 @@ class _Translation:
             self._term(field, values[field], masks[field])
 
     def _labels(self, labels: tuple[int, ...], masks: Any) -> None:
-        if masks != _EXACT and len(masks) != len(labels):
+        if masks != EXACT and len(masks) != len(labels):
             raise NetlinkError("key and mask have another number of labels", path=("mask", "mpls"))
         for place, label in enumerate(labels):
-            mask = 0xFFFFFFFF if masks == _EXACT else masks[place]
+            mask = 0xFFFFFFFF if masks == EXACT else masks[place]
             self._spread(label_fields(place), label, mask)
 
     def _neighbour(self, value: Any, mask: Any) -> None:
         solicit = self._key["icmpv6"].type == SOLICIT
-        all_bits = mask == _EXACT
+        all_bits = mask == EXACT
         header, option = (
             ("nd_solicit", "nd_source_link") if solicit else ("nd_advert", "nd_target_link")
         )
-        self._spread((f"{header}.target",), value.target, _EXACT if all_bits else mask.target)
+        self._spread((f"{header}.target",), value.target, EXACT if all_bits else mask.target)
         for member in ("source_link", "target_link"):
             link = getattr(value, member)
             link_mask = (1 << 48) - 1 if all_bits else getattr(mask, member)
@@ -317,9 +254,9 @@ class _Translation:
             case _, 0:
                 return
             case (0, 3 | 2) | (1, 3) as found:
-                self._term("ipv4.fragment_offset", 0, _EXACT)
+                self._term("ipv4.fragment_offset", 0, EXACT)
                 if found[1] == 3:
-                    self._term("ipv4.more_fragments", found[0], _EXACT)
+                    self._term("ipv4.more_fragments", found[0], EXACT)
             case kind, looked_at:
                 self._kind_of_fragment(kind, looked_at)
 
@@ -329,9 +266,9 @@ class _Translation:
         self._term("ip_fragment", kind, mask)
 
     def _ipv6_fragment(self, key: Any, masks: Mapping[str, int]) -> None:
-        value, mask = key.fragment, masks.get("fragment", _EXACT) & 0xFF
+        value, mask = key.fragment, masks.get("fragment", EXACT) & 0xFF
         _check_fragment(value)
-        looked_at = key.protocol & masks.get("protocol", _EXACT)
+        looked_at = key.protocol & masks.get("protocol", EXACT)
         if value & mask == FRAGMENT_LATER and looked_at not in (0, _NEXT_HEADER_FRAGMENT):
             raise NetlinkError(f"a later fragment has the protocol {_NEXT_HEADER_FRAGMENT}")
         match value & mask & 3, mask & 3:
@@ -341,7 +278,7 @@ class _Translation:
                 self._term("ipv6_fragment", 0, 1)
             case 1, (1 | 3):
                 self._term("ipv6_fragment", 1, 1)
-                self._term("ipv6_fragment.fragment_offset", 0, _EXACT)
+                self._term("ipv6_fragment.fragment_offset", 0, EXACT)
             case kind, looked_at:
                 self._kind_of_fragment(kind, looked_at)
 
@@ -351,9 +288,6 @@ class _Translation:
         looked_at = value & mask if both else value
         if name not in lacks.ALWAYS_ZERO or not is_zero(looked_at):
             raise _lacking("key", name)
-
-    def _mask_of(self, name: str) -> Any:
-        return _EXACT if self._mask is None else self._mask.get(name)
 
     def _term(self, field: str, value: int, mask: int) -> None:
         mask &= self._registry.field(field).mask
