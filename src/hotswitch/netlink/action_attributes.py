@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -33,70 +33,121 @@ def attributes_of(
     `actions_of` gives the same actions again, for the same `known`. Raises NetlinkError, naming
     the action, for what Netlink can't say.
     """
-    pairs: list[tuple[Name, Any]] = []
-    labelled = known.get("ethertype") in MPLS
-    outer: dict[str, int] = {}
-    place = 0
-    while place < len(actions):
-        action = actions[place]
-        match action:
-            case act.SetField(field) if field.startswith(tunnel_keys.OUT):
-                settings = _run_of_outer_headers(registry, actions, place)
-                outer |= settings
-                key = tunnel_keys.set_key_of(outer) if settings else None
-                if key is None:
-                    raise _unsayable(action)
-                pairs.append(("set", Attributes(tunnel=key)))
-                place += len(settings)
-                continue
-            case act.SetField():
-                run = _run_of_sets(actions, place)
-                pairs.append(("set_masked", _set(registry, run)))
-                place += len(run)
-                continue
-            case act.PushVlan(ethertype):
-                pcp, _, vid = _pushed(registry, actions, place, _PUSHED_TAG)
-                tci = pcp << 13 | TAG_PRESENT | vid
-                pairs.append(("push_vlan", PushVlan.value(ethertype, tci)))
-                place += len(_PUSHED_TAG)
-            case act.PushMpls(ethertype):
-                values = _pushed(registry, actions, place, _PUSHED_LABEL)
-                fields = dict(zip(_PUSHED_LABEL, values, strict=True))
-                entry = gather(
-                    registry, label_fields(0), fields | {"mpls.bottom": int(not labelled)}
-                )
-                pairs.append(("push_mpls", PushMpls.value(entry, ethertype)))
-                place += len(_PUSHED_LABEL)
-                labelled = True
-            case act.PopMpls(ethertype):
-                pairs.append(("pop_mpls", ethertype))
-                labelled = ethertype in MPLS
-            case act.CopyToUser(reason, length, fields) if _of_key(fields) in ((), BESIDE, COPIED):
-                if not 1 <= reason <= len(upcalls) or length < MINIMUM_LENGTH:
-                    raise _unsayable(action)
-                if isinstance(upcall := upcalls[reason - 1], ByDaemon):
-                    pairs.append(("clone", upcall.actions))
-                    place += 1
-                    continue
-                if length != EVERYTHING:
-                    pairs.append(("trunc", length))
-                pairs.append(("userspace", upcall))
-            case act.Truncate(length):
-                output = actions[place + 1 : place + 2]
-                if not output or not isinstance(output[0], act.Output):
-                    raise NetlinkError(f"{action} has to be followed by an output")
-                pairs.append(("trunc", length))
-            case act.NoteFlags():
-                pass  # every flow does
-            case act.OutputList(ports, hairpin):
-                pairs += [_plain(act.Output(port, hairpin), known) for port in ports]
-            case _ if lists := act.lists_in(action):
-                inner = [attributes_of(registry, each, upcalls, known) for each in lists]
-                pairs.append(_nesting(action, inner))
-            case _:
-                pairs.append(_plain(action, known))
-        place += 1
-    return Attributes(pairs)
+    return _Writing(registry, actions, upcalls, known).attributes()
+
+
+class _Writing:
+    """One list of actions on its way into attributes.
+
+    The method of an action appends what stands for it, and returns how many of the actions, from
+    `place` on, that says.
+    """
+
+    def __init__(
+        self, registry: Registry, actions: Actions, upcalls: Sequence[Upcall], known: Known
+    ) -> None:
+        self._registry = registry
+        self._actions = actions
+        self._place = 0
+        self._upcalls = upcalls
+        self._known = known
+        self._pairs: list[tuple[Name, Any]] = []
+        self._labelled = known.get("ethertype") in MPLS
+        self._outer: dict[str, int] = {}
+        self._by_kind: Mapping[type, Callable[[Any], int]] = {
+            act.SetField: self._set_field,
+            act.PushVlan: self._push_vlan,
+            act.PushMpls: self._push_mpls,
+            act.PopMpls: self._pop_mpls,
+            act.CopyToUser: self._copy_to_user,
+            act.Truncate: self._truncate,
+            act.NoteFlags: self._note_flags,
+            act.OutputList: self._output_list,
+        }
+
+    def attributes(self) -> Attributes:
+        while self._place < len(self._actions):
+            action = self._actions[self._place]
+            write = self._by_kind.get(type(action), self._other)
+            self._place += write(action)
+        return Attributes(self._pairs)
+
+    def _set_field(self, action: act.SetField) -> int:
+        if action.field.startswith(tunnel_keys.OUT):
+            return self._set_outer(action)
+        run = _run_of_sets(self._actions, self._place)
+        self._pairs.append(("set_masked", _set(self._registry, run)))
+        return len(run)
+
+    def _set_outer(self, action: act.SetField) -> int:
+        settings = _run_of_outer_headers(self._registry, self._actions, self._place)
+        self._outer |= settings
+        key = tunnel_keys.set_key_of(self._outer) if settings else None
+        if key is None:
+            raise _unsayable(action)
+        self._pairs.append(("set", Attributes(tunnel=key)))
+        return len(settings)
+
+    def _push_vlan(self, action: act.PushVlan) -> int:
+        pcp, _, vid = _pushed(self._registry, self._actions, self._place, _PUSHED_TAG)
+        tci = pcp << 13 | TAG_PRESENT | vid
+        self._pairs.append(("push_vlan", PushVlan.value(action.ethertype, tci)))
+        return 1 + len(_PUSHED_TAG)
+
+    def _push_mpls(self, action: act.PushMpls) -> int:
+        values = _pushed(self._registry, self._actions, self._place, _PUSHED_LABEL)
+        fields = dict(zip(_PUSHED_LABEL, values, strict=True))
+        fields["mpls.bottom"] = int(not self._labelled)
+        entry = gather(self._registry, label_fields(0), fields)
+        self._pairs.append(("push_mpls", PushMpls.value(entry, action.ethertype)))
+        self._labelled = True
+        return 1 + len(_PUSHED_LABEL)
+
+    def _pop_mpls(self, action: act.PopMpls) -> int:
+        self._pairs.append(("pop_mpls", action.ethertype))
+        self._labelled = action.ethertype in MPLS
+        return 1
+
+    def _copy_to_user(self, action: act.CopyToUser) -> int:
+        if (
+            _of_key(action.fields) not in ((), BESIDE, COPIED)
+            or not 1 <= action.reason <= len(self._upcalls)
+            or action.length < MINIMUM_LENGTH
+        ):
+            raise _unsayable(action)
+        upcall = self._upcalls[action.reason - 1]
+        if isinstance(upcall, ByDaemon):
+            self._pairs.append(("clone", upcall.actions))
+            return 1
+        if action.length != EVERYTHING:
+            self._pairs.append(("trunc", action.length))
+        self._pairs.append(("userspace", upcall))
+        return 1
+
+    def _truncate(self, action: act.Truncate) -> int:
+        output = self._actions[self._place + 1 : self._place + 2]
+        if not output or not isinstance(output[0], act.Output):
+            raise NetlinkError(f"{action} has to be followed by an output")
+        self._pairs.append(("trunc", action.length))
+        return 1
+
+    def _note_flags(self, _: act.NoteFlags) -> int:
+        return 1  # every flow does
+
+    def _output_list(self, action: act.OutputList) -> int:
+        outputs = (act.Output(port, action.hairpin) for port in action.ports)
+        self._pairs += [_plain(each, self._known) for each in outputs]
+        return 1
+
+    def _other(self, action: Action) -> int:
+        if lists := act.lists_in(action):
+            inner = [
+                attributes_of(self._registry, each, self._upcalls, self._known) for each in lists
+            ]
+            self._pairs.append(_nesting(action, inner))
+        else:
+            self._pairs.append(_plain(action, self._known))
+        return 1
 
 
 def _nesting(action: Action, inner: Sequence[Attributes]) -> tuple[Name, Any]:
