@@ -74,6 +74,9 @@ def wires(
             until(partial(_is_up, near.index), f"near{number} is up")
             if xdp:
                 cleanup.callback(_take_redirected(far.index).close)
+                # Frames that only one takes the kernel hands over later than their successors,
+                # where it receives many at once: so another one takes them too.
+                cleanup.callback(PacketSocket(far.index).close)
             far_end = PacketSocket(near.index if host else far.index, receive_buffer=_ROOM)
             cleanup.callback(far_end.close)
             made[number] = Wire(near.index, far_end)
