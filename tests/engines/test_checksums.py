@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scapy.packet import Raw
 
+from hotswitch.headers.parse import parse
 from hotswitch.headers.registry import Registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
@@ -55,27 +56,32 @@ def sets(draw: st.DrawFn, fields: tuple[str, ...]) -> Action:
 
 
 OUTPUTS: st.SearchStrategy[Action] = st.sampled_from(
-    (act.Output(2), act.Output(3), act.OutputList((2, 3)))
+    (act.Output(2), act.Output(3), act.OutputList((2, 3)), act.OutputList(()))
 )
 TAGS: st.SearchStrategy[Action] = st.sampled_from((act.PushVlan(), act.PopVlan()))
+LABELS: st.SearchStrategy[Action] = st.sampled_from((act.PushMpls(), act.PopMpls(0x0800)))
 
 
 @st.composite
-def edits(
-    draw: st.DrawFn, set_: st.SearchStrategy[Action], more: st.SearchStrategy[Action]
-) -> Actions:
-    """Two sets or more among what writes back and cuts off."""
-    plain = set_ | set_ | more
+def edits(draw: st.DrawFn, fields: tuple[str, ...]) -> Actions:
+    """Two sets or more among what writes back, cuts off, and changes tags and labels."""
+    set_ = sets(fields)
+    plain = set_ | set_ | OUTPUTS | TAGS
     copies = st.lists(plain, min_size=1, max_size=4).map(lambda inner: act.Clone(tuple(inner)))
-    begin = draw(st.lists(plain | copies, max_size=5))
+    begin = draw(st.lists(plain | copies | LABELS, max_size=5))
     middle = (draw(set_), act.Output(2), draw(set_), act.Output(3))
     end = draw(st.sampled_from([(), (act.Truncate(200), act.Output(2)), (act.Recirculate(1),)]))
-    return (*begin, *middle, *draw(st.lists(plain | copies, max_size=3)), *end)
+    return (*begin, *middle, *draw(st.lists(plain | copies | LABELS, max_size=3)), *end)
 
 
-# Where tags change, checksums that are set beside other fields are another matter.
-WITH_CHECKSUMS = edits(sets(FIELDS), OUTPUTS)
-WITH_TAGS = edits(sets(tuple(each for each in FIELDS if "checksum" not in each)), OUTPUTS | TAGS)
+@st.composite
+def packets(draw: st.DrawFn) -> tuple[bytes, Actions, Actions]:
+    """A frame, and edits in two passes of mostly what it has."""
+    frame = draw(st.sampled_from(FRAMES))
+    has = parse(REGISTRY, frame).layers
+    there = tuple(each for each in FIELDS if each.partition(".")[0] in has)
+    fields = draw(st.sampled_from((there, there, FIELDS)))
+    return frame, draw(edits(fields)), draw(edits(fields))
 
 
 @pytest.fixture(scope="module", params=[Hook.TCX, Hook.XDP])
@@ -93,12 +99,9 @@ def both(harness: KernelHarness, entries: list[Entry], frame: bytes) -> None:
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    edits_=st.tuples(WITH_CHECKSUMS, WITH_CHECKSUMS) | st.tuples(WITH_TAGS, WITH_TAGS),
-    frame=st.sampled_from(FRAMES),
-)
-def test_any_edits(harness: KernelHarness, edits_: tuple[Actions, Actions], frame: bytes) -> None:
-    first, again = edits_
+@given(packet=packets())
+def test_any_edits(harness: KernelHarness, packet: tuple[bytes, Actions, Actions]) -> None:
+    frame, first, again = packet
     entries = [Entry(0, 1, Match(), first), SETS_CHECKSUMS]
     if isinstance(first[-1], act.Recirculate):
         match = Match.of({"recirc_id": (1, 0xFFFFFFFF)})
@@ -113,5 +116,48 @@ def test_what_matches_see(harness: KernelHarness) -> None:
     entries = [
         Entry(0, 1, Match(), out),
         Entry(1, 1, Match.of({"ipv4.checksum": (sent, 0xFFFF)}), (act.Output(3),)),
+    ]
+    both(harness, entries, tcp4())
+
+
+SOURCE, CHECKSUM = act.SetField("ipv4.src", 0x09090909), act.SetField("ipv4.checksum", 0x1234)
+BETWEEN: list[tuple[Action, ...]] = [
+    (),
+    (act.PushVlan(),),
+    (act.PopVlan(),),
+    (act.PushVlan(), act.PopVlan()),
+    (act.PopMpls(0x0800),),
+    (act.Clone((act.PushVlan(), CHECKSUM, act.Output(3))),),
+    (act.Clone((act.Output(3),)),),
+    (act.Output(1),),
+    (act.OutputList((1,)),),
+]
+
+
+@pytest.mark.parametrize("between", BETWEEN, ids=str)
+def test_what_writes_back(harness: KernelHarness, between: Actions) -> None:
+    """A checksum that is set behind it is sent as it is; else it follows what was set before."""
+    entries = [Entry(0, 1, Match(), (SOURCE, *between, CHECKSUM, act.Output(2)))]
+    for frame in (tcp4(), tcp4(c_tag(5))):
+        both(harness, entries, frame)
+
+
+def test_what_matches_see_behind_a_copy(harness: KernelHarness) -> None:
+    """The checksum of what is put back."""
+    before = int.from_bytes(tcp4()[24:26], "big")
+    copy = act.Clone((SOURCE, act.Output(3)))
+    entries = [
+        Entry(0, 1, Match(), (copy, act.GotoTable(1))),
+        Entry(1, 1, Match.of({"ipv4.checksum": (before, 0xFFFF)}), (act.Output(2),)),
+    ]
+    both(harness, entries, tcp4())
+
+
+def test_order(harness: KernelHarness) -> None:
+    """Frames of kinds that the kernel knows and does not know come out in their order."""
+    again = Match.of({"recirc_id": (1, 0xFFFFFFFF)})
+    entries = [
+        Entry(0, 1, Match(), (act.PushMpls(), act.Output(2), act.Recirculate(1))),
+        Entry(0, 2, again, (act.PopMpls(0x0800), act.Output(2))),
     ]
     both(harness, entries, tcp4())

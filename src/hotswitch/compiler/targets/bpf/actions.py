@@ -181,6 +181,9 @@ class Actions:
         names = set_by(self.flow, action)
         here = here and not kernels_own(self.flow, (*read_by(self.flow, action), *names))
         here = here and not OUT_FIELDS.intersection(names)
+        # Once written to, the frame can't be left to tcx any more.
+        if isinstance(action, PushVlan | PopVlan):
+            here = here and not self.whole.commit.shows_checksums
         if here and (last or not isinstance(action, Output)):
             return False
         self.code.go(self.verdict["pass_on"])
@@ -209,19 +212,17 @@ class Actions:
             case CopyField():
                 copy_field(self.state, action)
             case PushVlan(ethertype):
+                commit.build_if_told_apart()
                 push_tag(self.state, ethertype, verdict["error"])
             case PopVlan():
-                code.when(self.state.present("vlan"), lambda: pop_tag(self.state))
+                code.when(self.state.present("vlan"), lambda: self._pop_tag(commit))
             case PushMpls(ethertype):
                 commit.build()
                 push_label(code, self.packet, self.state, verdict["error"], ethertype)
             case PopMpls(ethertype):
-                commit.build()
                 code.when(
                     self.state.present(LABELS[0]),
-                    lambda: pop_label(
-                        code, self.packet, self.state, verdict["error"], action.ethertype
-                    ),
+                    lambda: self._pop_label(commit, verdict["error"], ethertype),
                 )
             case DecrementTtl(name, spent):
                 if_there(self.state, name, lambda: self._decrement(name, spent, inside))
@@ -259,9 +260,18 @@ class Actions:
             case NoteFlags():
                 note_flags(self.state, slot.data)
 
+    def _pop_tag(self, commit: Commit) -> None:
+        commit.build_if_told_apart()
+        pop_tag(self.state)
+
+    def _pop_label(self, commit: Commit, error: Value, ethertype: int) -> None:
+        commit.build()
+        pop_label(self.code, self.packet, self.state, error, ethertype)
+
     def _clone(self, actions: Template, inside: _Inside) -> None:
         """With a copy; what comes last needs none."""
         operand, slot, scope, last = inside
+        scope.commit.build_if_told_apart()
         if last:
             self._list(actions, operand, slot, scope)
             return

@@ -51,9 +51,6 @@ class Aside:
             raise CompileError("actions within actions change too much at once")
         self._tags = any(isinstance(action, PushVlan | PopVlan) for action in walk(actions))
         self._checksums = _checksums(flow)
-        self._sets_checksums = not self._checksums.keys().isdisjoint(self._fields)
-        if self._sets_checksums:
-            commit.build()
         for index, word in enumerate(self._words):
             state.set_cell(place + 8 * index, state.word(word))
 
@@ -65,12 +62,11 @@ class Aside:
         """
         following = _bits_by_word(self._checksums.values())
         self._put_words(lambda word: ~following.get(word, 0))
-        if self._sets_checksums:
-            self._commit.build()
-            there = _bits_by_word(
-                piece for name, piece in self._checksums.items() if name in self._fields
-            )
-            self._put_words(lambda word: there.get(word, 0))
+        self._commit.build_if_told_apart()
+        there = _bits_by_word(
+            piece for name, piece in self._checksums.items() if name in self._fields
+        )
+        self._put_words(lambda word: there.get(word, 0))
         tell_kernel(self._packet, self._state, self._fields)
         if OUT_FIELDS.intersection(self._fields):
             self._state.mark(cells.TUNNEL_DIRTY)

@@ -44,6 +44,7 @@ class Commit:
         self.tags = changes_tags(program)
         self.labels_move = changes_labels(program)
         self.outer_headers = sets_outer_headers(program, flow) and not packet.context.whole_data
+        self.shows_checksums = any(map(self._shown_checksum, flow.registry.layers))
 
     def build(self) -> None:
         """Write back whatever is dirty."""
@@ -69,6 +70,12 @@ class Commit:
             bit = self.code.number(self.state.dirty_bit(layer))
             dirty = self.code.b.and_(self.state.cell(cells.DIRTY), bit)
             self.code.when(self.code.is_set(dirty), partial(self._write, layer), layer)
+
+    def build_if_told_apart(self) -> None:
+        """Write back where only checksums tell when it is done: what is set of one afterwards, and
+        what matches see of it."""
+        if self.shows_checksums:
+            self.build()
 
     def place(self, layer: str) -> Value:
         """Where a tracked layer is in the packet's memory now: what came or went since lies
@@ -120,7 +127,7 @@ class Commit:
         if checksum and not own:
             difference = self._difference(old, new, self._but_checksum(header))
             self._follow(layer, place, difference, 0)
-        if (piece := self._shown_checksum(layer)) is not None:
+        if piece := self._shown_checksum(layer):
             self._read_checksum(piece, layer, place)
         if header.addresses and self._addresses_set(layer, header):
             difference = self._difference(old, new, self._addresses(header))

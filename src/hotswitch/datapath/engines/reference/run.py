@@ -106,6 +106,7 @@ class _Run:
 
     def _aside(self, entry: Entry, actions: act.Actions) -> None:
         """Carry actions out with a copy; if it is looked up again, nothing follows."""
+        write_back(self.packet)
         kept, before = self.packet.copy(), self.recirculated
         end = self._list(entry, actions)
         if self.recirculated == before:
@@ -122,6 +123,7 @@ class _Run:
             case act.Output(port):
                 self._output(port)
             case act.OutputList(ports, hairpin):
+                write_back(packet)
                 for port in ports:
                     (self._send if hairpin else self._output)(port)
             case act.Drop():
