@@ -6,6 +6,7 @@ machine nothing forwards of which there was something to know.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Iterable, Sequence
@@ -72,7 +73,7 @@ class JournalFile:
             written = os.write(self._file, data)
             if written != len(data):
                 os.ftruncate(self._file, self._size)
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise self._failed("write", error) from error
         self._size += written
