@@ -234,6 +234,16 @@ def test_events_are_told_over_a_restart(lab: Lab) -> None:
         watch.end(signal.SIGINT)
 
 
+def test_events_end_with_their_reader(lab: Lab) -> None:
+    """Also while there is no daemon, which they would wait for."""
+    with lab.watching("events") as watch:
+        assert lab.daemon.process and watch.process.stdout
+        process.stop(lab.daemon.process)
+        watch.until("lost")
+        watch.process.stdout.close()
+        assert watch.process.wait(20) == 0
+
+
 def test_beside_ovs_dpctl(lab: Lab, tmp_path: Path) -> None:
     """The same flows in the same words, whoever adds, shows or deletes them."""
     built = shim.build(tmp_path, "ovs-dpctl")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -13,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from hotswitch.app import paths
 from hotswitch.app.cli import names
-from hotswitch.app.cli.context import settings
+from hotswitch.app.cli.context import nobody_reads, settings
 from hotswitch.app.control.client import ControlError, NoDaemonError
 from hotswitch.base.errors import HotswitchError
 from hotswitch.netlink.attributes import Attributes
@@ -22,10 +21,6 @@ from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.vport import VPORT
 
 T = TypeVar("T")
-
-_PATIENCE = 10.0
-"""Seconds until a command gives up that goes on while the daemon is restarted."""
-
 
 _PAUSE = 0.2
 """Seconds between two attempts."""
@@ -74,14 +69,14 @@ async def _client() -> AsyncIterator[Client]:
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Do something that asks the daemon, which may be just restarting. Raises OSError."""
-    until = time.monotonic() + _PATIENCE
+    """Do something that asks the daemon: the next one, however long that takes to come. Ends when
+    nobody reads."""
     while True:
         try:
             return await work()
         except OSError:
-            if time.monotonic() > until:
-                raise
+            if nobody_reads():
+                raise asyncio.CancelledError from None
         await asyncio.sleep(_PAUSE)
 
 

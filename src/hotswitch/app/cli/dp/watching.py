@@ -48,7 +48,7 @@ def events(datapath: str | None, more: bool, count: int | None) -> None:
     Datapaths and ports come (new), change (set) and go (del); so do flows. The
     first line is `listening`: what happens from then on follows. If events were
     lost, a line says so: `lost`. Then look at everything anew. It goes on until
-    Ctrl-C.
+    Ctrl-C: while there is no daemon, it waits for one.
 
     \b
     Examples:
