@@ -264,6 +264,8 @@ def test_what_is_not_acted_on_is_said(tables: TestTables) -> None:
         ("Port", "storm-limit", "4096 "[:4] + "x"),
         ("Interface", "hook", "nothing"),
         ("Open_vSwitch", "stats-update-interval", "soon"),
+        ("Open_vSwitch", "stats-update-interval", "4999"),
+        ("Interface", "vif-preference", "x"),
     ],
 )
 def test_a_setting_that_is_not_understood(
