@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.config.operations import RefusalError, Update
 from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.kernel.links import Link
 from hotswitch.ports.selector import show_incarnation
@@ -414,6 +415,34 @@ def test_a_daemon_that_ends_amid_work_can_still_remove_all(lab: Lab) -> None:
         assert "i0" in {link.name for link in lab.links.links.values()}
         assert lab.switch.set_desired(Desired()) == []
         assert lab.links.links == {}
+
+    run(work())
+
+
+def test_what_a_database_refuses_keeps_nothing_else_from_it(lab: Lab) -> None:
+    async def work() -> None:
+        database = lab.database
+        database.add_bridge("br0")
+        database.add_port("br0", "v0")
+        bad = {uuid for uuid, row in database.tables()["Interface"].items() if row["name"] == "v0"}
+        takes = database.transact
+
+        async def transact(updates: Sequence[Update]) -> None:
+            if any(each.row in bad for each in updates):
+                raise RefusalError("not this one")
+            await takes(updates)
+
+        database.transact = transact  # type: ignore[method-assign]
+        await lab.reconciler.start()
+        root = database.row("Open_vSwitch")
+        assert root["cur_cfg"] == root["next_cfg"] == 2
+        assert database.row("Interface", "br0")["ofport"] is not None
+        assert database.row("Interface", "v0")["error"] is None
+        assert lab.reconciler.unwritten == "the status can't be written: not this one"
+        bad.clear()
+        await lab.reconciler.turn()
+        assert database.row("Interface", "v0")["error"]
+        assert lab.reconciler.unwritten == ""
 
     run(work())
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.external.server import SCHEMA, OvsdbServer, followed, follower, vsctl, where
+from tests.support.daemon import Daemon
 from tests.support.room import Room
 from tests.support.wait import until
 
@@ -52,67 +57,137 @@ def _newer() -> Any:
     return schema
 
 
-def _works(room: Room, tmp_path: Path, db: OvsdbServer, version: str) -> None:
-    db.vsctl("--no-wait init")
+class Followed:
+    """A daemon and the database that it follows: its own, or that of an ovsdb-server."""
+
+    def __init__(self, daemon: Daemon, remote: str) -> None:
+        self.daemon = daemon
+        self.remote = remote
+
+    def vsctl(self, line: str) -> str:
+        """Run ovs-vsctl, which must succeed in time; what it printed."""
+        done = vsctl(self.daemon.room, self.remote, line)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def convert(self, schema: Path) -> None:
+        """Bring the database to another schema, the daemon running."""
+        self.daemon.room.run("ovsdb-client", "convert", self.remote, str(schema))
+
+
+@pytest.fixture(params=["its own", "elsewhere"])
+def following(
+    request: pytest.FixtureRequest, room: Room, tmp_path: Path
+) -> Callable[[Any], AbstractContextManager[Followed]]:
+    """A daemon on a database with the schema that is given."""
+
+    @contextmanager
+    def with_schema(schema: Any) -> Iterator[Followed]:
+        file = _write(tmp_path / "schema", schema)
+        if request.param == "its own":
+            room.run("ovsdb-tool", "create", str(tmp_path / "conf.db"), str(file))
+            with follower(room, tmp_path, str(tmp_path / "conf.db")) as daemon:
+                yield Followed(daemon, f"unix:{daemon.run_dir}/db.sock")
+            return
+        with OvsdbServer(room, tmp_path, schema=file) as db:
+            db.vsctl("--no-wait init")
+            with follower(room, tmp_path, f"unix:{db.socket}") as daemon:
+                followed(daemon)
+                yield Followed(daemon, f"unix:{db.socket}")
+
+    return with_schema
+
+
+Following = Callable[[Any], AbstractContextManager[Followed]]
+
+
+def _works(db: Followed, version: str) -> None:
+    daemon = db.daemon
     for name in ("v0", "v1"):
-        room.run("ip", "tuntap", "add", name, "mode", "tap")
-    with follower(room, tmp_path, f"unix:{db.socket}") as daemon:
-        followed(daemon)
-        db.vsctl("add-br br0 -- add-port br0 v0 tag=5")
-        assert daemon.ask("port show v0")["tag"] == 5
-        daemon.do("port add v1 bridge br0 trunks 7,8")
-        assert db.vsctl("get Port v1 trunks") == "[7, 8]"
-        db.vsctl("wait-until Interface v1 ofport=2")
-        assert db.vsctl("get Open_vSwitch . db_version").strip('"') == version
-        until(lambda: db.vsctl("get Interface v0 statistics") != "{}", "statistics are written")
-        db.vsctl("del-br br0")
-        assert daemon.ask("bridge list") == []
-        assert "Traceback" not in daemon.log and "can't be written" not in daemon.log
+        daemon.room.run("ip", "tuntap", "add", name, "mode", "tap")
+    db.vsctl("add-br br0 -- add-port br0 v0 tag=5")
+    assert daemon.ask("port show v0")["tag"] == 5
+    daemon.do("port add v1 bridge br0 trunks 7,8")
+    assert db.vsctl("get Port v1 trunks") == "[7, 8]"
+    daemon.do("port add i0 bridge br0 type internal tag 5")
+    db.vsctl("wait-until Interface v1 ofport=2")
+    assert db.vsctl("get Open_vSwitch . db_version").strip('"') == version
+    until(lambda: db.vsctl("get Interface v0 statistics") != "{}", "statistics are written")
+    daemon.do("bridge add br1")
+    daemon.do("bridge del br1")
+    db.vsctl("del-br br0")
+    assert daemon.ask("bridge list") == []
+    assert "Traceback" not in daemon.log and "can't be written" not in daemon.log
 
 
-def test_an_older_schema(room: Room, tmp_path: Path) -> None:
-    schema = _write(tmp_path / "older", _older())
-    with OvsdbServer(room, tmp_path, schema=schema) as db:
-        _works(room, tmp_path, db, "7.1.0")
+def test_an_older_schema(following: Following) -> None:
+    with following(_older()) as db:
+        _works(db, "7.1.0")
+        said = [line for line in db.daemon.log.splitlines() if "old schema" in line]
+        assert len(said) == 1, said
+        assert "7.1.0" in said[0] and "Interface.mtu_request" in said[0]
+        assert "more columns" in said[0] and "ovsdb-client convert" in said[0]
 
 
-def test_what_an_older_schema_has_no_column_for_is_refused(room: Room, tmp_path: Path) -> None:
-    schema = _write(tmp_path / "older", _older())
-    room.run("ip", "tuntap", "add", "v0", "mode", "tap")
-    with OvsdbServer(room, tmp_path, schema=schema) as db:
-        db.vsctl("--no-wait init")
-        with follower(room, tmp_path, f"unix:{db.socket}") as daemon:
-            followed(daemon)
-            daemon.do("bridge add br0")
-            error = daemon.refuse("port add v0 bridge br0 mtu 1400")
-            assert "the database's schema has no column Interface.mtu_request" in error
-            assert db.vsctl("list-ports br0") == ""
-            assert [each["name"] for each in daemon.ask("port list")] == ["br0"]
-            daemon.do("port add v0 bridge br0")
+def test_what_an_older_schema_has_no_column_for_is_refused(following: Following) -> None:
+    with following(_older()) as db:
+        daemon = db.daemon
+        daemon.room.run("ip", "tuntap", "add", "v0", "mode", "tap")
+        daemon.do("bridge add br0")
+        error = daemon.refuse("port add v0 bridge br0 mtu 1400")
+        assert "the database's schema has no column Interface.mtu_request" in error
+        assert db.vsctl("list-ports br0") == ""
+        assert [each["name"] for each in daemon.ask("port list")] == ["br0"]
+        daemon.do("port add v0 bridge br0")
 
 
-def test_a_newer_schema(room: Room, tmp_path: Path) -> None:
-    schema = _write(tmp_path / "newer", _newer())
-    with OvsdbServer(room, tmp_path, schema=schema) as db:
-        _works(room, tmp_path, db, "99.0.0")
+def test_a_device_that_appears_is_kept_in_an_older_schema(following: Following) -> None:
+    with following(_older()) as db:
+        db.vsctl("add-br br0 -- set Bridge br0 other_config:adopt=zz*")
+        db.daemon.room.run("ip", "tuntap", "add", "zz1", "mode", "tap")
+        until(lambda: db.vsctl("list-ports br0") == "zz1", "the port is in the database")
+        db.vsctl("add-port br0 i0 -- set Interface i0 type=internal")
+        assert db.daemon.ask("show")["remarks"] == []
 
 
-def test_a_schema_that_changes_while_the_daemon_runs(room: Room, tmp_path: Path) -> None:
-    older = _write(tmp_path / "older", _older())
-    with OvsdbServer(room, tmp_path, schema=older) as db:
-        db.vsctl("--no-wait init")
-        remote = f"unix:{db.socket}"
-        with follower(room, tmp_path, remote) as daemon:
-            followed(daemon)
-            db.vsctl("add-br br0")
-            room.run("ovsdb-client", "convert", remote, str(SCHEMA))
-            wanted = json.loads(SCHEMA.read_text())["version"]
-            until(
-                lambda: wanted in vsctl(room, remote, "get Open_vSwitch . db_version").stdout,
-                "the new schema is followed",
-                20,
-            )
-            db.vsctl("set Interface br0 mtu_request=1400")
-            assert db.vsctl("get Interface br0 mtu") == "1400"
-            daemon.do("bridge add br1")
-            assert where(daemon)[1] == "" and "Traceback" not in daemon.log
+def test_what_a_device_becomes_and_can_t_be_kept_holds_nobody_up(following: Following) -> None:
+    schema = _older()
+    del schema["tables"]["Port"]["columns"]["tag"]
+    with following(schema) as db:
+        db.vsctl("add-br br0")
+        done = db.daemon.hotswitch("bridge", "set", "br0", "adopt", "zz* tag=5")
+        assert done.returncode == 0, done.stderr
+        db.daemon.room.run("ip", "tuntap", "add", "zz1", "mode", "tap")
+        why = "what devices have become can't be kept: the database's schema has no column Port.tag"
+        until(lambda: db.daemon.ask("show")["remarks"] == [why], "it says what is missing")
+        assert db.daemon.ask("port show zz1")["tag"] == 5
+        db.vsctl("add-port br0 i0 -- set Interface i0 type=internal")
+        assert db.vsctl("list-ports br0") == "i0"
+        assert db.daemon.log.count(why) == 1
+        db.convert(SCHEMA)
+        until(lambda: "zz1" in db.vsctl("list-ports br0"), "the port is in the database", 20)
+        until(lambda: db.daemon.ask("show")["remarks"] == [], "nothing is missing")
+
+
+def test_a_newer_schema(following: Following) -> None:
+    with following(_newer()) as db:
+        _works(db, "99.0.0")
+        assert "old schema" not in db.daemon.log
+
+
+def test_a_schema_that_changes_while_the_daemon_runs(following: Following) -> None:
+    with following(_older()) as db:
+        daemon = db.daemon
+        db.vsctl("add-br br0")
+        db.convert(SCHEMA)
+        wanted = json.loads(SCHEMA.read_text())["version"]
+        until(
+            lambda: wanted in db.vsctl("get Open_vSwitch . db_version"),
+            "the new schema is followed",
+            20,
+        )
+        db.vsctl("set Interface br0 mtu_request=1400")
+        assert db.vsctl("get Interface br0 mtu") == "1400"
+        daemon.do("bridge add br1")
+        assert where(daemon)[1] == "" and "Traceback" not in daemon.log
+        assert daemon.log.count("old schema") == 1

@@ -12,11 +12,12 @@ from typing import Any
 from hotswitch.app.devices import KernelDevices
 from hotswitch.app.identity import own_identity
 from hotswitch.app.paths import RunDirectory
-from hotswitch.app.store import StoreError, Whereabouts
+from hotswitch.app.store import RefusedError, StoreError, Whereabouts
 from hotswitch.base.clock import Clock
 from hotswitch.config.clearing import clearing
 from hotswitch.config.edit import discard, edit
 from hotswitch.config.follow import News
+from hotswitch.config.foreign import Trimmer
 from hotswitch.config.operations import Operation, Update
 from hotswitch.config.pending import Departures
 from hotswitch.config.reconcile import Reconciler
@@ -70,6 +71,7 @@ class ConfigDatabase:
             self._databases, run_directory=files.path, tls=tls or _TLS, group=group
         )
         self._view = self._storage.database, embedded_tables(self._storage.database)
+        self._trimmer = Trimmer(self._storage.database.schema)
         self._news: dict[str, set[Uuid]] | None = None
         self._is_writing = False
         self._running: asyncio.Task[None] | None = None
@@ -81,6 +83,7 @@ class ConfigDatabase:
 
         Raises HotswitchError if the socket can't be had.
         """
+        self._trimmer.say_what_is_missing()
         self._make_root()
         self._databases.observers.append(self._committed)
         await self.reconciler.start()
@@ -139,26 +142,29 @@ class ConfigDatabase:
         return news
 
     async def transact(self, updates: Sequence[Update]) -> None:
-        """Make these changes. Raises StoreError.
+        """Make these changes, as far as the schema takes them. Raises StoreError.
 
         One of them may be `cur_cfg`, which says that managers, too, are as wanted.
         """
         await self._server.settled()
         news, self._news = self._news, {}
         try:
-            self._commit([each.to_json() for each in updates])
+            self._commit([each.to_json() for each in self._trimmer.updates(updates)])
         finally:
             self._news = news
 
     async def change(self, operations: Sequence[Operation]) -> None:
-        """Carry out these operations. Raises StoreError."""
-        self._commit(list(operations))
+        """Carry out these operations, as far as the schema has what they are about.
+
+        Raises HotswitchError.
+        """
+        self._commit(self._trimmer.operations(operations))
 
     # For the daemon's own commands
 
     def whereabouts(self) -> Whereabouts:
         """See `Store`."""
-        return Whereabouts(str(self._storage.path))
+        return Whereabouts(str(self._storage.path), unwritten=self.reconciler.unwritten)
 
     def check(self) -> None:
         """See `Store`: it is always there."""
@@ -186,7 +192,7 @@ class ConfigDatabase:
 
     def _carry_out(self, operations: list[Operation]) -> None:
         if operations:
-            self._commit(operations)
+            self._commit(self._trimmer.operations(operations))
             self._keep()
             self.reconciler.reread()
         self.reconciler.changed()
@@ -209,14 +215,14 @@ class ConfigDatabase:
             self._is_writing = False
         for result in outcome.results:
             if result and "error" in result:
-                what = result.get("details") or result["error"]
-                raise StoreError(f"the database refuses it: {what}", errno=errno.EINVAL)
+                raise RefusedError(result.get("details") or result["error"])
 
     def _committed(self, storage: Storage, changes: Changes | None) -> None:
         if storage is not self._storage:
             return
         if changes is None:
             self._news = None
+            self._converted()
         elif self._news is not None:
             for table, rows in changes.tables.items():
                 self._news.setdefault(table, set()).update(rows)
@@ -224,6 +230,11 @@ class ConfigDatabase:
             return
         if changes is None or changes.tables.keys() - _OF_THE_SERVER:
             self.reconciler.changed()
+
+    def _converted(self) -> None:
+        self._trimmer = Trimmer(self._storage.database.schema)
+        self._trimmer.say_what_is_missing()
+        self.reconciler.identify(own_identity(self._storage.database.schema.version))
 
 
 def open_storage(path: Path) -> Storage:

@@ -61,7 +61,9 @@ class ExternalConfig:
 
     def whereabouts(self) -> Whereabouts:
         """See `Store`."""
-        return Whereabouts(self._database.name, self._database.problem)
+        problem = self._database.problem
+        unwritten = "" if problem else self.reconciler.unwritten
+        return Whereabouts(self._database.name, problem, unwritten)
 
     # For the daemon's own commands
 

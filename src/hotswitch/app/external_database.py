@@ -11,15 +11,17 @@ from typing import Any
 import msgspec
 from ovs.db.idl import Transaction
 
-from hotswitch.app.store import StoreError
+from hotswitch.app.store import RefusedError, StoreError
 from hotswitch.config.follow import News
-from hotswitch.config.foreign import guarded, within
+from hotswitch.config.foreign import Trimmer, guarded
 from hotswitch.config.idl import Replica, SchemaError, transaction
 from hotswitch.config.operations import Operation, Update
 from hotswitch.config.rows import Tables, the_root
 from hotswitch.ovsdb.caller import Caller
+from hotswitch.ovsdb.errors import OvsdbError
 from hotswitch.ovsdb.jsonrpc import Notification, Reply, Request
 from hotswitch.ovsdb.remotes import Connect
+from hotswitch.ovsdb.schema import DatabaseSchema
 from hotswitch.ovsdb.tls import Tls
 
 NAME = "Open_vSwitch"
@@ -58,11 +60,11 @@ class ExternalDatabase:
         self._schema: Any = None
         self._schema_known = False
         self._replica: Replica | None = None
+        self._trimmer: Trimmer | None = None
         self._waiting: dict[asyncio.Future[Transaction], Transaction] = {}
         self._was_current = False
         self._seen = 0
         self._said: set[str] = set()
-        self._left_out: set[str] = set()
         self._saying: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -109,22 +111,21 @@ class ExternalDatabase:
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes, as far as the server's schema takes them. Raises StoreError."""
         replica = await self.whole()
-        made, left_out = transaction(replica, updates)
-        for each in sorted(set(left_out) - self._left_out):
-            _log.info("%s is not written: the database's schema does not take it", each)
-        self._left_out.update(left_out)
-        await self._commit(made)
+        assert self._trimmer is not None
+        await self._commit(transaction(replica, self._trimmer.updates(updates)))
 
     def has_column(self, table: str, column: str) -> bool:
         """Whether the server's schema has it."""
-        return self._replica is not None and self._replica.has_column(table, column)
+        return self._trimmer is not None and self._trimmer.has_column(table, column)
 
     async def change(self, operations: Sequence[Operation]) -> None:
         """Carry out operations, as far as the schema has what they are about.
 
         All of them or none; rows that they change must be there. Raises HotswitchError.
         """
-        await self.apply(guarded(within(operations, self.has_column)))
+        await self.whole()
+        assert self._trimmer is not None
+        await self.apply(guarded(self._trimmer.operations(operations)))
 
     async def apply(self, operations: Iterable[Any]) -> None:
         """Carry out operations, all of them or none. Raises StoreError."""
@@ -165,9 +166,7 @@ class ExternalDatabase:
         if status == Transaction.NOT_LOCKED:
             raise StoreError("another daemon acts on the database now", errno=errno.EBUSY)
         if status == Transaction.ERROR:
-            raise StoreError(
-                f"the database refuses it: {_details(made.get_error())}", errno=errno.EINVAL
-            )
+            raise RefusedError(_details(made.get_error()))
         if status == Transaction.TRY_AGAIN and self._followed() is not None:
             raise StoreError("what is to be changed has been changed meanwhile", errno=errno.EAGAIN)
         raise StoreError("the database was lost before it answered; what it holds will be followed")
@@ -236,10 +235,14 @@ class ExternalDatabase:
 
     def _use(self, schema: Any) -> None:
         if self._replica is None or schema != self._schema:
-            self._replica = Replica(self._caller, schema, LOCK)
-            self._schema = schema
-            self.schema_version = str(schema.get("version", ""))
-            self._left_out.clear()
+            replica = Replica(self._caller, schema, LOCK)
+            try:
+                trimmer = Trimmer(DatabaseSchema.from_json(schema))
+            except OvsdbError as error:
+                raise SchemaError(f"its schema can't be understood: {error.message}") from error
+            self._replica, self._trimmer, self._schema = replica, trimmer, schema
+            self.schema_version = trimmer.schema.version
+            trimmer.say_what_is_missing()
             self._was_current = False
         self._schema_known = True
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotswitch.base.errors import HotswitchError
+from hotswitch.config.operations import RefusalError
 from hotswitch.config.unheeded import Refused, Unheeded
 from hotswitch.switch.desired import Desired
 
@@ -23,12 +24,24 @@ class StoreError(HotswitchError):
         self.errno = errno
 
 
+class RefusedError(StoreError, RefusalError):
+    """The database refuses to hold it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the database refuses it: {why}", errno=errno.EINVAL)
+
+
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a store is, and why it can't be had just now; empty if it can."""
+    """Where a store is.
+
+    problem: why it can't be had just now; empty if it can. unwritten: what it does not tell of
+    how things are, and why; empty if it tells all.
+    """
 
     database: str
     problem: str = ""
+    unwritten: str = ""
 
 
 class Store(Protocol):

@@ -8,11 +8,10 @@ one character at a time.
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import ovs.db.error
-from ovs.db.data import Datum
 from ovs.db.idl import ROW_UPDATE, Idl, SchemaHelper, Transaction
 
 from hotswitch.base.errors import HotswitchError
@@ -20,12 +19,9 @@ from hotswitch.config.columns import WRITTEN
 from hotswitch.config.follow import News
 from hotswitch.config.idl_rows import ReplicaTable
 from hotswitch.config.idl_session import LibrarySession
-from hotswitch.config.operations import Update, datum
-from hotswitch.config.rows import Tables, Uuid, Value
+from hotswitch.config.operations import Update
+from hotswitch.config.rows import Tables, Uuid
 from hotswitch.ovsdb.caller import Caller
-from hotswitch.ovsdb.errors import OvsdbError
-from hotswitch.ovsdb.schemas import load
-from hotswitch.ovsdb.types import type_from_json
 
 _OF_THE_SERVER = frozenset({"Manager", "SSL"})
 """Tables that concern the server, and that it writes to itself."""
@@ -53,7 +49,6 @@ class Replica(Idl):  # type: ignore[misc]
         self._session: Any = LibrarySession(caller, self._why_unfit)
         self.lock_name = lock  # it is asked for whenever a connection begins
         self._view = {name: ReplicaTable(table) for name, table in self.tables.items()}
-        self._usual: set[tuple[str, str]] = set()
         self._written_by_others = False
         self._anything = False
         self._rows: dict[str, set[Uuid]] | None = None
@@ -109,26 +104,6 @@ class Replica(Idl):  # type: ignore[misc]
         """All of it may be other than before."""
         self._rows = None
 
-    def has_column(self, table: str, column: str) -> bool:
-        """Whether the server's schema has this column."""
-        return table in self.tables and column in self.tables[table].columns
-
-    def fits(self, table: str, column: str, value: Value) -> bool:
-        """Whether the server's schema has this column, and takes this value."""
-        if not self.has_column(table, column):
-            return False
-        if (table, column) in self._usual:
-            return True
-        kind = self.tables[table].columns[column].type
-        if _is_usual(table, column, kind):
-            self._usual.add((table, column))
-            return True
-        try:
-            Datum.from_json(kind, datum(value))
-        except ovs.db.error.Error:
-            return False
-        return True
-
     def _why_unfit(self) -> str:
         """Why the library wants another server."""
         servers = self.server_tables or {}
@@ -141,32 +116,10 @@ class Replica(Idl):  # type: ignore[misc]
         return f"has no database {self._db.name}"
 
 
-def transaction(replica: Replica, updates: Sequence[Update]) -> tuple[Transaction, list[str]]:
-    """A transaction with these changes, to be committed; and the columns that are left out.
-
-    Left out are rows that have gone, and what the server's schema does not take.
-    """
+def transaction(replica: Replica, updates: Iterable[Update]) -> Transaction:
+    """A transaction with these changes, to be committed. Rows that have gone are left out."""
     made = Transaction(replica)
-    left_out = []
     for each in updates:
-        if uuids.UUID(each.row) not in replica.tables[each.table].rows:
-            continue
-        columns = {}
-        for column, value in each.columns.items():
-            if replica.fits(each.table, column, value):
-                columns[column] = value
-            else:
-                left_out.append(f"{each.table}.{column}")
-        if columns:
-            made.add_op(Update(each.table, each.row, columns).to_json())
-    return made, left_out
-
-
-def _is_usual(table: str, column: str, kind: Any) -> bool:
-    """Whether the column is as in hotswitch's own schema: what is written was made for that."""
-    found = load("Open_vSwitch").tables.get(table)
-    own = found.by_name.get(column) if found else None
-    try:
-        return own is not None and own.type == type_from_json(kind.to_json())
-    except OvsdbError:
-        return False
+        if uuids.UUID(each.row) in replica.tables[each.table].rows:
+            made.add_op(each.to_json())
+    return made

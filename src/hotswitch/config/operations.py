@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hotswitch.base.errors import HotswitchError
 from hotswitch.config.rows import Row, Uuid, Value
 
 Operation = dict[str, Any]
 """One of a transaction, in JSON."""
+
+
+class RefusalError(HotswitchError):
+    """The database is there and refuses a change; it may well take others."""
 
 
 @dataclass(frozen=True, slots=True)

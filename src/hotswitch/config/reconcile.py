@@ -19,7 +19,7 @@ from hotswitch.config.devices import Devices
 from hotswitch.config.edit import edit
 from hotswitch.config.follow import News
 from hotswitch.config.journal import Journal
-from hotswitch.config.operations import Operation, Update
+from hotswitch.config.operations import Operation, RefusalError, Update
 from hotswitch.config.other_columns import Identity
 from hotswitch.config.pending import Departures, Pending
 from hotswitch.config.read import Reader
@@ -63,7 +63,7 @@ class Database(Protocol):
     async def transact(self, updates: Sequence[Update]) -> None:
         """Make these changes, all of them or none. Raises HotswitchError.
 
-        They are not told to the reconciler as a change.
+        RefusalError is for these changes only. They are not told to the reconciler as a change.
         """
 
     async def change(self, operations: Sequence[Operation]) -> None:
@@ -101,7 +101,7 @@ class Reconciler:
         self._hints: Mapping[str, int] = MappingProxyType({})
         self._remarks: frozenset[str] = frozenset()
         self._failures: frozenset[str] = frozenset()
-        self._unwritten = False
+        self._unwritten = ""
         self._retry_at = 0
         self._statistics_at = 0
         switch.foretell(self._departing)
@@ -125,6 +125,11 @@ class Reconciler:
     def has_begun(self) -> bool:
         """Whether the switch has been made as the database wants it, once."""
         return self._has_begun
+
+    @property
+    def unwritten(self) -> str:
+        """What can't be written to the database, and why; empty if all is."""
+        return self._unwritten
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Call this when the rows that are refused may be others."""
@@ -282,8 +287,13 @@ class Reconciler:
         return True
 
     async def _write(self, reading: Reading, *, is_in_force: bool) -> None:
+        problem = ""
         try:
-            reading = await self._follow_devices(reading)
+            try:
+                reading = await self._follow_devices(reading)
+            except HotswitchError as error:  # who waits for `cur_cfg` is to learn of the rest
+                problem = f"what devices have become can't be kept: {error}"
+                reading = self._reading
             await others_turn()  # devices don't wait for rows
             if self._wanted(reading) != self._switch.desired:  # others have written meanwhile
                 is_in_force = False
@@ -300,32 +310,52 @@ class Reconciler:
             updates = self._writer.updates(tables, reading, picture, in_force, self._news)
             self._news = {}
             if updates:
-                await self._database.transact(updates)
+                if refused := await self._transact(updates):
+                    self._writer.forget()
+                    problem = f"the status can't be written: {refused}"
                 await others_turn()
             if self._clock.now() >= self._statistics_at:
                 self._statistics_at = self._clock.now() + reading.statistics_period
                 await self._write_statistics(reading, picture)
-            self._unwritten = False
         except HotswitchError as error:
             self._writer.forget()
-            if not self._unwritten:
-                _log.error("the status can't be written: %s", error)
-            self._unwritten = True
+            problem = f"the status can't be written: {error}"
+        if problem and not self._unwritten:
+            _log.error("%s", problem)
+        self._unwritten = problem
 
     async def _write_statistics(self, reading: Reading, picture: Picture) -> None:
         counted = await self._count(picture)
         counters = await asyncio.to_thread(self._devices.counters)
         interfaces = list(reading.interfaces)
+        refused: RefusalError | None = None
         for first in range(0, len(interfaces), _AT_ONCE):
             some = interfaces[first : first + _AT_ONCE]
             tables = self._database.tables()
             if updates := statistics_updates(tables, reading, picture, counted, counters, some):
-                await self._database.transact(updates)
+                refused = await self._transact(updates) or refused
             await others_turn()
+        if refused is not None:
+            raise refused
         if reading.counts_host:
             said = await asyncio.to_thread(self._devices.host)
             if updates := host_updates(self._database.tables(), said):
                 await self._database.transact(updates)
+
+    async def _transact(self, updates: Sequence[Update]) -> RefusalError | None:
+        """Make these changes but for those that the database refuses; why it does the last one.
+
+        Raises HotswitchError.
+        """
+        try:
+            await self._database.transact(updates)
+        except RefusalError as error:
+            if len(updates) == 1:
+                return error
+            middle = len(updates) // 2
+            first = await self._transact(updates[:middle])
+            return await self._transact(updates[middle:]) or first
+        return None
 
     async def _count(self, picture: Picture) -> dict[str, Mapping[str, PortStatistics]]:
         counted = {}

@@ -45,10 +45,9 @@ class Remarker:
             self.ignore(text)
 
     def ignore_keys(self, row: Row, column: str, keys: Iterable[str], why: str) -> None:
-        """Note those of these keys that are set, unless something else of them is noted."""
+        """Note those of these keys that are set."""
         for key in keys:
-            is_noted = any(each.text.startswith(f"{column}:{key} (") for each in self.notes)
-            if key in pairs(row, column) and not is_noted:
+            if key in pairs(row, column):
                 self.ignore(f"{column}:{key} ({why})")
 
     def setting(

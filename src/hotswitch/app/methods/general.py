@@ -41,7 +41,7 @@ def methods(service: Service) -> tuple[Method, ...]:
                 bridges[refused.name] = BridgeStatus(refused.name, {}, refused.reason)
         return {
             "database": {"name": where.database, "problem": where.problem},
-            "remarks": list(unheeded.of_daemon),
+            "remarks": [each for each in (where.unwritten, *unheeded.of_daemon) if each],
             "bridges": [
                 _glance(
                     each,
