@@ -103,6 +103,10 @@ def test_rules_that_cannot_be_are_said(lab: Lab) -> None:
         await lab.turn()
         said = lab.database.row("Bridge", "br0")["status"]["not_acted_on"]
         assert "other_config:adopt" in said and "tag=many can't be" in said
+        lab.database.set("Bridge", "br0", other_config=adopt("tap* tag=99999"))
+        await lab.turn()
+        said = lab.database.row("Bridge", "br0")["status"]["not_acted_on"]
+        assert "other_config:adopt (rule 'tap* tag=99999': VLAN 99999 is out of range" in said
         lab.database.set("Bridge", "br0", other_config=adopt("tap*"))
         lab.database.add_bridge("br1")
         lab.database.set("Bridge", "br1", other_config=adopt("*0"))

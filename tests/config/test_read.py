@@ -264,6 +264,8 @@ def test_what_is_not_acted_on_is_said(tables: TestTables) -> None:
         ("Port", "storm-limit", "4096 "[:4] + "x"),
         ("Interface", "hook", "nothing"),
         ("Open_vSwitch", "stats-update-interval", "soon"),
+        ("Open_vSwitch", "stats-update-interval", "4999"),
+        ("Interface", "vif-preference", "x"),
     ],
 )
 def test_a_setting_that_is_not_understood(
@@ -279,6 +281,7 @@ def test_a_setting_that_is_not_understood(
     assert reading.desired == before.desired
     error, ignored = remarks(reading, uuid)
     assert not error and ignored.startswith(f"other_config:{key} (")
+    assert ignored.count("other_config:") == 1
 
 
 def test_statistics_are_not_written_more_often_than_every_five_seconds(tables: TestTables) -> None:

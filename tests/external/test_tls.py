@@ -121,6 +121,14 @@ def test_a_file_that_is_no_good_is_refused_at_the_start(
         assert "for TLS" in _refuse(room, tmp_path, where_it_is, *options)
 
 
+def test_files_that_are_mixed_up_are_said_to_be(room: Room, tmp_path: Path) -> None:
+    good = Authority(tmp_path, "ca").issue("switch")
+    for wrong, what in (("certificate", "certificate"), ("key", "private key")):
+        other = good.key if wrong == "certificate" else good.certificate
+        said = _refuse(room, tmp_path, REMOTE, *replace(good, **{wrong: other}).options)
+        assert f"can't use {other} for TLS: it holds no {what} in PEM" in said
+
+
 @pytest.mark.parametrize(
     ("option", "says"),
     [

@@ -90,7 +90,7 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
         "mac-aging": "hotswitch's own: `false` keeps silent addresses for ever",
         "forward-bpdu": "`true` passes frames to reserved group addresses on",
         "hwaddr": "the Ethernet address of the local port's device",
-        "datapath-id": "the bridge's identifier, 16 hexadecimal digits",
+        "datapath-id": "the bridge's identifier, 16 hexadecimal digits, or up to 16 after `0x`",
         "adopt": "hotswitch's own: rules by which devices become ports as they appear, such as "
         "`tap*.* tag=5; kind=veth,lxc* trunks=10,20`",
         "facade": "hotswitch's own: the Linux bridge that is the local port, and whose slaves are "

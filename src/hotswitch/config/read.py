@@ -189,14 +189,14 @@ def _with_root(found: Reading, tables: Tables, uuid: Uuid, root: Row) -> Reading
     period = remarks.setting(
         settings,
         "stats-update-interval",
-        whole_number(0, 1 << 40),
+        whole_number(STATISTICS_PERIOD // _MILLISECOND, 1 << 40),
         STATISTICS_PERIOD // _MILLISECOND,
     )
     counts_host = remarks.setting(settings, "enable-statistics", boolean, False)
     return replace(
         found,
         next_cfg=number(root, "next_cfg") or 0,
-        statistics_period=max(period * _MILLISECOND, STATISTICS_PERIOD),
+        statistics_period=period * _MILLISECOND,
         counts_host=counts_host,
         root_notes=(*remarks.notes, *_beside(tables, found.bridges)),
     )

@@ -20,7 +20,13 @@ from hotswitch.config.settings import (
 )
 from hotswitch.ports.adoption import Rule, read_rules
 from hotswitch.ports.errors import PortTextError
-from hotswitch.switch.check import MAXIMUM_ADDRESSES, MAXIMUM_AGEING_TIME, SwitchError, check
+from hotswitch.switch.check import (
+    MAXIMUM_ADDRESSES,
+    MAXIMUM_AGEING_TIME,
+    SwitchError,
+    check,
+    check_rule,
+)
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 
 _DEFAULT = DesiredBridge("")
@@ -131,8 +137,9 @@ def without_rules(reading: BridgeReading, row: Uuid, why: str) -> BridgeReading:
 def _rules(given: str) -> tuple[Rule, ...]:
     try:
         rules = read_rules(given)
-        name = "adopting"
-        check(Desired(MappingProxyType({name: DesiredBridge(name, adopt=rules)})))
+        bridge = DesiredBridge("", adopt=rules)
+        for rule in rules:
+            check_rule(rule, bridge)
     except (PortTextError, SwitchError) as error:
         raise SettingError(str(error)) from error
     return rules

@@ -45,9 +45,10 @@ class Remarker:
             self.ignore(text)
 
     def ignore_keys(self, row: Row, column: str, keys: Iterable[str], why: str) -> None:
-        """Note those of these keys that are set."""
+        """Note those of these keys that are set, unless something else of them is noted."""
         for key in keys:
-            if key in pairs(row, column):
+            is_noted = any(each.text.startswith(f"{column}:{key} (") for each in self.notes)
+            if key in pairs(row, column) and not is_noted:
                 self.ignore(f"{column}:{key} ({why})")
 
     def setting(

@@ -17,6 +17,7 @@ from hotswitch.ovsdb.remotes import Connect, RemoteError
 _VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 _PEM = 1
 """The encoding of `public_bytes` in the ssl module's own certificates."""
+_LONGEST_FILE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,22 @@ class Tls:
                 path = self.authority
                 context.load_verify_locations(self.authority)
         except OSError as error:  # what the library says of a bad file is one, too
-            raise RemoteError(f"can't use {path} for TLS: {explain(error)}") from error
+            wrong = self._wrong_kind() or f"can't use {path} for TLS: {explain(error)}"
+            raise RemoteError(wrong) from error
         return context
+
+    def _wrong_kind(self) -> str:
+        """Say which file holds something else than it should: the library does not."""
+        for path, what in (
+            (self.certificate, "certificate"),
+            (self.private_key, "private key"),
+            (self.authority, "certificate"),
+        ):
+            # Whatever can't be read has been complained of already.
+            with contextlib.suppress(OSError, ValueError), Path(path).open("rb") as file:
+                if f"{what}-----".upper().encode() not in file.read(_LONGEST_FILE):
+                    return f"can't use {path} for TLS: it holds no {what} in PEM"
+        return ""
 
     def check(self) -> None:
         """Raise RemoteError if it is no good, as far as it is known before there is a database."""

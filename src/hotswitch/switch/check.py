@@ -11,6 +11,7 @@ from hotswitch.datapath.limits import STANDARD
 from hotswitch.headers.text import MAC
 from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
+from hotswitch.ports.adoption import Rule
 from hotswitch.ports.errors import PortTextError
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
@@ -31,6 +32,8 @@ MAXIMUM_MTU = 65535
 
 _GROUP_ADDRESS = 1 << 40
 _LONGEST_PATH = 255
+_SHOWN = 80
+"""How much of a rule messages repeat, in characters."""
 _NOTHING = Desired()
 
 
@@ -188,10 +191,13 @@ def _check_bridge(bridge: DesiredBridge, changed: Mapping[str, DesiredPort]) -> 
             )
 
 
-def check_port(bridge: str, port: DesiredPort) -> None:
-    """Refuse what a port of this bridge cannot be, whatever else there is. Raises SwitchError."""
+def check_port(bridge: str, port: DesiredPort, where: str = "") -> None:
+    """Refuse what a port of this bridge cannot be, whatever else there is. Raises SwitchError.
+
+    where: what messages begin with, if not with the port and the bridge.
+    """
     check_name("port", port.name)
-    where = f"port {port.name} of bridge {bridge}"
+    where = where or f"port {port.name} of bridge {bridge}"
     for vlan in _vlans(port):
         _within(f"{where}: VLAN", vlan, 0, VLANS - 1)
     for what, value, kind in (
@@ -272,14 +278,20 @@ def _check_rules(bridge: DesiredBridge, desired: Desired) -> None:
     """Refuse rules for adoption that make no possible port, or fit what another's do."""
     where = f"bridge {bridge.name}"
     for rule in bridge.adopt:
-        try:
-            port = adopted(rule, bridge, "adopted")
-        except PortTextError as error:
-            raise SwitchError(f"{where}: {error.message}", remedy=error.remedy) from error
-        check_port(bridge.name, replace(port, is_vif=rule.is_vif))
+        check_rule(rule, bridge)
     for other in desired.bridges.values() if bridge.rules else ():
         wrong = overlapping(bridge, other) if other.name != bridge.name else ""
         _require(not wrong, f"{where}: {wrong}", "each device must have one bridge at most")
+
+
+def check_rule(rule: Rule, bridge: DesiredBridge) -> None:
+    """Refuse a rule for adoption that makes no possible port of the bridge. Raises SwitchError."""
+    where = f"rule {str(rule)[:_SHOWN]!r}"
+    try:
+        port = adopted(rule, bridge, "adopted")
+    except PortTextError as error:
+        raise SwitchError(f"{where}: {error.message}", remedy=error.remedy) from error
+    check_port(bridge.name, replace(port, is_vif=rule.is_vif), where)
 
 
 def _check_links(where: str, port: DesiredPort, *, is_local: bool) -> None:

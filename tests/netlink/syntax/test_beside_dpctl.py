@@ -162,6 +162,12 @@ def test_actions_are_read_alike(parrot: Parrot, name: str, data: st.DataObject) 
         assert in_order(theirs["actions"]) == in_order(read_actions(text)), text
 
 
+def _sets_no_label(action: Any) -> bool:
+    """Whether it looks at no bit of a label: it shows `ct_label()` then, which it can't read."""
+    name, value = action
+    return name == "set_masked" and "ct_labels" in value and not any(value["ct_labels"].mask)
+
+
 def _action(name: str) -> st.SearchStrategy[Any]:
     """An action, as far as it can write it."""
     found = values.action(name, 0)
@@ -180,7 +186,7 @@ def _action(name: str) -> st.SearchStrategy[Any]:
                 )
             )
         case "set":  # of NSH it shows too little, and reads what is not there
-            return found.filter(lambda each: "nsh" not in each[1])
+            return found.filter(lambda each: "nsh" not in each[1] and not _sets_no_label(each))
         case "add_mpls":
             return found.map(lambda each: (name, each[1]._replace(flags=0)))
         case "sample":

@@ -128,7 +128,7 @@ def _details(bridge: dict[str, Any]) -> None:
         *(("not acted on", each) for each in bridge["not_acted_on"]),
         ("ports", ", ".join(bridge["ports"])),
         ("ageing", f"{bridge['ageing_time']} s"),
-        ("limit", f"{bridge['address_limit']} addresses"),
+        ("address-limit", f"{bridge['address_limit']} addresses"),
         ("reserved", "on" if bridge["forward_reserved"] else "off"),
         ("lifecycle", bridge["lifecycle"]),
         *(("adopts", each) for each in filter(None, bridge["adopt"].split("; "))),
@@ -136,12 +136,12 @@ def _details(bridge: dict[str, Any]) -> None:
     )
     for key, value in lines:
         if value:
-            click.echo(f"{key + ':':<12} {value}")
+            click.echo(f"{key + ':':<14} {value}")
 
 
 def _table(bridges: list[dict[str, Any]]) -> None:
     render.table(
-        ("BRIDGE", "PORTS", "AGEING", "LIMIT", "RESERVED", "LIFECYCLE", "FACADE", "ERROR"),
+        ("BRIDGE", "PORTS", "AGEING", "ADDRESS-LIMIT", "RESERVED", "LIFECYCLE", "FACADE", "ERROR"),
         (
             (
                 each["name"],
@@ -155,5 +155,5 @@ def _table(bridges: list[dict[str, Any]]) -> None:
             )
             for each in bridges
         ),
-        right="AGEING LIMIT",
+        right="AGEING ADDRESS-LIMIT",
     )
