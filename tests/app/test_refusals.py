@@ -69,6 +69,7 @@ def test_what_another_port_has_is_refused_by_its_name(daemon: Daemon) -> None:
         "port add vif1 bridge br1 --absent-ok": "vif1 is already port vm of bridge br0",
         "port set v0 link name=v1": "v1 is already port v1 of bridge br1",
         "port add x bridge br0 link id=0 --absent-ok": "'id=0' is no link id",
+        "port add x bridge br0 link id=2147483648 --absent-ok": "'id=2147483648' is no link id",
         "port add x bridge br0 link id=999": "there is no device id=999",
     }
     for line, says in taken.items():

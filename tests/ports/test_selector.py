@@ -40,6 +40,7 @@ OTHER = Link(5, "eth1", driver="virtio_net")
         ("driver=virtio_net", [CARD, OTHER]),
         (" id = 007 ", [CARD]),
         ("id=8", []),
+        ("id=2147483647", []),
         ("name=eth9", []),
     ],
 )
@@ -53,7 +54,7 @@ def test_links_are_found(text: str, found: list[Link]) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "tap0", "name=", "name", "nam=x", "permanent-address=52:54", "id=x", "id=-1", "id=²",
-     "name=a\nb", "name=" + "x" * 128, "=x", "bus=\ud800" * 70],
+     "id=2147483648", "id=" + "9" * 120, "name=a\nb", "name=" + "x" * 128, "=x", "bus=\ud800" * 70],
 )  # fmt: skip
 def test_what_selects_nothing_is_refused(text: str) -> None:
     with pytest.raises(PortTextError):

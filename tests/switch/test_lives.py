@@ -100,6 +100,54 @@ def test_grace_is_a_time(lab: Lab) -> None:
     assert lab.ports == {}
 
 
+def test_a_name_that_another_port_s_device_takes_does_not_keep_a_port(lab: Lab) -> None:
+    grace = Lifecycle(Policy.GRACE, 2)
+    taps = [lab.links.add(name) for name in ("tap0", "tap1")]
+    lab.want(*(DesiredPort(tap.name, lifecycle=grace) for tap in taps))
+    lab.links.delete(taps[0].index)
+    lab.follow()
+    lab.clock.advance(SECOND)
+    lab.links.change(taps[1].index, name="tap0")
+    lab.follow()
+    assert lab.ports == {"tap0": 0, "tap1": taps[1].index}
+    status = lab.switch.status()["br0"].ports["tap0"]
+    assert status.state is PortState.ERROR
+    assert status.error.startswith("tap0 is already port tap1 of bridge br0")
+    assert lab.switch.deadline == lab.clock.now() + SECOND
+    lab.clock.advance(SECOND)
+    lab.follow()
+    assert lab.ports == {"tap1": taps[1].index}
+    assert lab.switch.take_departed() == [TAP0]
+    lab.clock.advance(9 * SECOND)
+    lab.follow()
+    assert lab.ports == {"tap1": taps[1].index}
+
+
+@pytest.mark.parametrize("lifecycle", [EPHEMERAL, Lifecycle(Policy.GRACE, 2)])
+def test_a_device_and_its_name_go_at_once(lab: Lab, lifecycle: Lifecycle) -> None:
+    taps = [lab.links.add(name) for name in ("tap0", "tap1")]
+    lab.want(*(DesiredPort(tap.name, lifecycle=lifecycle) for tap in taps))
+    lab.links.delete(taps[0].index)
+    lab.links.change(taps[1].index, name="tap0")
+    lab.follow()
+    assert ("tap0" in lab.ports) is (lifecycle is not EPHEMERAL)
+    lab.clock.advance(2 * SECOND)
+    lab.follow()
+    assert lab.ports == {"tap1": taps[1].index}
+
+
+def test_a_port_whose_first_device_is_another_port_s_yet_waits_for_it(lab: Lab) -> None:
+    tap = lab.links.add("tap1")
+    lab.want(DesiredPort("tap1", lifecycle=STATIC))
+    lab.links.change(tap.index, name="tap0")
+    lab.follow()
+    ports = DesiredPort("tap1", lifecycle=STATIC), DesiredPort("tap0", lifecycle=EPHEMERAL)
+    lab.want(*ports)
+    lab.links.delete(tap.index)
+    lab.follow()
+    assert lab.ports == {"tap0": 0, "tap1": 0}
+
+
 def test_an_ephemeral_port_waits_for_its_first_device(lab: Lab) -> None:
     lab.want()
     lab.want(DesiredPort("tap0", lifecycle=EPHEMERAL))

@@ -15,6 +15,7 @@ from hotswitch.base.errors import HotswitchError
 
 _FORMAT = 1
 LARGEST = (1 << 31) - 1
+"""The largest link id."""
 
 
 class LinkIdError(HotswitchError):

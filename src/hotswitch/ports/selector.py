@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from hotswitch.headers.text import MAC
 from hotswitch.kernel.links import Link
 from hotswitch.ports.errors import PortTextError
+from hotswitch.ports.link_id_records import LARGEST
 
 _LONGEST = 127
 """Bytes of an alternative name (ALTIFNAMSIZ, include/uapi/linux/if.h), and enough for the rest."""
@@ -68,8 +69,10 @@ def read_selector(text: str) -> Selector:
             value = str(int(value)) if value.isascii() and value.isdigit() else "0"
     except ValueError:
         raise PortTextError(f"{value[:40]!r} is no Ethernet address") from None
-    if by is By.ID and value == "0":
-        raise PortTextError(f"{text[:40]!r} is no link id", remedy="they are whole numbers from 1")
+    if by is By.ID and not 0 < int(value) <= LARGEST:
+        raise PortTextError(
+            f"{text[:40]!r} is no link id", remedy=f"they are whole numbers, 1 to {LARGEST}"
+        )
     return Selector(by, value)
 
 

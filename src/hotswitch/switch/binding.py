@@ -33,6 +33,7 @@ class Binding:
     device: what people know the port by: of an internal port the host's end of the pair, or None
         if that is in another network namespace; of others the link.
     waits: `error` is only what it waits for.
+    is_without: `error` is only that other ports have the links that it would find.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Binding:
     error: str = ""
     device: Link | None = None
     waits: bool = False
+    is_without: bool = False
     standby: tuple[Link, ...] = ()
     members: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
     away: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
@@ -97,9 +99,11 @@ def bind(
             facade = making.facades.by_bridge[bridge]
             found = _host_side(number, port, facade, taker)
         case PortKind.SYSTEM:
-            links, away, error = _links(bridge, port, held, making, taker)
+            links, away, errors, others = _links(bridge, port, held, making, taker)
             current = there.ifindex if there else 0
-            found = replace(_bound(number, port, links, error, current), away=away)
+            found = _bound(number, port, links, "; ".join((*errors, *others)), current)
+            is_without = bool(others) and not (errors or links or away)
+            found = replace(found, away=away, is_without=is_without)
         case PortKind.INTERNAL | PortKind.TAP:
             return _made(bridge, number, port, making)
         case PortKind.PATCH:
@@ -121,15 +125,16 @@ def _links(
     held: Mapping[str, Link],
     making: Making,
     taker: Callable[[Link], tuple[str, str] | None],
-) -> tuple[dict[str, Link], dict[str, Link], str]:
-    """The links that the port has or can have, by member; those that are its and can't be used; and
-    what speaks against them and others.
+) -> tuple[dict[str, Link], dict[str, Link], list[str], list[str]]:
+    """The links that the port has or can have, by member; those that are its and can't be used;
+    what speaks against them and others; and which others are other ports'.
 
     What is in the Linux bridge that the port is for is its, even if it never could be used.
     """
     links: dict[str, Link] = {}
     away: dict[str, Link] = {}
     errors: list[str] = []
+    others: list[str] = []
     for member in port.members:
         link, error = held.get(member.name), ""
         if link is None:
@@ -141,14 +146,15 @@ def _links(
         is_unusable = bool(error)
         if link and (not error or member.name in held or _is_in_place(link, port, making)):
             if other := taker(link):
-                error = _taken(link, *other)
-            elif link in (*links.values(), *away.values()):
+                others.append(_taken(link, *other))
+                continue
+            if link in (*links.values(), *away.values()):
                 error = f"{link.name} is already its link {member.name}"
             else:
                 (away if is_unusable else links)[member.name] = link
         if error:
             errors.append(error)
-    return links, away, "; ".join(errors)
+    return links, away, errors, others
 
 
 def _is_in_place(link: Link, port: DesiredPort, making: Making) -> bool:

@@ -111,7 +111,12 @@ def _expirable(bridge: BridgeLayout, names: set[str]) -> Iterator[tuple[DesiredP
 
 
 def _is_there(wanted: DesiredPort, bridge: DesiredBridge, bound: Binding, layout: Layout) -> bool:
-    """Whether it has a device, or one is there that something else speaks against."""
+    """Whether it has a device, or one is there that something else speaks against.
+
+    What another port has is that port's device, whatever it is called.
+    """
+    if bound.is_without:
+        return False
     if bound.link or not (bound.error and wanted.master):
         return bool(bound.link or bound.error)
     names = (layout.links.by_name.get(each.name) for each in wanted.members)
