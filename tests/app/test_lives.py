@@ -212,6 +212,20 @@ def test_grace_passes(lab: Daemon) -> None:
     until(lambda: port_names(lab) == set(), "the time has passed")
 
 
+@pytest.mark.parametrize("lifecycle", ["grace=2", "ephemeral"])
+def test_a_port_goes_though_another_port_s_device_has_its_name(lab: Daemon, lifecycle: str) -> None:
+    for tag, name in enumerate(("tap0", "tap1"), 1):
+        lab.do(f"port add {name} bridge br0 tag {tag} lifecycle {lifecycle}")
+    lab.room.run("ip", "netns", "del", "ben")
+    link(lab, "set", "tap0", "down")
+    until(lambda: "tap1" not in lab.room.run("ip", "-o", "link", host="switch").stdout, "it goes")
+    link(lab, "set", "tap0", "name", "tap1")
+    until(lambda: port_names(lab) == {"tap0"}, "the time has passed")
+    assert vsctl(lab, "list-ports br0").split() == ["tap0"]
+    (port,) = (each for each in lab.ask("port list") if each["name"] == "tap0")
+    assert (port["device"], port["error"]) == ("tap1", ""), port
+
+
 def test_bad_lives_are_refused(lab: Daemon) -> None:
     policy = lab.hotswitch(*["port", "add", "tap0", "bridge", "br0", "lifecycle", "forever"])
     assert policy.returncode == 2 and "grace=SECONDS is expected" in policy.stderr
