@@ -29,7 +29,7 @@ from hotswitch.headers.standard import BUILT_IN
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.switch import Switch
 from tests.support import process
-from tests.support.daemon import Daemon, command, environment
+from tests.support.daemon import REAL, Daemon, command, environment
 from tests.support.hosts import daemon_with_hosts
 from tests.support.room import Room
 from tests.support.wait import until
@@ -135,6 +135,37 @@ def test_a_device_is_adopted(daemon: Daemon) -> None:
         daemon.room.run("ip", "link", "add", "tap7", "type", "veth", "peer", "far")
         assert reader.until("port-added", port="tap7")["device"] == "tap7"
         assert reader.until("port-adopted", port="tap7")["bridge"] == "br0"
+
+
+def test_a_device_replaced_between_two_lives_is_told_as_gone_and_there(
+    room: Room, tmp_path: Path
+) -> None:
+    """Only the real forwarding outlives its daemon, and tells which device a port had."""
+    with Daemon(room, tmp_path / "run", kind=REAL) as daemon:
+        daemon.do("bridge add br0")
+        assert daemon.hotswitch("bridge", "set", "br0", "adopt", "zz* tag=5").returncode == 0
+        for name in ("zz0", "zz1", "zz2"):
+            room.run("ip", "tuntap", "add", name, "mode", "tap")
+        database = daemon.run_dir / "conf.db"
+        names = [f'"zz{number}"' for number in range(3)]
+        until(lambda: all(each in database.read_text() for each in names), "they have rows")
+        assert daemon.process
+        daemon.process.kill()
+        daemon.process.wait()
+        for name in ("zz1", "zz2"):
+            room.run("ip", "link", "del", name)
+        for name in ("zz1", "zz3"):
+            room.run("ip", "tuntap", "add", name, "mode", "tap")
+        daemon.start()
+        lines = daemon.do("events --no-follow --json").splitlines()
+    found = [(each["event"], each.get("port")) for each in map(json.loads, lines)]
+    assert found == [  # zz0 and zz3 were found so
+        ("started", None),
+        ("port-removed", "zz1"),
+        ("port-removed", "zz2"),
+        ("port-added", "zz1"),
+        ("port-adopted", "zz1"),
+    ]
 
 
 def test_a_line_can_be_cut_by_other_programs(daemon: Daemon) -> None:

@@ -98,6 +98,7 @@ class Switch:
         self._memory: Memory[PortKey] = Memory()
         self._departed: set[PortKey] = set()
         self._departed_at_start: tuple[PortKey, ...] = ()
+        self._adopted_again: set[PortKey] = set()
         self._adopted: set[PortKey] = set()
         self._strays: Strays = {}
         self._deadline: int | None = None
@@ -147,6 +148,11 @@ class Switch:
     def departed_at_start(self) -> tuple[PortKey, ...]:
         """The ports whose devices had gone when it began: nobody has seen them here."""
         return self._departed_at_start
+
+    @property
+    def adopted_again(self) -> frozenset[PortKey]:
+        """Those of them whose names were given since then to ports that were adopted."""
+        return frozenset(self._adopted_again)
 
     @property
     def adopted(self) -> frozenset[PortKey]:
@@ -337,6 +343,7 @@ class Switch:
         self._strays = adoption.strays
         if adoption.adopted:
             self._adopted.update(adoption.adopted)
+            self._adopted_again.update({*adoption.adopted}.intersection(self._departed_at_start))
             # They have had their devices, even if these go before they are bound.
             self._memory = replace(self._memory, seen=self._memory.seen | {*adoption.adopted})
             self._desired = adoption.desired

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from hotswitch.app.events.event import Happening, happening
@@ -44,6 +44,26 @@ def differences(
             yield _added(bridge, status)
         else:
             yield from _changed(bridge, port, before, now)
+        if (bridge, port) in adopted:
+            yield happening("port-adopted", bridge=bridge, port=port)
+
+
+def at_start(
+    now: Moment, departed: Sequence[tuple[str, str]], adopted: Set[tuple[str, str]]
+) -> Iterator[Happening]:
+    """What is told of a start although what is found then is no event: which ports went in it.
+
+    A new device may have become a port of the same name at once, which must not seem gone.
+
+    departed: the ports that went, by bridge and name. adopted: those adopted anew since then.
+    """
+    for bridge, port in departed:
+        yield happening("port-removed", bridge=bridge, port=port)
+    for bridge, port in departed:
+        status = now.status(bridge, port)
+        if status is None:
+            continue
+        yield _added(bridge, status)
         if (bridge, port) in adopted:
             yield happening("port-adopted", bridge=bridge, port=port)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import hotswitch
 from hotswitch.app.events import addresses
 from hotswitch.app.events.addresses import Place, Table
-from hotswitch.app.events.differences import differences
+from hotswitch.app.events.differences import at_start, differences
 from hotswitch.app.events.event import Happening, happening
 from hotswitch.app.events.moment import Moment, by_place
 from hotswitch.app.events.ring import CAPACITY, Ring, Slice, first_number
@@ -45,10 +45,7 @@ class Feed:
         self._look_is_due = False
         self._more = asyncio.Event()
         self._add([happening("started", version=hotswitch.__version__)])
-        self._add(
-            happening("port-removed", bridge=bridge, port=port)
-            for bridge, port in switch.departed_at_start
-        )
+        self._add(at_start(self._moment, switch.departed_at_start, switch.adopted_again))
         switch.watch(self.changed)
 
     @property
