@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.vport import VPORT
 from tests.netlink.asked import flow, new_datapath, new_vport
 from tests.netlink.outside import World
+from tests.netlink.test_documentation import BLOCKS, PAGE
 from tests.support import process
 from tests.support.daemon import Daemon
 from tests.support.room import Room
@@ -222,3 +224,41 @@ async def _asked_at_once(path: Path) -> None:
             assert {each.attributes["family_name"] for each in answers} == {"ovs_flow"}
         await serving
     assert sum(datagrams) == 1002 and len(datagrams) < 20
+
+
+def test_the_program_in_the_page(tmp_path: Path) -> None:
+    """It is docs/netlink.md's: two hosts reach each other through what it makes."""
+    program = next(each for each in BLOCKS if "async def join" in each)
+    names: dict[str, Any] = {}
+    exec(compile(program, str(PAGE), "exec"), names)
+    with Room() as room:
+        for number in (1, 2):
+            room.add_host(f"h{number}", f"p{number}", f"10.0.0.{number}/24")
+        with Daemon(room, tmp_path / "run") as running:
+            asyncio.run(_ping_while(names["join"], running.run_dir / "netlink.sock", room))
+            assert "Traceback" not in running.log, running.log
+
+
+async def _ping_while(join: Callable[..., Awaitable[None]], path: Path, room: Room) -> None:
+    joining = asyncio.create_task(join(path, "p1", "p2"))
+    ping = ["ping", "-c", "1", "-W", "1", "10.0.0.2"]
+    async with asyncio.timeout(60):
+        while True:
+            if joining.done():
+                await joining
+            done = await asyncio.to_thread(room.run, *ping, host="h1", check=False)
+            if done.returncode == 0:
+                break
+        async with Client(path) as client:
+            listed = await client.dump(DATAPATH)
+            number = listed.messages[0].datapath
+            while (
+                sum(  # the flows, too, and not only executed packets
+                    each.attributes["statistics"].packets
+                    for each in (await client.dump(FLOW, datapath=number)).messages
+                    if "statistics" in each.attributes
+                )
+                < 2
+            ):
+                await asyncio.to_thread(room.run, *ping, host="h1")
+    joining.cancel()
