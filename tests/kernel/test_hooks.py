@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from hotswitch.kernel import link_actions
+from hotswitch.kernel import link_actions, netlink
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.error import KernelError
@@ -260,11 +260,21 @@ class TestClsactLeavesOthersAlone:
         with pytest.raises(KernelError, match="replace the filter"):
             found.replace(program)
 
-    @pytest.mark.parametrize("missing", ["_QDISC", "_FILTER"])
+    @pytest.mark.parametrize(
+        ("kind", "unknown"),
+        [("_IS_CLSACT", netlink.text(1, "unheard")), ("_FILTER", "unheard")],
+    )
     def test_a_kernel_without_it_is_told_what_it_needs(
-        self, missing: str, pair: Pair, program: Program, monkeypatch: pytest.MonkeyPatch
+        self,
+        kind: str,
+        unknown: object,
+        pair: Pair,
+        program: Program,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(clsact_messages, missing, "unheard")
+        monkeypatch.setattr(clsact_messages, kind, unknown)
+        uncached = clsact_messages._runs.__wrapped__
+        monkeypatch.setattr(clsact_messages, "_runs", uncached)
         with pytest.raises(KernelError, match=r"needs Linux 6\.6 or newer, or the mod") as caught:
             clsact.attach(program, pair.near)
         assert "\n" not in str(caught.value)
