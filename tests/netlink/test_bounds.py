@@ -163,6 +163,13 @@ def test_junk_does_not_make_the_daemon_grow(lab: Lab) -> None:
         assert memory[-1] - memory[0] < 8, memory
 
 
+def test_an_empty_datagram_is_not_the_end(lab: Lab) -> None:
+    with lab.client() as client:
+        for _ in range(3):
+            client.socket.send(b"")
+            assert client.ask(VPORT, "get", Attributes(port=1), datapath=lab.datapath)
+
+
 def _junk(chance: random.Random) -> bytes:
     """A recorded request with some bytes changed; none that makes anything."""
     data = bytearray(chance.choice(_QUESTIONS))

@@ -57,6 +57,8 @@ _UNREADABLE = {
     "ct_state",
 }
 
+_NO_PORT = ("egress_port", 0xFFFFFFFF)
+
 _UNSHOWN = {"dec_ttl", "drop", "psample"}
 """Actions that have other numbers in its version, or none."""
 
@@ -175,7 +177,8 @@ def _action(name: str) -> st.SearchStrategy[Any]:
         case "hash":
             return found.map(lambda each: (name, each[1]._replace(algorithm=each[1].basis & 1)))
         case "userspace":
-            return found.map(_with_user_data)
+            # The highest number is none to it.
+            return found.map(_with_user_data).filter(lambda each: _NO_PORT not in each[1].pairs)
         case "ct":  # what is not looked at, it does not set
             return found.filter(
                 lambda each: all(

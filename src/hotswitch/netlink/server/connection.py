@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import os
+import select
 import socket
 import stat
 
@@ -50,19 +51,28 @@ class Connection:
         found: list[bytes] = []
         receive, buffers = self.socket.recvmsg_into, [self._buffer]
         total = 0
-        while len(found) < _TURN and total < _TURN_BYTES:
+        for _ in range(_TURN):
+            if total >= _TURN_BYTES:
+                break
             try:
                 size, more, _, _ = receive(buffers, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 break
             if more:
                 self._take_descriptors(more)
-            if not size:
-                return found or None
+            if not size:  # its end, or an empty datagram, which says nothing
+                if self._has_gone():
+                    return found or None
+                continue
             # What was cut off says in its header that it is longer: then it is refused.
             found.append(bytes(self._buffer[:size]))
             total += size
         return found
+
+    def _has_gone(self) -> bool:
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def _take_descriptors(self, ancillary: list[tuple[int, int, bytes]]) -> None:
         """A pipe is for signals; anything else is closed."""
