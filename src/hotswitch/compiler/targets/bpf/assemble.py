@@ -64,6 +64,7 @@ def _take_apart(module: ir.Module) -> None:
             block.terminator = None
         function.blocks.clear()
         function.args = ()
+        function.scope = None  # thousands of names
     module.globals.clear()
 
 
