@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotswitch.headers.field_text import TextError, read_value, show_value
 from hotswitch.headers.registry import FieldInfo, Registry
 from hotswitch.headers.standard import BUILT_IN
-from hotswitch.headers.text import TextError, read_value, show_value
 
 REGISTRY = Registry(BUILT_IN)
 FIELDS = sorted(REGISTRY.fields(), key=lambda info: info.name)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotswitch.headers.field_text import TextError
 from hotswitch.headers.registry import FieldInfo, Registry
 from hotswitch.headers.standard import BUILT_IN
-from hotswitch.headers.text import TextError
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.model.match import ANY, Match

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from hotswitch.netlink.attribute_type import AttributeType
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.codec import FAMILIES, Codec
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.nested import AttributeSet, Indexed, Nested
 from hotswitch.netlink.types import (
     Array,
-    AttributeType,
     Binary,
     Flag,
     Masked,

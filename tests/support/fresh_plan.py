@@ -17,8 +17,8 @@ from hotswitch.config.read import Reader
 from hotswitch.config.rows import embedded_tables
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns
-from hotswitch.switch.apply import observe
 from hotswitch.switch.plan import plan
+from hotswitch.switch.world import observe
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
-from hotswitch.switch.apply import World
 from hotswitch.switch.link_table import LinkTable
+from hotswitch.switch.world import World
 
 
 class FakeError(HotswitchError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
-from hotswitch.switch.apply import observe
 from hotswitch.switch.plan import plan
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import observe
 from tests.switch.fakes import FakeWorld
 
 REGISTRY = Registry(BUILT_IN)

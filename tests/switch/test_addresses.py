@@ -7,10 +7,10 @@ import pytest
 from hotswitch.headers.registry import Registry
 from hotswitch.ports.members import Member
 from hotswitch.switch.addresses import derived
-from hotswitch.switch.apply import observe
 from hotswitch.switch.desired import DesiredPort
 from hotswitch.switch.plan import plan
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import observe
 from tests.switch.fakes import FakeWorld
 from tests.switch.test_kinds import internal, patch, tap
 from tests.switch.wishes import bridge, desired

@@ -19,13 +19,13 @@ from hotswitch.kernel.links import Link
 from hotswitch.ports.adoption import read_rules
 from hotswitch.ports.lifecycle import EPHEMERAL, STATIC, Lifecycle, Policy
 from hotswitch.ports.members import Member
-from hotswitch.switch.apply import observe
 from hotswitch.switch.binding import lives_of
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.following import without
 from hotswitch.switch.layout import PortKey
 from hotswitch.switch.plan import plan
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import observe
 from tests.switch.fakes import Died, FakeWorld
 from tests.switch.wishes import bridge, desired
 

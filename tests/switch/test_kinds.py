@@ -9,12 +9,12 @@ import pytest
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link
 from hotswitch.switch.addresses import derived
-from hotswitch.switch.apply import observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.marks import cable_names, inside_name, mark
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState, PortStatus
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import observe
 from tests.switch.fakes import FakeWorld
 from tests.switch.wishes import bridge, desired, texts
 

@@ -18,7 +18,6 @@ from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.ports.members import Member
-from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.kernel_links import KernelLinks
 from hotswitch.switch.link_table import LinkTable
@@ -26,6 +25,7 @@ from hotswitch.switch.marks import cable_names, inside_name
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import World, observe
 from tests.support.wait import until
 from tests.switch.fakes import FakeEngine
 from tests.switch.program import open_tap

@@ -13,12 +13,12 @@ from hotswitch.kernel.links import OperationalState
 from hotswitch.ports.lifecycle import EPHEMERAL, STATIC, Lifecycle, Policy
 from hotswitch.ports.members import Member
 from hotswitch.ports.selector import read_selector
-from hotswitch.switch.apply import observe
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.marks import former_mark
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import observe
 from tests.switch.follower import Follower
 from tests.switch.wishes import bridge, desired
 

@@ -7,12 +7,12 @@ import pytest
 from hotswitch.base.clock import ManualClock
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
-from hotswitch.switch.apply import observe
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import observe
 from tests.switch.fakes import FakeWorld
 from tests.switch.wishes import bridge, desired
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hotswitch.model.port import Address, Hook, Port
-from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.marks import inside_name
 from hotswitch.switch.pipeline import LOCAL_PORT
@@ -11,6 +10,7 @@ from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.steps import BindPort, ChangeEntries, DeletePort, SetLinkUp
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import World, observe
 from tests.switch.fakes import FakeError, FakeWorld
 from tests.switch.wishes import bridge, desired, texts
 

@@ -15,12 +15,12 @@ from hotswitch.datapath.engines.reference.engine import ReferenceEngine
 from hotswitch.headers.registry import Registry
 from hotswitch.model.port import Address, PortStatistics
 from hotswitch.switch.ageing import aged, astray
-from hotswitch.switch.apply import World
 from hotswitch.switch.check import SwitchError
 from hotswitch.switch.desired import DesiredPort, VlanMode
 from hotswitch.switch.status import AddressStatus, describe_vlans
 from hotswitch.switch.switch import Switch
 from hotswitch.switch.vlans import port_vlans
+from hotswitch.switch.world import World
 from tests.switch.fakes import FakeLinks
 from tests.switch.lab import BROADCAST, Tag, frame
 from tests.switch.wishes import bridge, desired

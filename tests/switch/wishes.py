@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hotswitch.switch.apply import World, observe
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.plan import plan
+from hotswitch.switch.world import World, observe
 
 
 def bridge(name: str, *ports: DesiredPort | str, **values: object) -> DesiredBridge:

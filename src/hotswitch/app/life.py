@@ -50,10 +50,10 @@ from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
 from hotswitch.ports.link_id_file import KeptLinkIds
 from hotswitch.ports.vnics_macvlan import Macvlans
-from hotswitch.switch.apply import World
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.kernel_links import KernelLinks
 from hotswitch.switch.switch import Switch
+from hotswitch.switch.world import World
 
 _AGEING_PERIOD = 1.0
 _TICK_PERIOD = 1.0

@@ -12,7 +12,7 @@ from hotswitch.netlink.server.devices import Devices, remove
 from hotswitch.netlink.server.ending import give_back
 from hotswitch.netlink.server.journal_file import JournalFile
 from hotswitch.netlink.server.serve import NetlinkServer
-from hotswitch.switch.apply import World
+from hotswitch.switch.world import World
 
 
 class Netlink:

@@ -17,8 +17,8 @@ from hotswitch.headers.registry import Registry
 from hotswitch.kernel import netns, pins
 from hotswitch.kernel.bpf_link import is_attached
 from hotswitch.kernel.machine import machine_id
-from hotswitch.switch.apply import World
 from hotswitch.switch.kernel_links import KernelLinks
+from hotswitch.switch.world import World
 
 _DEFAULT_LIMIT = 8192
 _NETLINK = "_n"

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hotswitch.base.errors import HotswitchError
-
-if TYPE_CHECKING:
-    from hotswitch.headers.declaration import Header
+from hotswitch.headers.declaration import Header
 
 
 class HeaderError(HotswitchError):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hotswitch.netlink import lacks
+from hotswitch.netlink.attribute_type import AttributeType
 from hotswitch.netlink.codec import FAMILIES
 from hotswitch.netlink.extended import EXTENDED
 from hotswitch.netlink.family import DO, DUMP, NAMESPACE_ADMINISTRATOR, Command, Family
 from hotswitch.netlink.nested import Attribute, AttributeSet, Indexed, Nested
 from hotswitch.netlink.syntax import actions, keys
-from hotswitch.netlink.types import Array, AttributeType, Number, Structure, WithMask
+from hotswitch.netlink.types import Array, Number, Structure, WithMask
 
 
 def reference() -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno as numbers
-from typing import TYPE_CHECKING
 
 from hotswitch.base.errors import HotswitchError
-
-if TYPE_CHECKING:
-    from hotswitch.netlink.types import AttributeType
+from hotswitch.netlink.attribute_type import AttributeType
 
 
 class NetlinkError(HotswitchError):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from hotswitch.netlink.attribute_type import AttributeType
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.errors import NetlinkError
-from hotswitch.netlink.types import AttributeType, WithMask, wrong
+from hotswitch.netlink.types import WithMask, wrong
 
 DEPTH = 40
 """How deep attributes may be nested. The kernel allows 16 actions within each other

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hotswitch.netlink.attribute_type import AttributeType
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.families.controller import KINDS
 from hotswitch.netlink.family import DO, DUMP, HAS_POLICY, Family
 from hotswitch.netlink.nested import AttributeSet, Indexed, Nested
-from hotswitch.netlink.types import AttributeType, Binary, Flag, Number, Structure, Text
+from hotswitch.netlink.types import Binary, Flag, Number, Structure, Text
 
 _KINDS = {name: number for number, name in KINDS.items()}
 

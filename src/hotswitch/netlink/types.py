@@ -15,25 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
+from hotswitch.netlink.attribute_type import AttributeType
 from hotswitch.netlink.errors import NetlinkError
 
 _NO_NAMES: Mapping[int, str] = MappingProxyType({})
-
-
-class AttributeType(Protocol):
-    """A kind of payload."""
-
-    @property
-    def text(self) -> str:
-        """What it is, for people: "u32", "be16", "struct ovs_key_ipv4"."""
-
-    def decode(self, data: bytes, start: int, end: int, depth: int) -> Any:
-        """The value in data[start:end]. Raises NetlinkError. `depth` counts nests down."""
-
-    def encode(self, value: Any, depth: int) -> bytes:
-        """The payload of a value. Raises NetlinkError."""
 
 
 def wrong(kind: AttributeType, message: str, start: int | None = None) -> NetlinkError:

@@ -17,7 +17,7 @@ from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
 from hotswitch.switch.adopting import Strays, adopt
 from hotswitch.switch.ageing import aged, astray
-from hotswitch.switch.apply import Failure, World, applying, observe
+from hotswitch.switch.apply import Failure, applying
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.following import follow_devices
@@ -43,6 +43,7 @@ from hotswitch.switch.steps import (
 )
 from hotswitch.switch.template import with_examples
 from hotswitch.switch.vlans import port_vlans
+from hotswitch.switch.world import World, observe
 
 TellDeparting: TypeAlias = Callable[[Sequence[PortKey]], None]
 """Takes ports that go with their devices."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
@@ -21,9 +20,7 @@ from hotswitch.switch.steps import (
     SetPromiscuous,
     Step,
 )
-
-if TYPE_CHECKING:
-    from hotswitch.switch.apply import World
+from hotswitch.switch.world import World
 
 _LATER = 3
 _KINDS: Mapping[type[Step], int] = {

@@ -84,8 +84,8 @@ def _parameters(words: tuple[str, ...]) -> dict[str, str]:
 
 def _check(fields: str) -> None:
     """Raises click.UsageError for a field that there is not, or a value that it can't have."""
+    from hotswitch.headers.field_text import TextError
     from hotswitch.headers.registry import HeaderError, Registry  # long to load
-    from hotswitch.headers.text import TextError
     from hotswitch.model.text import read_match
 
     registry = Registry.standard()

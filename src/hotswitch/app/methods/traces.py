@@ -11,8 +11,9 @@ from hotswitch.app.control.method import Method, RequestError
 from hotswitch.app.frames import frame_from_fields, frame_from_hex
 from hotswitch.app.service import Service
 from hotswitch.datapath.engines.reference import End, Recorder, snapshot
+from hotswitch.headers.field_text import show_value
 from hotswitch.headers.registry import Registry
-from hotswitch.headers.text import MAC, show_value
+from hotswitch.headers.text import MAC
 from hotswitch.model.action import Action
 from hotswitch.model.entry import Entry
 from hotswitch.model.port import Address, Upcall

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from hotswitch.headers.field_text import TextError, read_value
 from hotswitch.headers.registry import Registry
-from hotswitch.headers.text import TextError, read_value
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.model.text.terms import braced, number, parts, read_field

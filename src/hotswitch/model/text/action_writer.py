@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hotswitch.headers.field_text import show_value
 from hotswitch.headers.registry import Registry
-from hotswitch.headers.text import show_value
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 

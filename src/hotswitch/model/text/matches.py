@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hotswitch.headers.field_text import TextError, read_value, show_value
 from hotswitch.headers.registry import FieldKind, Registry
-from hotswitch.headers.text import TextError, read_value, show_value
 from hotswitch.model.match import Match
 from hotswitch.model.text.terms import parts, read_field
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hotswitch.headers.field_text import TextError
 from hotswitch.headers.registry import FieldInfo, HeaderError, Registry
-from hotswitch.headers.text import TextError, read_number
+from hotswitch.headers.text import read_number
 
 
 def parts(text: str, nothing: str) -> list[str]:

@@ -25,10 +25,10 @@ from hotswitch.kernel.tunnel_output import TunnelOutput
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.server import vxlan_devices
 from hotswitch.netlink.server.outside import Device
-from hotswitch.switch.apply import Links
 from hotswitch.switch.desired import PortKind
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.marks import inside_name, is_pair_of, mark, ports_marked
+from hotswitch.switch.world import Links
 
 _ETHERNET = 1  # ARPHRD_ETHER
 _log = logging.getLogger(__name__)
