@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,31 @@ def test_the_version_is_a_version() -> None:
 )
 def test_each_room_says_what_it_is(room: Path) -> None:
     assert ast.get_docstring(ast.parse(room.read_text()))
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Not even for types alone, or within a function."""
+    files = {_module(path): path for path in HOUSE.rglob("*.py")}
+    circles = graphlib.TopologicalSorter(
+        {module: _imported(path, files) for module, path in files.items()}
+    )
+    circles.prepare()  # raises CycleError, with the circle
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(HOUSE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imported(path: Path, files: Collection[str]) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = (f"{node.module}.{each.name}" for each in node.names)
+            found |= {each if each in files else node.module for each in whole}
+    return found & set(files)
 
 
 def test_the_page_on_the_architecture_names_what_is_there() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hotswitch.app.appctl.flows import FlowWriter
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.text import read_actions, read_match
 from hotswitch.ovsdb.coverage import Coverage
 from hotswitch.ovsdb.unixctl import CommandError
@@ -19,7 +19,7 @@ from tests.support.daemon import REFERENCE, Daemon
 from tests.support.room import Room
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 WRITER = FlowWriter(REGISTRY, {3: "tap3"})
 
 needs_ovs_appctl = pytest.mark.skipif(

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from hotswitch.datapath.check import EntryCheck, checked
 from hotswitch.datapath.contract import DatapathError
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action
 from hotswitch.model.entry import Entry
@@ -13,7 +13,7 @@ from hotswitch.model.match import ANY, Match, Term
 from tests.engines import strategies
 from tests.engines.harness import Setup
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 CHECK = EntryCheck(REGISTRY)
 
 

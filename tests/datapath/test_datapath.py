@@ -11,14 +11,14 @@ from hotswitch.datapath.contract import Change, Counters, DatapathError, DeleteE
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.datapath.provider import Restored
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.match import ANY, Match
 from hotswitch.model.port import Address, Hook, LinkLife, Meter, Port, PortStatistics, Side
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FRAME = bytes(60)
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    return Registry.standard()
+    return standard_registry()

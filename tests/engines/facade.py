@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.links import OperationalState, get_link
 from hotswitch.model.port import Hook, Side
@@ -20,7 +20,7 @@ from tests.engines.fixture import read_entry
 from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 HOST = 3
 LEARNING = (
     "0 1 any learn:vlan.vid,lookup:vlan.vid->reg1,goto:1",

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.port import LinkLife
 from tests.engines.fixture import read_entry
 from tests.engines.kernel_harness import kernel_engine
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 
 
 def main(pins: str, seed: int, first: int, indexes: list[int]) -> None:

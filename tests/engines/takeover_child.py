@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.action import Output, SetField
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.match import Match
@@ -20,7 +20,7 @@ from tests.engines.fixture import read_entry
 from tests.engines.harness import PORTS
 from tests.engines.kernel_harness import kernel_engine
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 STEADY = (
     "0 100 in_port=3 output:2",
     "0 90 in_port=2 limit:1,output:3",

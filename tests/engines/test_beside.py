@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.port import Hook
 from tests.engines.fixture import Fixture
 from tests.engines.frames import tcp4
@@ -16,7 +16,7 @@ from tests.engines.harness import install
 from tests.engines.kernel_harness import SECONDS, KernelHarness, kernel_harness
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FRAME = tcp4()
 _SO_RCVMARK = 75  # asm-generic/socket.h
 _ALL_PROTOCOLS = 0x0300  # ETH_P_ALL on the wire

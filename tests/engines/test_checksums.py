@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scapy.packet import Raw
 
 from hotswitch.headers.parse import parse
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.model.entry import Entry
@@ -23,7 +23,7 @@ from tests.engines.frames import c_tag, ethernet, ip4, ip6, tcp4, tcp6, udp
 from tests.engines.harness import ReferenceHarness, Setup, observe
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 
 FIELDS = (
     "ipv4.src", "ipv4.dst", "ipv4.ttl", "ipv4.checksum", "ipv6.src", "ipv6.dst",

@@ -15,7 +15,7 @@ from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.datapath.engines.kernel.entry_programs import leads_nowhere
 from hotswitch.headers.registry import Registry
-from hotswitch.headers.standard import BUILT_IN
+from hotswitch.headers.standard import BUILT_IN, standard_registry
 from hotswitch.kernel import pins
 from hotswitch.kernel.hooks import clsact
 from hotswitch.kernel.hooks.hook import Spot
@@ -27,7 +27,7 @@ from tests.engines.kernel_harness import KernelHarness, kernel_harness, without_
 from tests.engines.wires import Capture, fits_wires, wires
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 # What depends on the hook: verdicts, redirects, copies, and the tag beside the frame.
 ON_WIRES = [
     name

@@ -10,10 +10,10 @@ from hotswitch.compiler.shape import Shape
 from hotswitch.compiler.targets.bpf.hook import SKB
 from hotswitch.datapath.engines.kernel.programs import compile_shape
 from hotswitch.datapath.engines.kernel.shaper import Shaper
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from tests.engines.test_kernel_golden import ENTRIES
 
-FLOW = Flow(Registry.standard())
+FLOW = Flow(standard_registry())
 
 
 def test_memory_is_given_back() -> None:

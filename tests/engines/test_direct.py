@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.shape import Subtable
 from hotswitch.compiler.strategies.direct import MOST_BITS, Direct, suits, width_of
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.match import Match
 
-FLOW = Flow(Registry.standard())
+FLOW = Flow(standard_registry())
 FIELDS = ("in_port", "reg1", "metadata", "vlan", "vlan.vid", "vlan.pcp", "ipv6.dst", "tcp.dst")
 
 

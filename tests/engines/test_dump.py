@@ -9,11 +9,11 @@ import pytest
 
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from tests.engines.fixture import read_entry
 from tests.engines.kernel_harness import kernel_engine
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 STAGES = {
     "ir-reach": "table 0",
     "ir-layout": "tcp.dst/0xffff",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.port import Side
 from tests.engines.fixture import Fixture
 from tests.engines.fixtures import FIXTURES
@@ -15,7 +15,7 @@ from tests.engines.harness import STANDBY, observe
 from tests.engines.kernel_harness import KernelHarness, kernel_harness, without_tcx
 from tests.engines.wires import fits_wires
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 TO_HOST = "ports: to the host is no drop"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.port import Hook
 from tests.engines import strategies
 from tests.engines.agreement import assert_same
@@ -14,7 +14,7 @@ from tests.engines.harness import ReferenceHarness, Setup, observe
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 from tests.engines.wires import fits_wires
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 
 ON_WIRES = [name for name, fixture in FIXTURES.items() if fits_wires(fixture)]
 

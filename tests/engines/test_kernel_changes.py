@@ -9,7 +9,7 @@ from typing import TypeAlias
 import pytest
 
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.entry import Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Hook
 from hotswitch.model.text import read_actions, read_match
@@ -17,7 +17,7 @@ from tests.engines.frames import c_tag, tcp4, tcp6, udp4
 from tests.engines.harness import ReferenceHarness, Setup, install
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 Statistics: TypeAlias = Mapping[EntryKey, EntryStatistics]
 _MATCHES = (
     "any", "in_port=1", "in_port=2", "ipv4", "!ipv4", "!vlan", "vlan,ipv4", "!vlan,in_port=1",

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from hotswitch.datapath.contract import DeleteEntry, PutEntry
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from tests.engines.fixture import read_entry
 from tests.engines.frames import ethernet, ip4, tcp
 from tests.engines.harness import Setup, install
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FIN, SYN, PUSH, ACK = 1, 2, 8, 16
 
 

@@ -6,7 +6,7 @@ import pytest
 from llvmlite import binding
 
 from hotswitch.datapath.contract import PutEntry
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.action import Output
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import Match
@@ -14,7 +14,7 @@ from hotswitch.model.port import Hook
 from tests.engines.frames import tcp4
 from tests.engines.kernel_harness import kernel_harness
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 ALL = 0xFFFFFFFF
 ENTRIES = (
     Entry(0, 2, Match.of({"in_port": (1, ALL), "ipv4.dst": (0x0A000002, ALL)}), (Output(2),)),

@@ -10,6 +10,7 @@ from hotswitch.base.clock import MonotonicClock
 from hotswitch.datapath.contract import DatapathError
 from hotswitch.datapath.engines.reference import ReferenceEngine
 from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.model.port import Port, PortStatistics
 from tests.engines import strategies
@@ -19,7 +20,7 @@ from tests.engines.harness import ReferenceHarness, Setup, observe
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 from tests.engines.wires import fits_wires
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 
 
 class WiredReference(ReferenceEngine):

@@ -10,7 +10,7 @@ import pytest
 
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.engines.kernel import KernelEngine
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.programs import Program, enable_statistics
 from hotswitch.model.port import Hook
@@ -22,7 +22,7 @@ from tests.engines.kernel_harness import KernelHarness, kernel_harness
 from tests.engines.wires import fits_wires
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 SOME = [name for name, fixture in FIXTURES.items() if fits_wires(fixture)][::18]
 FRAME = tcp4()
 

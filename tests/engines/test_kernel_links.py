@@ -19,7 +19,7 @@ from hotswitch.datapath.contract import DatapathError, PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine, ports
 from hotswitch.datapath.engines.kernel.spots import Place
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.hooks import clsact
@@ -31,7 +31,7 @@ from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.engines.wires import Capture, Wire, wires
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FRAME = tcp4()
 CROSS = ("0 1 in_port=1 output:2", "0 1 in_port=2 output:1")
 

@@ -13,7 +13,7 @@ from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import DeleteEntry, PutEntry
 from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.datapath.engines.kernel.journal import MANIFEST
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.action import Limit, Output, OutputList
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import Match
@@ -23,7 +23,7 @@ from tests.engines.frames import MAC_A, MAC_B, tcp4
 from tests.engines.harness import Setup, install
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FRAME = tcp4()
 
 

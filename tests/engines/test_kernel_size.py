@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hotswitch.datapath.contract import PutEntry
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.action import GotoTable, Output
 from hotswitch.model.entry import Entry
 from hotswitch.model.match import Match
@@ -15,7 +15,7 @@ from hotswitch.model.port import Hook
 from tests.engines.frames import tcp4
 from tests.engines.kernel_harness import kernel_harness
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 TABLES, MASKS = 64, 16
 FRAME = tcp4()
 _SOURCE = 0x0A000001

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import pytest
 
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import quiescence
 from tests.engines.fixture import read_entry
 from tests.engines.frames import tcp4
 from tests.engines.kernel_harness import KernelHarness, kernel_harness
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FRAME = tcp4()
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import link_actions, map_batches
 from hotswitch.kernel.bpf_link import is_attached
 from hotswitch.kernel.hooks import clsact
@@ -23,7 +23,7 @@ from hotswitch.model.port import Hook, LinkLife, Port
 from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.engines.wires import wires
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 INDEXES = (101, 102, 103, 104)
 PORTS = (1, 2)
 

@@ -10,7 +10,7 @@ import pytest
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine, calm, leftovers
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import link_actions, pins
 from hotswitch.kernel.hooks import clsact, hook, tcx
 from hotswitch.kernel.probe import TCX
@@ -20,7 +20,7 @@ from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.engines.wires import Capture, Wire, wires
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FRAME = bytes.fromhex("ffffffffffff 020000000001 1234") + bytes(50)
 MANY = 100
 

@@ -6,6 +6,7 @@ import pytest
 
 from hotswitch.headers.declaration import Checksum, Field, Header, Length, Select, Under
 from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from tests.engines.fixture import Fixture
 from tests.engines.frames import c_tag, ethernet
 from tests.engines.harness import ReferenceHarness, observe
@@ -32,7 +33,7 @@ SHIFTED = Header(
     fields=(Field("a", 7), Field("b", 17)),
     under=(Under("odd_kind", 5),),
 )
-REGISTRY = Registry([*Registry.standard().headers.values(), ODD, SHIFTED])
+REGISTRY = Registry([*standard_registry().headers.values(), ODD, SHIFTED])
 
 
 def odd(word: int, flag: int, wide: int, check: int, a: int = 0, b: int = 0) -> bytes:

@@ -12,6 +12,7 @@ from hotswitch.headers.build import build
 from hotswitch.headers.checksum import internet_checksum
 from hotswitch.headers.parse import Parsed, parse
 from hotswitch.headers.registry import FieldInfo, FieldKind, Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model import action as act
 from hotswitch.model.action import Action
 from hotswitch.model.entry import Entry, EntryStatistics
@@ -23,7 +24,7 @@ from tests.engines.frames import tcp4
 from tests.engines.harness import PORTS, ReferenceHarness, Setup, install, observe
 from tests.headers.stacks import stacks
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 
 
 @settings(max_examples=60)

@@ -7,10 +7,10 @@ import json
 from hotswitch.compiler.flow import Flow
 from hotswitch.compiler.template import ListRun, actions_of, operands, template_of
 from hotswitch.datapath.engines.kernel import manifest
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.text import read_actions
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 ACTIONS = read_actions(
     REGISTRY,
     "note_flags,clone{set:ipv4.ttl=9,output:2,clone{outputs:1+2+3,hash:7}},"

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.hooks import tcx
 from hotswitch.kernel.hooks import xdp as hook_xdp
@@ -31,7 +31,7 @@ def test_all_frames_of_fixtures_are_carried(xdp: bool) -> None:
 
 
 @settings(max_examples=3)
-@given(strategies.scenes(Registry.standard(), on_wires=True))
+@given(strategies.scenes(standard_registry(), on_wires=True))
 def test_random_frames_are_carried(scene: tuple[object, list[tuple[int, bytes]]]) -> None:
     _carry([frame for _, frame in scene[1]])
 

@@ -21,7 +21,7 @@ from typing import Any
 from hotswitch.app import daemon
 from hotswitch.app.control.client import ControlClient
 from hotswitch.app.engines import ENGINES
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.hooks import clsact
 from hotswitch.kernel.links import get_link
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _engine_does_what_the_reference_does() -> None:
-    registry = Registry.standard()
+    registry = standard_registry()
     expected = observe(ReferenceHarness(registry), scene.setup(registry), scene.FRAMES)
     with kernel_harness(registry) as harness:
         assert_same(expected, observe(harness, scene.setup(registry), scene.FRAMES))

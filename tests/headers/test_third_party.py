@@ -14,8 +14,7 @@ import pytest
 from hotswitch.headers.build import build
 from hotswitch.headers.errors import HeaderError
 from hotswitch.headers.parse import parse
-from hotswitch.headers.registry import Registry
-from hotswitch.headers.standard import BUILT_IN
+from hotswitch.headers.standard import BUILT_IN, standard_registry
 from hotswitch.model.text import read_actions, read_match, show_match
 
 ODD = """
@@ -79,7 +78,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 @pytest.mark.parametrize("target", ["BOTH", "both"])
 def test_its_headers_are_like_built_in_ones(install: Install, target: str) -> None:
     install("odd-headers", ODD, target)
-    registry = Registry.standard()
+    registry = standard_registry()
     odd = {"three": 5, "thirteen": 0x1ABC, "twenty_four": 0xFEDCBA, "seven": 0x55, "one": 1}
     frame = build(
         registry,
@@ -107,11 +106,11 @@ def test_its_headers_are_like_built_in_ones(install: Install, target: str) -> No
 
 def test_one_header_alone(install: Install) -> None:
     install("one-header", ODD, "ODD")
-    assert "odd" in Registry.standard().layers
+    assert "odd" in standard_registry().layers
 
 
 def test_without_it_nothing_is_there() -> None:
-    assert list(Registry.standard().headers) == [header.name for header in BUILT_IN]
+    assert list(standard_registry().headers) == [header.name for header in BUILT_IN]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,7 @@ def test_a_broken_one_is_refused_by_its_distributions_name(
 ) -> None:
     install("broken-headers", source, target)
     with pytest.raises(HeaderError) as caught:
-        Registry.standard()
+        standard_registry()
     text = str(caught.value)
     assert text.startswith("distribution broken-headers 1.2: ")
     assert message in text and "\n" not in text
@@ -149,7 +148,7 @@ def test_the_sound_one_of_two_is_not_blamed(install: Install) -> None:
     install("a-sound-one", ODD, "BOTH")
     install("b-late-one", ODD.replace("0x88B5", "0x88B6"), "ODD")
     with pytest.raises(HeaderError, match=r"^distribution b-late-one 1\.2: two headers"):
-        Registry.standard()
+        standard_registry()
 
 
 def test_the_reference_prints_it_too(install: Install) -> None:

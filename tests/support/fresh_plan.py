@@ -15,7 +15,7 @@ from hotswitch.app.engines import ENGINES
 from hotswitch.app.world import Outside
 from hotswitch.config.read import Reader
 from hotswitch.config.rows import embedded_tables
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import netns
 from hotswitch.switch.plan import plan
 from hotswitch.switch.world import observe
@@ -26,7 +26,7 @@ def main() -> None:
     run_dir, namespace = Path(sys.argv[1]), sys.argv[2]
     netns.enter(namespace)
     storage = open_storage(run_dir / "conf.db")
-    world = Outside(run_dir, Registry.standard(), ENGINES["kernel"]).world()
+    world = Outside(run_dir, standard_registry(), ENGINES["kernel"]).world()
     wanted = Reader().read(embedded_tables(storage.database)).desired
     observed = observe(world)
     ports = {

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from hotswitch.base.clock import ManualClock
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.model.port import Hook, Port
 from hotswitch.switch.apply import apply
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
@@ -79,7 +79,7 @@ def test_links_are_deleted_at_once_whatever_bridge_they_were_made_for() -> None:
 
 @pytest.fixture
 def world() -> FakeWorld:
-    made = FakeWorld(Registry.standard())
+    made = FakeWorld(standard_registry())
     for number in range(MANY):
         made.kernel.add(f"p{number}")
     return made

@@ -37,7 +37,7 @@ from hotswitch.app.store import StoreError
 from hotswitch.app.world import ElsewhereError, Outside
 from hotswitch.base.clock import Clock, MonotonicClock
 from hotswitch.base.errors import HotswitchError
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.namespace_monitor import NamespaceMonitor
 from hotswitch.ovsdb import coverage, vlog
@@ -124,7 +124,7 @@ class Life:
             else:
                 storage = open_storage(_file(self._database))
                 held.callback(storage.close)
-            registry = Registry.standard()
+            registry = standard_registry()
             outside = Outside(self._files.path, registry, self._engine)
             namespaces = held.enter_context(NamespaceMonitor())
             ids = KeptLinkIds(self._file(LINK_IDS))
@@ -215,7 +215,7 @@ class Life:
         """End what an earlier daemon left. Raises HotswitchError."""
         lock = self._begin()
         try:
-            outside = Outside(self._files.path, Registry.standard(), self._engine)
+            outside = Outside(self._files.path, standard_registry(), self._engine)
             try:
                 links = KernelLinks()
                 world = outside.world(links)

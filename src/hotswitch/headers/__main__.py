@@ -6,10 +6,10 @@ import sys
 
 from hotswitch.headers.document import reference
 from hotswitch.headers.errors import HeaderError
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(reference(Registry.standard()))
+        sys.stdout.write(reference(standard_registry()))
     except HeaderError as error:
         sys.exit(f"hotswitch.headers: {error}")

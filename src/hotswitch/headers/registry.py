@@ -106,14 +106,6 @@ class Registry:
         self.layers = self._layers()
         self._fields = MappingProxyType(self._all_fields())
 
-    @classmethod
-    def standard(cls) -> Registry:
-        """The built-in headers and those of installed distributions (entry point group
-        `hotswitch.headers`). Raises HeaderError, naming the distribution, for a broken one."""
-        from hotswitch.headers.standard import standard_registry  # it needs this module
-
-        return standard_registry()
-
     def field(self, name: str) -> FieldInfo:
         """The field of that name. Raises HeaderError, with the nearest name, if there is none."""
         try:

@@ -85,10 +85,11 @@ def _parameters(words: tuple[str, ...]) -> dict[str, str]:
 def _check(fields: str) -> None:
     """Raises click.UsageError for a field that there is not, or a value that it can't have."""
     from hotswitch.headers.field_text import TextError
-    from hotswitch.headers.registry import HeaderError, Registry  # long to load
+    from hotswitch.headers.registry import HeaderError  # long to load
+    from hotswitch.headers.standard import standard_registry
     from hotswitch.model.text import read_match
 
-    registry = Registry.standard()
+    registry = standard_registry()
     try:
         read_match(registry, fields)
     except (HeaderError, TextError) as error:
