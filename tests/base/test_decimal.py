@@ -15,7 +15,7 @@ from hotswitch.base.decimal import read_decimal
 from hotswitch.config.settings import SettingError, whole_number
 from hotswitch.ports.adoption import read_rules
 from hotswitch.ports.errors import PortTextError
-from hotswitch.switch.template import template
+from hotswitch.switch.adopted_ports import template
 
 FOREIGN = ("\uff10\uff15", "\u0665", "1\u0665", "\u00b2", "1_0", "+5", "0x5", "", "-", "5.")
 

@@ -16,7 +16,6 @@ from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model import action as act
 from hotswitch.model.text import read_match, show_actions
 from hotswitch.netlink import places
-from hotswitch.netlink.action_attributes import attributes_of
 from hotswitch.netlink.actions import Upcall, actions_of
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.codec import Codec
@@ -28,6 +27,7 @@ from hotswitch.netlink.known import Known, known_in_frame, known_in_match
 from hotswitch.netlink.locate import with_offset
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.types import Masked
+from tests.netlink.action_attributes import attributes_of
 from tests.netlink.recorded import everything
 from tests.netlink.test_flows import structure
 from tests.netlink.values import of_set

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model.action import IN_PORT, Output, OutputList
-from hotswitch.netlink.action_attributes import attributes_of
 from hotswitch.netlink.actions import actions_of
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.families.actions import PushVlan
@@ -17,6 +16,7 @@ from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.vport import VPORT
 from hotswitch.netlink.flags import CREATE, ECHO
 from hotswitch.netlink.floods import are_too_many, grouped
+from tests.netlink.action_attributes import attributes_of
 from tests.netlink.asked import frame, key, mask, new_datapath, new_vport
 from tests.netlink.outside import World
 

@@ -14,7 +14,6 @@ from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.model.text import show_actions, show_match
-from hotswitch.netlink.action_attributes import attributes_of
 from hotswitch.netlink.actions import actions_of
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.errors import NetlinkError
@@ -30,6 +29,7 @@ from hotswitch.netlink.flows import beside_of, match_of
 from hotswitch.netlink.keys import key_of, key_of_frame
 from hotswitch.netlink.message import Acknowledgement, Message
 from hotswitch.netlink.tunnel_keys import ports_said
+from tests.netlink.action_attributes import attributes_of
 from tests.netlink.asked import frame, new_datapath, new_vport
 from tests.netlink.outside import Client, World
 from tests.netlink.values import of_set

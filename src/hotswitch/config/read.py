@@ -16,8 +16,8 @@ from hotswitch.config.read_port import PortReading, read_port
 from hotswitch.config.reading import STATISTICS_PERIOD, Reading
 from hotswitch.config.rows import Row, Tables, Uuid, members, number, pairs, the_root
 from hotswitch.config.settings import Remarker, boolean, whole_number
+from hotswitch.switch.adopted_ports import overlapping
 from hotswitch.switch.desired import Desired, DesiredBridge
-from hotswitch.switch.template import overlapping
 
 _MILLISECOND = 1_000_000
 _EMPTY: Mapping[Uuid, Row] = {}

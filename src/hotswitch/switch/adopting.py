@@ -17,6 +17,7 @@ from hotswitch.kernel.links import Link
 from hotswitch.model.port import LinkLife
 from hotswitch.ports.adoption import Fit, fit
 from hotswitch.ports.members import Member, lives
+from hotswitch.switch.adopted_ports import adopted, template
 from hotswitch.switch.check import SwitchError, check_name
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.facades import master_of
@@ -24,7 +25,6 @@ from hotswitch.switch.layout import NOTHING, Layout, PortKey
 from hotswitch.switch.making import is_own
 from hotswitch.switch.marks import is_marked, let_go_mark
 from hotswitch.switch.observed import Observed
-from hotswitch.switch.template import adopted, template
 
 _ETHERNET = 1
 """ARPHRD_ETHER, include/uapi/linux/if_arp.h."""

@@ -13,9 +13,9 @@ from hotswitch.model.action import MAXIMUM_PORT
 from hotswitch.model.port import Hook
 from hotswitch.ports.adoption import Rule
 from hotswitch.ports.errors import PortTextError
+from hotswitch.switch.adopted_ports import adopted, overlapping
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort, PortKind, VlanMode
 from hotswitch.switch.pipeline import LOCAL_PORT
-from hotswitch.switch.template import adopted, overlapping
 from hotswitch.switch.vlans import VLANS
 
 MAXIMUM_ADDRESSES = 1_000_000

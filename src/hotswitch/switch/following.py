@@ -12,6 +12,7 @@ from hotswitch.model.port import Port
 from hotswitch.ports.adoption import fit
 from hotswitch.ports.lifecycle import Lifecycle, Memory, Missing, Policy, follow
 from hotswitch.ports.members import lives
+from hotswitch.switch.adopted_ports import adopted
 from hotswitch.switch.binding import Binding
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
@@ -19,7 +20,6 @@ from hotswitch.switch.facades import master_of
 from hotswitch.switch.layout import Layout, PortKey, finder
 from hotswitch.switch.making import is_own
 from hotswitch.switch.observed import Observed, ObservedDatapath
-from hotswitch.switch.template import adopted
 
 _NOTHING_THERE = ObservedDatapath()
 

@@ -15,6 +15,7 @@ from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
+from hotswitch.switch.adopted_ports import with_examples
 from hotswitch.switch.adopting import Strays, adopt
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, applying
@@ -41,7 +42,6 @@ from hotswitch.switch.steps import (
     Step,
     TakeNames,
 )
-from hotswitch.switch.template import with_examples
 from hotswitch.switch.vlans import port_vlans
 from hotswitch.switch.world import World, observe
 

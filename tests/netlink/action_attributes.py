@@ -1,4 +1,5 @@
-"""The model's actions to those of Netlink messages: the way back from `actions.py`."""
+"""The model's actions to those of Netlink messages: the way back from `hotswitch.netlink.actions`,
+by which tests see that nothing is lost on the way there."""
 
 from __future__ import annotations
 
