@@ -11,6 +11,7 @@ import pytest
 
 from hotswitch.base.errors import HotswitchError
 from hotswitch.config.operations import RefusalError, Update
+from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.kernel.links import Link
 from hotswitch.ports.selector import show_incarnation
@@ -388,6 +389,35 @@ def test_others_have_their_turns_amid_long_work(lab: Lab) -> None:
         await lab.reconciler.turn()
         assert all(lab.interface(f"i{number}")["ofport"] != -1 for number in range(60))
         assert lab.interface("v0")["ofport"] == 1
+
+    run(work())
+
+
+def test_devices_that_come_amid_the_first_turn_have_their_ports(lab: Lab) -> None:
+    """Also when nothing is left to be done for which it would look again."""
+    usual = lab.links.change_flags
+    names = [f"v{number}" for number in range(9)]
+
+    def slow(changes: Sequence[FlagChange]) -> list[HotswitchError | None]:
+        time.sleep(0.03)  # others have their turn after so long
+        return usual(changes)
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        for name in names:
+            lab.database.add_port("br0", name)
+        lab.links.change_flags = slow  # type: ignore[method-assign]
+        start = asyncio.create_task(lab.reconciler.start())
+        come: list[str] = []
+        while not lab.reconciler.has_begun:
+            if lab.switch.is_amid and names:
+                come.append(names.pop(0))
+                lab.links.add(come[-1])
+                lab.reconciler.links_changed()
+            await asyncio.sleep(0)
+        await start
+        bound = {each.name for each in lab.world.datapaths["br0"].ports().values() if each.ifindex}
+        assert come and bound == {"br0", *come}
 
     run(work())
 
