@@ -267,6 +267,7 @@ class ExternalDatabase:
                 self._replica.forget_rows()
                 self._said.clear()
                 _log.info("follows the database %s at %s", self.name, self._caller.name)
+                self._compare_versions(self._replica.told_version)
             else:
                 _log.warning("the database %s is lost; forwarding goes on", self.name)
             self._changed()
@@ -274,6 +275,16 @@ class ExternalDatabase:
             self._changed()
         if not current and self._saying is None:
             self._saying = asyncio.get_running_loop().call_later(_MOMENT, self._say_why)
+
+    def _compare_versions(self, told: str) -> None:
+        """Warn of a server that tells its clients another schema than it has."""
+        if told and self.schema_version and told != self.schema_version:
+            _log.warning(
+                "the database has the schema %s, but its ovsdb-server tells clients of %s: "
+                "ovs-vsctl shows other columns as not set until ovsdb-server is started again",
+                self.schema_version,
+                told,
+            )
 
     def _say_why(self) -> None:
         """Log why it is not followed, once, unless it is by now."""

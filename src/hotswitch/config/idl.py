@@ -11,6 +11,7 @@ import uuid as uuids
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import ovs.db.error
 from ovs.db.idl import ROW_UPDATE, Idl, SchemaHelper, Transaction
 
@@ -70,6 +71,20 @@ class Replica(Idl):  # type: ignore[misc]
         """Whether it has taken in a change only partly yet: its tables mean nothing just now."""
         return bool(self._session.is_amid)
 
+    @property
+    def told_version(self) -> str:
+        """The version of the schema that the server tells its clients; empty if it tells none.
+
+        ovsdb-server 3.1 goes on telling the one from before a conversion, and ovs-vsctl by it.
+        """
+        for row in self._server_rows():
+            if row.name == self._db.name:
+                try:
+                    return str(msgspec.json.decode(row.schema[0])["version"])
+                except (msgspec.MsgspecError, IndexError, KeyError, TypeError):
+                    return ""
+        return ""
+
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         """The library has changed a row."""
         table = row._table.name
@@ -106,14 +121,17 @@ class Replica(Idl):  # type: ignore[misc]
 
     def _why_unfit(self) -> str:
         """Why the library wants another server."""
-        servers = self.server_tables or {}
-        rows = servers["Database"].rows.values() if "Database" in servers else ()
-        for row in rows:
+        for row in self._server_rows():
             if row.name == self._db.name:
                 if not row.connected:
                     return "has no contact with its cluster"
                 return "is not the cluster's leader" if not row.leader else "has stale data"
         return f"has no database {self._db.name}"
+
+    def _server_rows(self) -> Iterable[Any]:
+        """What the server says of its databases, as far as it does."""
+        servers = self.server_tables or {}
+        return servers["Database"].rows.values() if "Database" in servers else ()
 
 
 def transaction(replica: Replica, updates: Iterable[Update]) -> Transaction:
