@@ -196,6 +196,14 @@ class Program(BpfObject):
         )
 
 
+def next_program_id(identity: int) -> int | None:
+    """The id of the program that was loaded next, or None: later ones have larger ids.
+
+    Raises KernelError: EPERM without CAP_SYS_ADMIN.
+    """
+    return syscall.next_id(Command.PROGRAM_NEXT_ID, identity, "list the programs")
+
+
 def read_info(fd: int) -> ProgramInfo:
     """Ask about the program behind a descriptor. Raises KernelError."""
     info = InfoStructure()

@@ -35,6 +35,7 @@ class Command(enum.IntEnum):
     PIN = 6
     GET = 7
     TEST_RUN = 10
+    PROGRAM_NEXT_ID = 11
     PROGRAM_FD_BY_ID = 13
     MAP_FD_BY_ID = 14
     INFO = 15
@@ -98,6 +99,17 @@ class _IdAttributes(ctypes.Structure):
 def open_id(command: int, identity: int, attempt: str) -> int:
     """Return a descriptor of the object with this id. Raises KernelError."""
     return bpf(command, _IdAttributes(identity), attempt)
+
+
+def next_id(command: int, identity: int, attempt: str) -> int | None:
+    """Return the next larger id, or None if there is none. Raises KernelError."""
+    attributes = _IdAttributes(identity)
+    result = call(command, attributes)
+    if result == -errno.ENOENT:
+        return None
+    if result < 0:
+        raise KernelError(attempt, -result)
+    return int(attributes.next_id)
 
 
 class _PathAttributes(ctypes.Structure):

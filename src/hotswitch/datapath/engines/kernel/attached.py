@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Set
+from weakref import WeakSet
 
 from hotswitch.datapath.engines.kernel.spots import PortSpot, Spot
 from hotswitch.kernel.hooks.clsact import ClsactAttachment
@@ -20,6 +21,15 @@ class Attached:
         self.changing = threading.Lock()
         self._at: dict[int, dict[Spot, Attachment]] = {}
         self._new_filters: list[tuple[PortSpot, ClsactAttachment]] = []
+        self._taken: set[Spot] = set()
+        _ALL.add(self)
+
+    def is_elsewhere(self, spot: Spot) -> bool:
+        """Whether another datapath of this process is attached there.
+
+        Also if that is another device that has this index in another network namespace.
+        """
+        return any(spot in each._taken for each in list(_ALL) if each is not self)
 
     def spots(self, number: int) -> Set[Spot]:
         """Where a port is attached, as far as is known here."""
@@ -35,6 +45,7 @@ class Attached:
     def put(self, each: PortSpot, attachment: Attachment) -> None:
         """Know that it is there; in the place of another one, if there is one."""
         self._at.setdefault(each.number, {})[each.spot] = attachment
+        self._taken.add(each.spot)
         if isinstance(attachment, ClsactAttachment):
             self._new_filters.append((each, attachment))
 
@@ -42,6 +53,7 @@ class Attached:
         """Know no more that it is there."""
         spots = self._at[each.number]
         attachment = spots.pop(each.spot)
+        self._taken.discard(each.spot)
         if not spots:
             del self._at[each.number]
         return attachment
@@ -65,3 +77,7 @@ class Attached:
         for spots in self._at.values():
             yield from spots.values()
         self._at.clear()
+        self._taken.clear()
+
+
+_ALL: WeakSet[Attached] = WeakSet()

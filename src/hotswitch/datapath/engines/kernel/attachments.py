@@ -18,6 +18,7 @@ from hotswitch.datapath.engines.kernel.calm import CALM
 from hotswitch.datapath.engines.kernel.entry_programs import EntryPrograms
 from hotswitch.datapath.engines.kernel.filters import Filters, find
 from hotswitch.datapath.engines.kernel.leftovers import LEFTOVERS, PREFIX
+from hotswitch.datapath.engines.kernel.other_switches import OTHER_SWITCHES
 from hotswitch.datapath.engines.kernel.promotion import Promotion
 from hotswitch.datapath.engines.kernel.spots import LINK_PINS, Place, PortSpot, Spot, unfinished
 from hotswitch.datapath.engines.kernel.store import MapStore
@@ -77,12 +78,14 @@ class Attachments:
         failed: dict[PortSpot, KernelError] = {}
         slow: list[PortSpot] = []
         by_filter: list[PortSpot] = []
+        are_others = _are_there_others()
         for each in wanted:
             try:
                 if each.spot.place is Place.XDP:
                     slow.append(each)
                 else:
-                    self._refuse_what_has_a_link(each.spot)
+                    if are_others or self._attached.is_elsewhere(each.spot):
+                        self._refuse_what_has_a_link(each.spot)
                     by_filter.append(each)
             except KernelError as error:
                 failed[each] = error
@@ -100,10 +103,11 @@ class Attachments:
         return failed
 
     def _refuse_what_has_a_link(self, spot: Spot) -> None:
-        """Raise KernelError if another hotswitch has a tcx link there."""
-        if TCX:
-            others = tcx.program_ids(spot.ifindex, egress=spot.place is Place.EGRESS)
-            self._programs.refuse_what_is_taken(spot.ifindex, others)
+        """Raise KernelError if another datapath has a tcx link there."""
+        if not TCX:
+            return
+        others = tcx.program_ids(spot.ifindex, egress=spot.place is Place.EGRESS)
+        self._programs.refuse_what_is_taken(spot.ifindex, others)
 
     def _attach_link(self, each: PortSpot) -> None:
         """Attach by XDP, or by tcx where a filter can't be."""
@@ -201,6 +205,14 @@ class Attachments:
         for attachment in self._attached.clear():
             attachment.close()
         self._programs.close()
+
+
+def _are_there_others() -> bool:
+    """Whether another hotswitch can have tcx links; where that can't be told, too."""
+    try:
+        return any(True for _ in OTHER_SWITCHES.programs())
+    except KernelError:
+        return True
 
 
 def _open(path: Path, ifindex: int, left: ClsactAttachment | None) -> Attachment | None:

@@ -7,12 +7,16 @@ import struct
 from collections.abc import Iterable, Sequence, Set
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
+from hotswitch.datapath.engines.kernel.other_switches import (
+    ENTRY,
+    OTHER_SWITCHES,
+    program_info,
+)
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.programs import Program, ProgramInfo, ProgramType
 
-_ENTRY = "hotswitch_entry"
 _PASSING = "hotswitch_left"
 _TYPES = {SKB.name: ProgramType.SCHED_CLS, XDP.name: ProgramType.XDP}
 
@@ -43,15 +47,15 @@ class EntryPrograms:
     def __init__(self, store: MapStore) -> None:
         self._store = store
         self._loaded: dict[str, Program] = {}
+        OTHER_SWITCHES.exclude(store.get(SKB.programs).id)
 
     def get(self, context: Context) -> Program:
         """Load it, once. Raises KernelError."""
         if context.name not in self._loaded:
-            self._loaded[context.name] = Program.load(
-                _TYPES[context.name],
-                entry_instructions(context, self._store.get(context.programs)),
-                name=_ENTRY,
-            )
+            programs = self._store.get(context.programs)
+            OTHER_SWITCHES.exclude(programs.id)
+            code = entry_instructions(context, programs)
+            self._loaded[context.name] = Program.load(_TYPES[context.name], code, name=ENTRY)
         return self._loaded[context.name]
 
     def is_ours(self, program_id: int) -> bool:
@@ -71,8 +75,8 @@ class EntryPrograms:
         attached: their ids.
         """
         for number in attached:
-            info = _info(number)
-            if info and info.name == _ENTRY and self._is_anothers(info):
+            info = program_info(number)
+            if info and info.name == ENTRY and self._is_anothers(info):
                 raise KernelError(
                     f"attach to the device {ifindex}",
                     errno.EBUSY,
@@ -91,22 +95,14 @@ class EntryPrograms:
 
 def leads_to(program_id: int, arrays: Set[int]) -> bool:
     """Whether this program jumps into one of the program arrays with these ids."""
-    info = _info(program_id)
+    info = program_info(program_id)
     return info is not None and not arrays.isdisjoint(info.map_ids)
 
 
 def leads_nowhere(program_id: int) -> bool:
     """Whether this is an entry program without a pipeline to jump to. Raises KernelError."""
-    info = _info(program_id)
-    return info is not None and info.name == _ENTRY and not _leads_on(info.map_ids)
-
-
-def _info(program_id: int) -> ProgramInfo | None:
-    try:
-        with Program.from_id(program_id) as program:
-            return program.info()
-    except KernelError:
-        return None  # it went meanwhile
+    info = program_info(program_id)
+    return info is not None and info.name == ENTRY and not _leads_on(info.map_ids)
 
 
 def _leads_on(map_ids: Sequence[int]) -> bool:
