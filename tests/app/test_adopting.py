@@ -85,6 +85,13 @@ def test_bad_rules_are_refused(lab: Daemon) -> None:
     assert "a device called x1 would fit rules of bridge br0, too" in done.stderr
     shown = {each["name"]: each["adopt"] for each in lab.ask("bridge list")}
     assert shown == {"br0": "x*", "br1": ""}
+    database = f"--db=unix:{lab.run_dir}/db.sock"
+    lab.room.run("ovs-vsctl", database, "set", "bridge", "br1", "other_config:adopt=*1")
+    *_, line = lab.do("bridge list").splitlines()
+    assert line.startswith("br1 ") and line.endswith(
+        " not acted on: Bridge br1: other_config:adopt "
+        "(a device called x1 would fit rules of bridge br0, too)"
+    )
 
 
 def set_rules(lab: Daemon, rules: str) -> None:

@@ -43,6 +43,23 @@ def test_what_can_be_no_facade_is_refused(lab: FacadeLab) -> None:
     assert lab.reaches("anna", "ben")
 
 
+def test_a_facade_whose_name_the_local_port_would_need_stays(lab: FacadeLab) -> None:
+    lab.daemon.do("bridge add br0 facade br0")
+    lab.enslave("tap0")
+    lab.has("tap0")
+    assert lab.daemon.refuse("bridge set br0 facade none") == (
+        "hotswitch: the facade of bridge br0 has the name that its local port would need "
+        "(delete the bridge: hotswitch bridge del br0; "
+        "or rename the device first: ip link set br0 name NEW)\n"
+    )
+    lab.has("tap0")
+    lab.ip("link set br0 name plain")
+    until(lambda: lab.daemon.ask("port show br0")["device"] == "plain", "the rename is seen")
+    lab.daemon.do("bridge set br0 facade none")
+    lab.has()
+    assert lab.link("br0")["linkinfo"]["info_kind"] == "veth"
+
+
 def test_in_the_database_too(lab: FacadeLab) -> None:
     lab.vsctl("add-br br0 -- set bridge br0 other_config:facade=br0")
     lab.enslave("tap0", "tap1")

@@ -212,6 +212,37 @@ def test_grace_passes(lab: Daemon) -> None:
     until(lambda: port_names(lab) == set(), "the time has passed")
 
 
+def test_a_port_says_how_long_it_will_be_there(lab: Daemon) -> None:
+    lab.do("port add tap1 bridge br0 lifecycle grace=600")
+    assert [port["time_left"] for port in lab.ask("port list")] == [None, None]
+    lab.room.run("ip", "netns", "del", "ben")
+    until(lambda: lab.ask("port show tap1")["state"] == "waiting", "the device has gone")
+    first = lab.ask("port show tap1")["time_left"]
+    assert 500 < first < 600
+    until(lambda: lab.ask("port show tap1")["time_left"] < first - 1, "time passes")
+    assert re.search(r"tap1 .* waiting \(9m[0-5][0-9]s left\) ", lab.do("port list"))
+    assert re.search(r"lifecycle: +grace=600, goes in 9m[0-5][0-9]s\n", lab.do("port show tap1"))
+    for policy in ("static", "ephemeral"):
+        lab.do(f"port set tap1 lifecycle {policy}")
+        assert [port["time_left"] for port in lab.ask("port list")] == [None] * 2
+
+
+def test_an_old_name_that_another_link_gets_unseen_is_no_error(lab: Daemon) -> None:
+    link(lab, "add", "spare", "type", "veth", "peer", "other")
+    for name in ("tap0", "tap1"):
+        lab.do(f"port add {name} bridge br0")
+    assert lab.process
+    lab.process.send_signal(signal.SIGSTOP)
+    link(lab, "set", "tap1", "name", "web")
+    link(lab, "property", "add", "dev", "spare", "altname", "tap1")  # it is down: nobody tells
+    lab.process.send_signal(signal.SIGCONT)
+    until(lambda: lab.ask("port show tap1")["device"] == "web", "the rename is seen")
+    assert reaches(lab, BEN)
+    port = lab.ask("port show tap1")
+    assert (port["state"], port["error"]) == ("forwarding", "")
+    assert "ERROR" not in lab.log
+
+
 @pytest.mark.parametrize("lifecycle", ["grace=2", "ephemeral"])
 def test_a_port_goes_though_another_port_s_device_has_its_name(lab: Daemon, lifecycle: str) -> None:
     for tag, name in enumerate(("tap0", "tap1"), 1):

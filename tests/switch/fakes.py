@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from hotswitch.datapath.contract import Counters, Datapath, DatapathError, Progr
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.provider import Restored
 from hotswitch.headers.registry import Registry
+from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
@@ -123,7 +125,7 @@ class FakeLinks:
             name for link in self.links.values() for name in (link.name, *link.alternative_names)
         }
         if there & set(names):
-            raise FakeError(f"{names} exist")
+            raise KernelError(f"give {names}", errno.EEXIST)
         before = self.links[index].alternative_names
         self.change(index, alternative_names=(*before, *names))
 

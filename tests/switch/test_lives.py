@@ -13,10 +13,12 @@ from hotswitch.kernel.links import OperationalState
 from hotswitch.ports.lifecycle import EPHEMERAL, STATIC, Lifecycle, Policy
 from hotswitch.ports.members import Member
 from hotswitch.ports.selector import read_selector
-from hotswitch.switch.desired import Desired, DesiredPort
+from hotswitch.switch.apply import carry_out
+from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.marks import former_mark
 from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
+from hotswitch.switch.steps import KeepName
 from hotswitch.switch.switch import Switch
 from hotswitch.switch.world import observe
 from tests.switch.follower import Follower
@@ -134,6 +136,22 @@ def test_a_device_and_its_name_go_at_once(lab: Lab, lifecycle: Lifecycle) -> Non
     lab.clock.advance(2 * SECOND)
     lab.follow()
     assert lab.ports == {"tap1": taps[1].index}
+
+
+def test_a_name_that_a_device_made_for_a_port_takes_does_not_keep_a_port(lab: Lab) -> None:
+    tap = lab.links.add("tap0")
+    made = DesiredPort("t", kind=PortKind.TAP)
+    lab.want(DesiredPort("tap0", lifecycle=Lifecycle(Policy.GRACE, 2)), made)
+    lab.links.delete(tap.index)
+    lab.links.change(lab.links.named("t").index, name="tap0")
+    lab.follow()
+    status = lab.switch.status()["br0"].ports["tap0"]
+    assert (status.state, status.error) == (PortState.ERROR, "tap0 was made for port t")
+    assert lab.switch.time_left("br0", "tap0") == 2
+    lab.clock.advance(2 * SECOND)
+    lab.follow()
+    assert list(lab.ports) == ["t"]
+    assert lab.switch.time_left("br0", "tap0") is None
 
 
 def test_a_port_whose_first_device_is_another_port_s_yet_waits_for_it(lab: Lab) -> None:
@@ -294,6 +312,13 @@ def test_a_rename_keeps_the_old_name_where_it_is_free(lab: Lab) -> None:
     lab.follow()
     assert lab.links.links[tap.index].alternative_names == ()
     assert lab.ports == {"tap0": tap.index}
+
+
+def test_an_old_name_that_another_link_has_got_meanwhile_is_no_error(lab: Lab) -> None:
+    taps = [lab.links.add(name) for name in ("tap0", "tap1")]
+    step = KeepName("br0", "tap0", taps[0].index, "tap1", former_mark("test", "tap1"))
+    carry_out(step, lab.world)
+    assert [lab.links.links[tap.index] for tap in taps] == taps
 
 
 @pytest.mark.parametrize("is_vif", [False, True])

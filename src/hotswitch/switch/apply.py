@@ -6,6 +6,7 @@ bridge; the others go on. Planning again tries what is left.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import assert_never
@@ -147,13 +148,21 @@ def _change_link(
         case steps.MoveLink():
             links.move(step.index, step.namespace, step.name)
         case steps.KeepName():
-            links.add_alternative_names(step.index, (step.name, step.mark))
+            _keep_name(links, step)
         case steps.MarkLetGo():
             links.add_alternative_names(step.index, (step.mark,))
         case steps.TakeNames():
             links.delete_alternative_names(step.index, step.names)
         case _:
             assert_never(step)
+
+
+def _keep_name(links: Links, step: steps.KeepName) -> None:
+    try:
+        links.add_alternative_names(step.index, (step.name, step.mark))
+    except KernelError as error:
+        if error.errno != errno.EEXIST:  # else another link has got the name meanwhile
+            raise
 
 
 def _mark(links: Links, index: int, mark: str) -> None:

@@ -33,7 +33,7 @@ class Binding:
     device: what people know the port by: of an internal port the host's end of the pair, or None
         if that is in another network namespace; of others the link.
     waits: `error` is only what it waits for.
-    is_without: `error` is only that other ports have the links that it would find.
+    is_without: `error` is only that the links that it would find are other ports'.
     """
 
     number: int
@@ -141,6 +141,9 @@ def _links(
             link, error = _find(member, making)
             if link in held.values():  # it is called so now, and stays another member's
                 link = None
+        if link and (maker := making.made_for(link)):
+            others.append(f"{link.name} was made for port {maker}")
+            continue
         if link:
             error = _unusable(link, port.master, bridge, making)
         is_unusable = bool(error)
@@ -216,8 +219,6 @@ def _unusable(link: Link, wanted_in: str, bridge: str, making: Making) -> str:
         return f"{link.name} belongs to {master} ({remedy})"
     if link.device_type != _ETHERNET:
         return f"{link.name} is not an Ethernet device"
-    if maker := making.made_for(link):
-        return f"{link.name} was made for port {maker}"
     return ""
 
 

@@ -137,6 +137,16 @@ class Switch:
         """When, by the clock, a port will have been without its device for long enough, if any."""
         return self._deadline
 
+    def time_left(self, bridge: str, port: str) -> float | None:
+        """Seconds after which a port that is without its device goes; None: it does not."""
+        since = self._memory.absent.get((bridge, port))
+        wanted = self._desired.bridges.get(bridge)
+        found = wanted.ports.get(port) if wanted else None
+        lifecycle = wanted.lifecycle_of(found) if wanted and found else None
+        if since is None or lifecycle is None or lifecycle.patience is None:
+            return None
+        return max(0, since + lifecycle.patience - self._clock.now()) / _SECOND
+
     def take_departed(self) -> list[PortKey]:
         """The ports that went with their devices since the last time.
 

@@ -151,7 +151,13 @@ def _table(bridges: list[dict[str, Any]]) -> None:
                 "on" if each["forward_reserved"] else "off",
                 each["lifecycle"] or "-",
                 each["facade"] or "-",
-                "; ".join(filter(None, (each["error"], *each["remarks"]))),
+                "; ".join(
+                    (
+                        *filter(None, (each["error"],)),
+                        *each["remarks"],
+                        *(f"not acted on: {said}" for said in each["not_acted_on"]),
+                    )
+                ),
             )
             for each in bridges
         ),

@@ -143,7 +143,8 @@ def listing(words: dict[str, Any]) -> None:
     States:
       forwarding  the port works
       down        its link is down, or the other end is
-      waiting     its device, or the other end of its cable, does not exist
+      waiting     its device, or the other end of its cable, does not exist; in its
+                  time of grace it says how much of that is left
       error       it can't work; `hotswitch port show` says why, also of the others
 
     \b

@@ -19,7 +19,7 @@ def table(ports: list[dict[str, Any]]) -> None:
                 each["bridge"],
                 each["number"],
                 each["device"] or "-",
-                each["state"],
+                each["state"] + _time_left(each, " ({} left)"),
                 each["vlan"] or "-",
                 each["hook"],
                 each["statistics"]["rx_packets"],
@@ -47,7 +47,7 @@ def details(port: dict[str, Any]) -> None:
         "links": ", ".join(map(_link, port["links"])) if len(port["links"]) > 1 else "",
         "found by": " or ".join(each["selector"] for each in port["links"]),
         "renames": "" if all(each["follow_rename"] for each in port["links"]) else "not followed",
-        "lifecycle": port["lifecycle"],
+        "lifecycle": port["lifecycle"] + _time_left(port, ", goes in {}"),
         "metadata": _pairs(port["metadata"]),
         "of its link": _pairs(port["metadata_in_force"], but=port["metadata"]),
         "mac": port["mac"],
@@ -74,6 +74,11 @@ def _link(link: dict[str, Any]) -> str:
     state = "forwards" if link["forwards"] else "stands by" if link["ifindex"] else "missing"
     known_as = f" as {link['device']}" if link["device"] not in ("", link["name"]) else ""
     return f"{link['name']}{known_as} {state}"
+
+
+def _time_left(port: dict[str, Any], form: str) -> str:
+    left = port["time_left"]
+    return "" if left is None else form.format(render.seconds(left))
 
 
 def _device(port: dict[str, Any]) -> str:

@@ -89,12 +89,26 @@ async def _change(service: Service, asked: Set) -> None:
         given["lifecycle"] = lifecycle(asked.lifecycle)
     if asked.adopt is not None:
         given["adopt"] = rules(asked.adopt)
+    if asked.facade == "":
+        _require_free_name(service, service.bridge(asked.name))
     if not given:
         raise RequestError(
             "nothing to set", remedy="give ageing, address-limit, reserved, lifecycle, …"
         )
     await service.change(asked.name, lambda bridge: replace(bridge, **given))
     await service.clear(asked.name, "", taken_back(asked, Add))
+
+
+def _require_free_name(service: Service, bridge: DesiredBridge) -> None:
+    """Refuse to part a bridge from a facade that has the name its local port would need."""
+    name = bridge.name
+    device = service.switch.status()[name].ports[name].device
+    if bridge.facade and device and device.name == name:
+        raise RequestError(
+            f"the facade of bridge {name} has the name that its local port would need",
+            remedy=f"delete the bridge: hotswitch bridge del {name}; "
+            f"or rename the device first: ip link set {name} name NEW",
+        )
 
 
 def _show(service: Service, asked: Name) -> dict[str, Any]:

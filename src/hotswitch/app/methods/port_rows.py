@@ -28,7 +28,7 @@ def port_rows(service: Service, bridge: str) -> Iterator[dict[str, Any]]:
                 row |= {"error": local.reason, "reason": local.reason}
             yield _told(row, unheeded)
     for each in refused.values():
-        yield _told({**refused_port_row(each), "statistics": _NONE}, unheeded)
+        yield _told({**refused_port_row(each), "time_left": None, "statistics": _NONE}, unheeded)
 
 
 def _told(row: dict[str, Any], unheeded: Unheeded) -> dict[str, Any]:
@@ -42,5 +42,6 @@ def _ports(service: Service, bridge: str) -> Iterator[dict[str, Any]]:
     for port in status.ports.values():
         yield {
             **port_row(bridge, service.port(port.name)[1], port),
+            "time_left": service.switch.time_left(bridge, port.name),
             "statistics": statistics.get(port.name, _NONE),
         }
