@@ -8,7 +8,7 @@ from hotswitch.compiler.targets.bpf.hook import SKB
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel.entry_programs import entry_instructions
 from hotswitch.datapath.engines.kernel.other_switches import ENTRY, OtherSwitches
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel.map_types import MapType
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.probe import TCX
@@ -18,7 +18,7 @@ from tests.engines.kernel_harness import kernel_engine, takes_by_tcx
 from tests.engines.wires import wires
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 
 
 def test_others_programs_are_known_while_they_are_there() -> None:
