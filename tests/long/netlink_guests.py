@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import resource
-import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -40,16 +39,8 @@ _QUESTIONS = [each for each in REQUESTS if each[16] not in (1, 2) or each[4] == 
 _Turn = Callable[[Lab, Random], None]
 
 
-@contextlib.contextmanager
-def _connected(lab: Lab) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        connection.connect(str(lab.path))
-        connection.setblocking(False)
-        yield connection
-
-
 def _send_shaped(lab: Lab, chance: Random, *, shape: str) -> None:
-    with _connected(lab) as connection:
+    with lab.raw_socket() as connection:
         for _ in range(500):
             # An empty datagram is taken for the end.
             with contextlib.suppress(BlockingIOError):
@@ -62,13 +53,17 @@ def _send_shaped(lab: Lab, chance: Random, *, shape: str) -> None:
 def _die_in_the_middle(lab: Lab, chance: Random) -> None:
     """Of listings, and of answers."""
     for _ in range(50):
-        with _connected(lab) as connection, contextlib.suppress(BlockingIOError), lab.client() as c:
+        with (
+            lab.raw_socket() as connection,
+            contextlib.suppress(BlockingIOError),
+            lab.client() as c,
+        ):
             for _ in range(chance.randrange(1, 20)):
                 connection.send(c.encode(CONTROLLER, "getfamily", flags=DUMP))
 
 
 def _never_read(lab: Lab, chance: Random) -> None:
-    with _connected(lab) as connection, lab.client() as knows:
+    with lab.raw_socket() as connection, lab.client() as knows:
         asked = knows.encode(CONTROLLER, "getfamily", flags=DUMP)
         with contextlib.suppress(BlockingIOError):
             for _ in range(10_000):
@@ -79,7 +74,7 @@ def _never_read(lab: Lab, chance: Random) -> None:
 def _open_many(lab: Lab, chance: Random) -> None:
     with contextlib.ExitStack() as held:
         for _ in range(_SOCKETS):
-            held.enter_context(_connected(lab))
+            held.enter_context(lab.raw_socket())
         _is_served(lab)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from collections.abc import Iterator
+
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.vport import VPORT
@@ -25,9 +29,16 @@ class Lab:
     def client(self) -> SocketClient:
         return SocketClient(self.path)
 
+    @contextlib.contextmanager
+    def raw_socket(self) -> Iterator[socket.socket]:
+        """A connection that says nothing and reads nothing by itself; it does not block."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as made:
+            made.connect(str(self.path))
+            made.setblocking(False)
+            yield made
+
     def counted(self, client: SocketClient, port: int) -> tuple[int, int]:
         """Packets that came in by a port, and that left by it."""
         answer = client.ask(VPORT, "get", Attributes(port=port), datapath=self.datapath)
-        return answer.attributes["statistics"].rx_packets, answer.attributes[
-            "statistics"
-        ].tx_packets
+        counted = answer.attributes["statistics"]
+        return counted.rx_packets, counted.tx_packets

@@ -16,12 +16,12 @@ from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.family import Family
-from hotswitch.netlink.flags import REQUEST
-from hotswitch.netlink.message import Acknowledgement, Message, Received, split
+from hotswitch.netlink.message import Received, split
 from hotswitch.netlink.server.core import Server
 from hotswitch.netlink.server.outside import Device
 from hotswitch.netlink.server.records import Record, decode, encode
 from hotswitch.netlink.server.session import Session
+from tests.netlink.requesting import Requesting
 
 
 class ListMemory:
@@ -151,13 +151,13 @@ class World:
         return Client(self, self.server.connect(port))
 
 
-class Client:
+class Client(Requesting):
     """A client without a socket."""
 
     def __init__(self, world: World, session: Session) -> None:
+        super().__init__()
         self.world = world
         self.session = session
-        self._sequence = 0
 
     def send(self, data: bytes) -> list[Received]:
         """A datagram; all that is answered, listings to their end."""
@@ -175,7 +175,7 @@ class Client:
         """All that waits."""
         found: list[Received] = []
         while (data := self.session.take()) is not None:
-            found += map(self.world.codec.decode, split(data))
+            found += map(self.codec.decode, split(data))
         return found
 
     def request(
@@ -187,35 +187,9 @@ class Client:
         datapath: int = 0,
         flags: int = 0,
     ) -> list[Received]:
-        self._sequence += 1
-        message = Message(family, command, attributes, datapath, REQUEST | flags, self._sequence)
-        return self.send(self.world.codec.encode(message))
+        """All that is answered to a request."""
+        return self.send(self.encode(family, command, attributes, datapath=datapath, flags=flags))
 
-    def ask(
-        self,
-        family: Family,
-        command: str,
-        attributes: Attributes = NONE,
-        *,
-        datapath: int = 0,
-        flags: int = 8,
-    ) -> Message:
-        """A request with one answer, which is not a refusal."""
-        (answer,) = self.request(family, command, attributes, datapath=datapath, flags=flags)
-        assert isinstance(answer, Message), answer
+    def answer_to(self, request: bytes) -> Received:
+        (answer,) = self.send(request)
         return answer
-
-    def refused(
-        self,
-        family: Family,
-        command: str,
-        attributes: Attributes = NONE,
-        *,
-        datapath: int = 0,
-        flags: int = 8,
-    ) -> int:
-        """The errno with which a request is refused."""
-        (answer,) = self.request(family, command, attributes, datapath=datapath, flags=flags)
-        assert isinstance(answer, Acknowledgement)
-        assert answer.error
-        return answer.error

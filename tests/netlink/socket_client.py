@@ -6,23 +6,22 @@ import socket
 from pathlib import Path
 
 from hotswitch.netlink.attributes import NONE, Attributes
-from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.family import Family
-from hotswitch.netlink.flags import ACK, DUMP, ECHO, REQUEST
-from hotswitch.netlink.message import Acknowledgement, Done, Message, Received, split
+from hotswitch.netlink.flags import DUMP
+from hotswitch.netlink.message import Done, Message, Received, split
+from tests.netlink.requesting import Requesting
 
 _LARGEST = 1 << 18
 
 
-class SocketClient:
+class SocketClient(Requesting):
     """Use it as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        self.codec = Codec()
+        super().__init__()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(30)
         self.socket.connect(str(path))
-        self._sequence = 0
         self._waiting: list[Received] = []
 
     def __enter__(self) -> SocketClient:
@@ -30,19 +29,6 @@ class SocketClient:
 
     def __exit__(self, *_: object) -> None:
         self.socket.close()
-
-    def encode(
-        self,
-        family: Family,
-        command: str,
-        attributes: Attributes = NONE,
-        *,
-        datapath: int = 0,
-        flags: int = 0,
-    ) -> bytes:
-        self._sequence += 1
-        message = Message(family, command, attributes, datapath, REQUEST | flags, self._sequence)
-        return self.codec.encode(message)
 
     def send(
         self,
@@ -57,6 +43,7 @@ class SocketClient:
         self.socket.send(self.encode(family, command, attributes, datapath=datapath, flags=flags))
 
     def receive(self) -> Received:
+        """The next message."""
         while not self._waiting:
             data = self.socket.recv(_LARGEST)
             if not data:
@@ -64,35 +51,15 @@ class SocketClient:
             self._waiting = [self.codec.decode(each) for each in split(data)]
         return self._waiting.pop(0)
 
-    def ask(
-        self,
-        family: Family,
-        command: str,
-        attributes: Attributes = NONE,
-        *,
-        datapath: int = 0,
-        flags: int = ECHO,
-    ) -> Message:
-        """The answer of a request that is not refused."""
-        self.socket.send(self.encode(family, command, attributes, datapath=datapath, flags=flags))
-        answer = self.receive()
-        assert isinstance(answer, Message), answer
-        return answer
-
-    def do(
-        self, family: Family, command: str, attributes: Attributes = NONE, *, datapath: int = 0
-    ) -> int:
-        """The errno with which a request is acknowledged; 0: it was carried out."""
-        self.socket.send(self.encode(family, command, attributes, datapath=datapath, flags=ACK))
-        answer = self.receive()
-        assert isinstance(answer, Acknowledgement), answer
-        return answer.error
+    def answer_to(self, request: bytes) -> Received:
+        self.socket.send(request)
+        return self.receive()
 
     def list(
         self, family: Family, attributes: Attributes = NONE, *, datapath: int = 0
     ) -> list[Message]:
         """What is listed."""
-        self.socket.send(self.encode(family, "get", attributes, datapath=datapath, flags=DUMP))
+        self.send(family, "get", attributes, datapath=datapath, flags=DUMP)
         found = []
         while not isinstance(answer := self.receive(), Done):
             assert isinstance(answer, Message), answer

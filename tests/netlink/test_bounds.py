@@ -10,7 +10,6 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from bench.netlink.client import NetlinkClient
@@ -58,15 +57,6 @@ def _resident(lab: Lab) -> float:
     return int(statm.split()[1]) * resource.getpagesize() / _MIB
 
 
-@contextlib.contextmanager
-def _deaf(lab: Lab) -> Iterator[socket.socket]:
-    """A socket whose owner reads nothing."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as deaf:
-        deaf.connect(str(lab.path))
-        deaf.setblocking(False)
-        yield deaf
-
-
 def test_others_are_answered_while_a_hundred_thousand_flows_are_listed(lab: Lab) -> None:
     """And what is there all the time is listed exactly once, whatever comes and goes."""
     with (
@@ -104,7 +94,7 @@ def test_who_does_not_read_costs_a_bounded_amount(lab: Lab) -> None:
     with lab.client() as client, contextlib.ExitStack() as held:
         about = client.ask(CONTROLLER, "getfamily", Attributes(family_name="ovs_flow"))
         group = about.attributes["groups"][1]["id"]
-        deaf = [held.enter_context(_deaf(lab)) for _ in range(4)]
+        deaf = [held.enter_context(lab.raw_socket()) for _ in range(4)]
         ports = []
         for each in deaf:
             with lab.client() as knows:

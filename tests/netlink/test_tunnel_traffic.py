@@ -165,8 +165,8 @@ def test_between_two_datapaths(ends: Ends, tmp_path: Path, version: int) -> None
         assert shown[b"i"]["key"]["tunnel"]["id"] == VNI
         assert shown[b"o"]["actions"]["set"]["tunnel"] == outer(1, version, VNI)[0]
         # Another network's packets are not this one's.
-        first.client.do(FLOW, "del", Attributes(ufid=b"o" * 16), datapath=first.datapath)
-        first.client.do(FLOW, "del", Attributes(ufid=b"i" * 16), datapath=first.datapath)
+        first.client.ask(FLOW, "del", Attributes(ufid=b"o" * 16), datapath=first.datapath)
+        first.client.ask(FLOW, "del", Attributes(ufid=b"i" * 16), datapath=first.datapath)
         first.join(1, version, VNI + 1)
         assert not ends.reaches()
         assert machines[0].hits(b"o") > 0

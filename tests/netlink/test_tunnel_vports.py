@@ -182,7 +182,7 @@ def test_a_device_is_made_as_the_kernel_s_module_makes_it(lab: Lab) -> None:
         assert not data["learning"]
         assert "inet6" not in lab.room.run("ip", "address", "show", "vx0").stdout
         # One external device a port: the kernel says so.
-        refused = client.do(VPORT, "new", new_vxlan("vx1"), datapath=lab.datapath)
+        refused = client.refused(VPORT, "new", new_vxlan("vx1"), datapath=lab.datapath)
         assert refused == errno.EEXIST
         assert lab.link("vx1") == {}
         client.ask(VPORT, "del", Attributes(name="vx0"))
