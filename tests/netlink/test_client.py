@@ -15,11 +15,14 @@ from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.client import Client
+from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.flow import FLOW
+from hotswitch.netlink.families.socket import SOCKET
 from hotswitch.netlink.families.vport import VPORT
+from hotswitch.netlink.message import Message
 from tests.netlink.asked import flow, new_datapath, new_vport
 from tests.netlink.outside import World
 from tests.netlink.test_documentation import BLOCKS, PAGE
@@ -62,6 +65,40 @@ async def _whole_way(path: Path) -> None:
             await client.change(FLOW, "new", wrong, datapath=number)
         gone = await client.change(FLOW, "del", Attributes(key=flows[0]["key"]), datapath=number)
         assert gone is not None and gone.command == "del"
+
+
+def test_it_can_hang_up_while_a_request_waits_to_be_sent(tmp_path: Path) -> None:
+    """The server has stopped reading; who hangs up leaves nothing behind in the program's loop."""
+    trouble: list[Any] = []
+
+    async def hang_up() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: trouble.append(context))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+            listening.setblocking(False)
+            listening.bind(str(tmp_path / "netlink.sock"))
+            listening.listen()
+            client = Client(tmp_path / "netlink.sock")
+            entering = asyncio.create_task(client.__aenter__())
+            server, _ = await loop.sock_accept(listening)
+            with server:
+                server.setblocking(False)
+                await loop.sock_recv(server, 1 << 16)  # the options
+                asked = Codec().decode(await loop.sock_recv(server, 1 << 16))
+                bound = Message(SOCKET, "bind", Attributes(port=7), sequence=asked.sequence)
+                await loop.sock_sendall(server, Codec().encode(bound))
+                await entering
+                waiting = [
+                    asyncio.create_task(client.ask(FLOW, "get", Attributes(ufid=bytes(16))))
+                    for _ in range(20_000)
+                ]
+                await asyncio.sleep(0)  # so that they are sent, as many as there is room for
+                await asyncio.sleep(0)
+                await client.__aexit__(None, None, None)
+                await asyncio.gather(*waiting, return_exceptions=True)
+
+    asyncio.run(hang_up())
+    assert trouble == []
 
 
 def test_changes_go_on_over_a_kill(daemon: Daemon) -> None:

@@ -291,3 +291,9 @@ def test_of_a_family_s_own_attributes_that_come_twice_the_last_counts() -> None:
     assert isinstance(found, Message)
     assert found.attributes["upcall_pid"] == 0
     assert codec.encode(found) == data
+
+
+def test_a_message_is_shown_without_its_family_s_table() -> None:
+    assert repr(Message(FLOW, "get", Attributes(ufid=b"1"))).startswith(
+        "Message(family=<ovs_flow>, command='get', attributes=Attributes(ufid=b'1')"
+    )

@@ -179,12 +179,32 @@ IPV4_MASK = {"ethertype": 0xFFFF, "ipv4": full("ipv4", "fragment")}
 @pytest.mark.parametrize(
     ("flow", "under", "path", "reason"),
     [
-        (Attributes(in_port=1), None, "key", "ethernet is missing"),
-        (key(ethertype=0x0800), None, "key", "ipv4 is missing"),
-        (key(ethertype=0x0806), mask(), "key", "arp is missing"),
+        (
+            Attributes(in_port=1),
+            None,
+            "key",
+            "ethernet is missing, which every flow needs .eth.. matches any",
+        ),
+        (
+            key(ethertype=0x0800),
+            None,
+            "key",
+            "ipv4 is missing, which ethertype 0x0800 needs .ipv4.. matches any",
+        ),
+        (
+            key(ethertype=0x0806),
+            mask(),
+            "key",
+            "arp is missing, which ethertype 0x0806 needs .arp.. matches any",
+        ),
         (key(ethertype=0x5DC), None, "key.ethertype", "0x5dc is a length"),
         (key(vlan=0x1001), None, "key.vlan", "without a tag's EtherType"),
-        (key(ethertype=0x8100, vlan=0x1001), None, "key", "encap is missing"),
+        (
+            key(ethertype=0x8100, vlan=0x1001),
+            None,
+            "key",
+            "encap is missing, which ethertype 0x8100",
+        ),
         (key(ethertype=0x8100, vlan=1, encap=Attributes()), None, "key.vlan", "0x1000"),
         (
             key(ethertype=0x8100, vlan=0, encap=Attributes(ethertype=0x800)),
@@ -233,7 +253,7 @@ IPV4_MASK = {"ethertype": 0xFFFF, "ipv4": full("ipv4", "fragment")}
             key(ethertype=0x0800, ipv4=structure("ipv4", protocol=17), udp=structure("udp")),
             mask(ethertype=0xFFFF, udp=full("udp")),
             "mask.udp",
-            "nothing that is matched says",
+            "nothing that is matched says that it is there: protocol 17, under a mask of all bits",
         ),
         (key(tcp=structure("tcp")), None, "key.tcp", "nothing that is matched says"),
         (key(), mask(skb_mark=1), "mask.skb_mark", "does not have it"),

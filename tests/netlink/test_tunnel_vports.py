@@ -181,9 +181,14 @@ def test_a_device_is_made_as_the_kernel_s_module_makes_it(lab: Lab) -> None:
         assert data["external"] and data["port"] == PORT and data["udp_zero_csum6_rx"]
         assert not data["learning"]
         assert "inet6" not in lab.room.run("ip", "address", "show", "vx0").stdout
-        # One external device a port: the kernel says so.
-        refused = client.refused(VPORT, "new", new_vxlan("vx1"), datapath=lab.datapath)
-        assert refused == errno.EEXIST
+        # One external device a port.
+        client.send(SOCKET, "option", Attributes(extended=True))
+        client.send(VPORT, "new", new_vxlan("vx1"), datapath=lab.datapath)
+        refused = client.receive()
+        assert isinstance(refused, Acknowledgement) and refused.error == errno.EEXIST
+        assert refused.attributes["message"].startswith(
+            f"options.destination_port: {PORT} is the UDP port of vx0"
+        )
         assert lab.link("vx1") == {}
         client.ask(VPORT, "del", Attributes(name="vx0"))
         assert lab.link("vx0") == {}

@@ -131,6 +131,10 @@ class Exchange:
         for task in (self._sender, self._reader):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
+        # What waits for the socket must not look for it any more: its number may be another's then.
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket)
+        loop.remove_writer(self._socket)
         self._socket.close()
         for waiting in self._waiting.values():
             if not waiting.ended.done():

@@ -54,6 +54,9 @@ class Family:
     groups: tuple[str, ...] = ()
     doc: str = ""
 
+    def __repr__(self) -> str:
+        return f"<{self.name}>"  # not the whole table, of which each message would be full
+
     @cached_property
     def by_number(self) -> Mapping[int, Command]:
         """The commands by number."""

@@ -23,7 +23,7 @@ from hotswitch.netlink.families.keys import (
     KEY,
     TAG_PRESENT,
 )
-from hotswitch.netlink.key_rules import EXACT, check_mask, expected_in, mask_of
+from hotswitch.netlink.key_rules import EXACT, check_mask, expected_in, mask_of, said_by
 from hotswitch.netlink.places import (
     BESIDE,
     FIRST_ETHERTYPE,
@@ -86,13 +86,13 @@ class _Translation:
 
     def match(self) -> Match:
         if "ethernet" not in self._key:
-            raise _missing("ethernet")
+            raise _missing("ethernet", "every flow")
         self._tags()
         self._ethertype()
         expected = expected_in(self._key, self._mask)
         for each in expected:
             if each not in self._key:
-                raise _missing(each)
+                raise _missing(each, said_by(self._key, each))
         check_mask(self._key, self._mask, expected)
         for name, value in self._key:
             if name not in ("ethertype", "vlan", "encap", "tunnel"):
@@ -135,7 +135,7 @@ class _Translation:
         key, mask = self._key, self._mask
         for name in ("vlan", "encap"):
             if name not in key:
-                raise _missing(name)
+                raise _missing(name, f"ethertype {key['ethertype']:#06x}")
         tci, inner = key["vlan"], key["encap"]
         self._term(type_field, key["ethertype"], EXACT)
         if not tci & TAG_PRESENT:
@@ -320,6 +320,11 @@ def _lacking(where: str, name: str) -> NetlinkError:
     return UnsupportedError(lacks.KEYS[name], path=(where, name))
 
 
-def _missing(name: str) -> NetlinkError:
-    number = KEY.by_name[name].number
-    return NetlinkError(f"{name} is missing", path=("key",), missing=number)
+def _missing(name: str, needing: str) -> NetlinkError:
+    """needing: what of a key can't be without it."""
+    text = "eth" if name == "ethernet" else name
+    return NetlinkError(
+        f"{name} is missing, which {needing} needs ({text}() matches any)",
+        path=("key",),
+        missing=KEY.by_name[name].number,
+    )

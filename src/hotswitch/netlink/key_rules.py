@@ -68,6 +68,34 @@ def _expected_above(key: Attributes, mask: Attributes | None, name: str) -> dict
     return found
 
 
+def said_by(key: Attributes, name: str) -> str:
+    """What says in such a key that packets have this attribute (of `expected_in`)."""
+    if name in ("arp", "mpls", "ipv4", "ipv6"):
+        return f"ethertype {key['ethertype']:#06x}"
+    if name == "nd":
+        return f"icmpv6.type {key['icmpv6'].type}"
+    network = "ipv4" if key["ethertype"] == IPV4 else "ipv6"
+    return f"{network}.protocol {key[network].protocol}"
+
+
+def _condition(name: str) -> str:
+    """What has to be matched before this attribute can be."""
+    if name in _ETHERTYPES:
+        return f"ethertype {_ETHERTYPES[name]}"
+    if name == "nd":
+        return f"icmpv6.type {SOLICIT} or {ADVERT}"
+    layer_4 = "tcp" if name == "tcp_flags" else name
+    return next(f"protocol {number}" for number, each in LAYER_4.items() if each == layer_4)
+
+
+_ETHERTYPES = {
+    "arp": f"{ARP:#06x} or {RARP:#06x}",
+    "mpls": " or ".join(f"{each:#06x}" for each in MPLS),
+    "ipv4": f"{IPV4:#06x}",
+    "ipv6": f"{IPV6:#06x}",
+}
+
+
 def check_mask(key: Attributes, mask: Attributes | None, expected: Mapping[str, bool]) -> None:
     """Raise NetlinkError if a mask looks at what the key does not have, or what can't be there."""
     looked_at = key if mask is None else mask
@@ -79,7 +107,9 @@ def check_mask(key: Attributes, mask: Attributes | None, expected: Mapping[str, 
             continue
         if name in _BOUND and not expected.get(str(name)):
             raise NetlinkError(
-                "nothing that is matched says that it is there", path=(where, str(name))
+                "nothing that is matched says that it is there: "
+                f"{_condition(str(name))}, under a mask of all bits",
+                path=(where, str(name)),
             )
         if name not in key and name not in ("tunnel", "ethertype"):
             raise NetlinkError("the key does not have it", path=(where, str(name)))

@@ -129,7 +129,12 @@ class Devices:
 
     def make_vxlan(self, name: str, port: int) -> Device:
         """Make a VXLAN device whose outer headers are said and told packet by packet."""
-        link = vxlan_devices.create(self._owner, name, port)
+        try:
+            link = vxlan_devices.create(self._owner, name, port)
+        except KernelError as error:
+            if error.errno == errno.EEXIST:
+                self._check_udp_port(port)
+            raise
         try:
             self._links.take_no_addresses(link.index)
             self._links.add_alternative_names(link.index, (vxlan_devices.mark(self._owner, name),))
@@ -142,6 +147,16 @@ class Devices:
         if made is None:
             raise KernelError(f"make the device {name}: it went at once", errno.ENODEV)
         return self._device(table, made)
+
+    def _check_udp_port(self, port: int) -> None:
+        """Raise NetlinkError that says which VXLAN device has this port already, if one has."""
+        for link in self._links.look().by_index.values():
+            if vxlan_devices.tunnel_port(link) == port:
+                raise NetlinkError(
+                    f"{port} is the UDP port of {link.name}, which takes all of its packets",
+                    errno=errno.EEXIST,
+                    path=("options", "destination_port"),
+                )
 
     def delete_made(self, device: Device) -> None:
         """Delete what was made here."""
