@@ -5,6 +5,7 @@ What it can't do right, it is not asked for; each such case says so.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.syntax import keys as key_forms
 from hotswitch.netlink.syntax.actions import show_actions
+from hotswitch.netlink.syntax.cookies import COOKIES, Cookie
 from hotswitch.netlink.syntax.flow import read_actions, read_flow, show_flow, show_match
 from hotswitch.netlink.syntax.form import PLAIN, Style
 from hotswitch.netlink.types import Masked
@@ -56,6 +58,9 @@ _UNREADABLE = {
     # It does not read bits without a name.
     "ct_state",
 }
+
+_COOKIE = 48
+"""Bytes of user data that it takes for its daemon's, see below."""
 
 _NO_PORT = ("egress_port", 0xFFFFFFFF)
 
@@ -164,6 +169,29 @@ def test_actions_are_read_alike(parrot: Parrot, name: str, data: st.DataObject) 
         assert in_order(theirs["actions"]) == in_order(read_actions(text)), text
 
 
+@pytest.mark.parametrize("kind", COOKIES.values(), ids=COOKIES.keys())
+@few
+@given(data=st.data())
+def test_cookies_are_shown_and_read_alike(
+    parrot: Parrot, kind: Cookie, data: st.DataObject
+) -> None:
+    """Of which port and bridge they are it does not show: those of no bridge it reads again."""
+    nobody = (0xFFFF).to_bytes(4, sys.byteorder) + bytes(16)
+    cookies = [each[:4] + nobody + each[24:] for each in data.draw(many(values.cookie(kind)))]
+    if kind is COOKIES["slow_path"]:  # reasons without a name it does not read
+        cookies = [each[:28] + bytes([each[28] & 0x7F]) + bytes(19) for each in cookies]
+    lists = [Attributes(userspace=Attributes(pid=7, userdata=each)) for each in cookies]
+    flows = [Attributes(key=Attributes(in_port=1), actions=each) for each in lists]
+    _alike(parrot, flows, PLAIN)
+    texts = [show_actions(each, PLAIN) for each in lists]
+    assert "userdata" not in "".join(texts)
+    if kind is COOKIES["slow_path"]:  # it shows commas, and reads bars
+        parts = [each.partition("slow_path(") for each in texts]
+        texts = [start + word + rest.replace(",", "|") for start, word, rest in parts]
+    read = parrot.read([("in_port(1)", text) for text in texts])
+    assert [each["actions"] for each in read] == lists == [read_actions(text) for text in texts]
+
+
 def _sets_no_label(action: Any) -> bool:
     """Whether it looks at no bit of a label: it shows `ct_label()` then, which it can't read."""
     name, value = action
@@ -178,7 +206,9 @@ def _action(name: str) -> st.SearchStrategy[Any]:
             return found.map(lambda each: (name, each[1]._replace(algorithm=each[1].basis & 1)))
         case "userspace":
             # The highest number is none to it.
-            return found.map(_with_user_data).filter(lambda each: _NO_PORT not in each[1].pairs)
+            return found.map(_with_user_data).filter(
+                lambda each: _NO_PORT not in each[1].pairs and len(each[1]["userdata"]) != _COOKIE
+            )
         case "ct":  # what is not looked at, it does not set
             return found.filter(
                 lambda each: all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
@@ -163,6 +164,19 @@ def test_what_is_wrong_with_a_flow_is_said(text: str, says: str) -> None:
         ("sample(sample=101%,actions(1))", "column 15, at '101%,actions(1))': a percentage of at"),
         ("sample(actions(1))", "sample=N%"),
         ("userspace()", "column 11, at ')': pid=N"),
+        ("userspace(pid=1,slow_path(cmf))", "column 27, at 'cmf))': cfm,bfd"),
+        ("userspace(pid=1,slow_path(bfd,4294967296))", "column 31, at '4294967296))'"),
+        (
+            "userspace(pid=1,ipfix(output_port=1),userdata(00))",
+            "column 38, at 'userdata(00))': one",
+        ),
+        ("userspace(pid=1,controller(reason=1,reason=1))", "column 37, at 'reason=1))'"),
+        ("userspace(pid=1,controller(dont_send=2))", "column 38, at '2))': a number from 0 to 1"),
+        ("userspace(pid=1,slow_path(ofproto_uuid=12))", "column 40, at '12))': 32 hexadecimal"),
+        (
+            "userspace(pid=1,flow_sample(ingress,egress))",
+            "column 37, at 'egress))': probability=N",
+        ),
         ("ct(nat(src,dst))", "column 12, at 'dst))': only one of src and dst"),
         ("ct(nat(src=10.0.0.2-10.0.0.1))", "column 12, at '10.0.0.2-10.0.0.1))': the lower"),
         ("clone(" * 40, "no more than 32 levels"),
@@ -174,6 +188,25 @@ def test_what_is_wrong_with_actions_is_said(text: str, says: str) -> None:
     with pytest.raises(FlowSyntaxError) as refused:
         read_actions(text, {})
     assert says in str(refused.value)
+
+
+def test_what_open_vswitch_s_daemon_puts_into_user_data_is_named() -> None:
+    text = (
+        "userspace(pid=1,controller(reason=1,dont_send=0,continuation=0,recirc_id=5,"
+        "rule_cookie=0x77,controller_id=0,max_len=65535,ofp_in_port=3,"
+        "ofproto_uuid=00000001-0000-0002-0000-000300000004))"
+    )
+    data = struct.pack(
+        "=HxxI4I" + "BBHI8sHHI",
+        *(5, 3, 1, 2, 3, 4),
+        *(0, 0, 1, 5, bytes(7) + b"\x77", 0, 0xFFFF, 0),
+    )
+    actions = Attributes(userspace=Attributes(pid=1, userdata=data))
+    assert show_actions(actions, Style()) == text
+    assert read_actions(text) == actions
+    for unknown in (data[:-1], data[:-1] + b"1", b"\6" + data[1:]):
+        shown = show_actions(Attributes(userspace=Attributes(pid=1, userdata=unknown)), Style())
+        assert shown == f"userspace(pid=1,userdata({unknown.hex()}))"
 
 
 def test_ports_have_names_where_those_can_be_read_back() -> None:

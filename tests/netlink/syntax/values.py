@@ -14,6 +14,7 @@ from hotswitch.netlink.families import actions as kernel
 from hotswitch.netlink.families.keys import KEY, NshBase
 from hotswitch.netlink.families.tunnels import TUNNEL_KEY
 from hotswitch.netlink.syntax.actions import FORMS as ACTIONS
+from hotswitch.netlink.syntax.cookies import COOKIES, Cookie
 from hotswitch.netlink.syntax.keys import FORMS
 from hotswitch.netlink.types import Array, Binary, Masked, Number, Structure
 from tests.netlink.values import of_type
@@ -305,6 +306,33 @@ def _optional_values(pairs: dict[str, Any], **needed: Any) -> st.SearchStrategy[
     )
 
 
+def cookies() -> st.SearchStrategy[bytes]:
+    """User data of the size of Open vSwitch's cookies: of all kinds, and damaged."""
+    whole = st.sampled_from(tuple(COOKIES.values())).flatmap(cookie)
+    damage = st.tuples(st.integers(0, 47), st.integers(0, 255))
+    return whole | st.tuples(whole, damage).map(
+        lambda found: found[0][: found[1][0]] + bytes([found[1][1]]) + found[0][found[1][0] + 1 :]
+    )
+
+
+def cookie(kind: Cookie) -> st.SearchStrategy[bytes]:
+    """One that the text says all of."""
+    members = {
+        name: st.integers(0, _HIGHEST.get(name, (1 << 8 * number.size) - 1))
+        for name, number in kind.structure.members.items()
+    }
+
+    def built(found: dict[str, int]) -> bytes:
+        value = kind.complete(kind.structure.value(**found | {"type": kind.type}))
+        return kind.structure.encode(value, 0)
+
+    return st.fixed_dictionaries(members).map(built)
+
+
+_HIGHEST = {"unused": 0, "gap": 0, "rest": 0, "dont_send": 1, "continuation": 1, "direction": 2}
+"""Of a member of a cookie."""
+
+
 def action(name: str, depth: int = 2) -> st.SearchStrategy[tuple[str, Any]]:
     """An action of this name (`set` may be `set_masked`)."""
     inner = actions(depth - 1) if depth else st.just(Attributes())
@@ -315,7 +343,11 @@ def action(name: str, depth: int = 2) -> st.SearchStrategy[tuple[str, Any]]:
             return _set()
         case "userspace":
             value = _optional_values(
-                {"userdata": st.binary(max_size=40), "actions": st.just(True), "egress_port": u32},
+                {
+                    "userdata": st.binary(max_size=40) | cookies(),
+                    "actions": st.just(True),
+                    "egress_port": u32,
+                },
                 pid=u32,
             )
         case "sample":

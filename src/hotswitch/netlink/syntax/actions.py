@@ -12,6 +12,7 @@ from hotswitch.netlink.families import actions as kernel
 from hotswitch.netlink.families.actions import ALWAYS
 from hotswitch.netlink.families.keys import Ethernet
 from hotswitch.netlink.syntax.connections import CT
+from hotswitch.netlink.syntax.cookies import COOKIES
 from hotswitch.netlink.syntax.fields import Field, Fields
 from hotswitch.netlink.syntax.form import Form, Style
 from hotswitch.netlink.syntax.keys import BY_ATTRIBUTE, read_attribute
@@ -163,6 +164,10 @@ FORMS: tuple[ActionForm, ...] = (
         "userspace",
         Options(
             Option("pid", "pid", DECIMAL_32, needed=True),
+            *(
+                Option("userdata", name, form, inside=True, fits=form.fits)
+                for name, form in COOKIES.items()
+            ),
             Option("userdata", "userdata", Bytes(), inside=True),
             Option("actions", "actions"),
             Option("egress_port", "tunnel_out_port", Port()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,11 @@ from hotswitch.netlink.attributes import NONE, Attributes, Name
 from hotswitch.netlink.syntax.form import Form, Style, is_zero, zeros
 from hotswitch.netlink.syntax.reader import Reader
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][A-Za-z0-9_]*")
+
+
+def _any(_: Any) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class Option:
     """An attribute: its name in the codec, its name in the text, and its form; None: a flag.
 
     inside: its value is in parentheses; bare: which are left out if nothing is in them.
-    needed: it has to be there.
+    needed: it has to be there. fits: which values are written so; of several options for one
+    attribute the first that fits is shown.
     """
 
     attribute: Name
@@ -27,6 +33,7 @@ class Option:
     inside: bool = False
     needed: bool = False
     bare: bool = False
+    fits: Callable[[Any], bool] = _any
 
     @property
     def usage(self) -> str:
@@ -56,20 +63,26 @@ class Options:
     def __init__(self, *options: Option, as_given: bool = False) -> None:
         self.options = options
         self._as_given = as_given
-        self._by_attribute = {each.attribute: each for each in options}
+        self._by_attribute: dict[Name, list[Option]] = {}
+        for each in options:
+            self._by_attribute.setdefault(each.attribute, []).append(each)
 
     @property
     def usage(self) -> str:
         """All that there can be."""
-        return ",".join(each.usage for each in self.options)
+        return ",".join(
+            " or ".join(each.usage for each in alternatives)
+            for alternatives in self._by_attribute.values()
+        )
 
     def show(self, value: Attributes, mask: Attributes | None, style: Style) -> str:
         """Without what the mask leaves out, unless it is to be verbose."""
-        known = [each.attribute for each in self.options]
-        order = [name for name in (value.names if self._as_given else known) if name in value]
+        names = value.names if self._as_given else self._by_attribute
+        order = [name for name in names if name in value]
         parts = []
         for name in order:
-            option = self._by_attribute.get(name)
+            alternatives = self._by_attribute.get(name, ())
+            option = next((each for each in alternatives if each.fits(value[name])), None)
             if option is None:
                 continue
             looked_at = None if mask is None else mask.get(name, zeros(value[name]))
@@ -86,7 +99,9 @@ class Options:
         left = {each.name: each for each in self.options}
         start = reader.position
         while not reader.sees(")"):
-            option = left.pop(self._read_name(reader, left))
+            option = left[self._read_name(reader, left)]
+            for each in self._by_attribute[option.attribute]:
+                del left[each.name]
             if option.form is None:
                 values.append((option.attribute, True))
             elif option.bare and not reader.sees("("):
