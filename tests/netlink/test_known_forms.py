@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.keys import KEY
 from hotswitch.netlink.families.vport import VPORT
-from hotswitch.netlink.flags import ACK, CREATE, DUMP
+from hotswitch.netlink.flags import ACK, CREATE, DUMP, ECHO
 from hotswitch.netlink.message import Message
+from hotswitch.netlink.server import describe
 from hotswitch.netlink.types import Structure
 from tests.netlink.asked import new_datapath, new_vport
 from tests.netlink.outside import Client, World
@@ -108,7 +110,64 @@ def test_they_are_understood_as_others(wanted: list[Attributes]) -> None:
     assert _result(together, number) == _result(alone, number)
 
 
-def test_a_form_is_found_and_used() -> None:
+@given(st.lists(st.tuples(flows(), st.booleans(), st.integers(0, 2)), min_size=2, max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_they_are_listed_as_others(wanted: list[tuple[Attributes, bool, int]]) -> None:
+    """After a restart, as before: wherever the UFID stands, with an echo and a transaction."""
+    client, number = _client()
+    for place, (said, echo, end) in enumerate(wanted, 1):
+        named = Attributes(ufid=place.to_bytes(16, "big"))
+        asked = (named + said, said + named, said)[end]
+        if echo:
+            asked += Attributes(transaction=place.to_bytes(16, "little"))
+        client.request(FLOW, "new", asked, datapath=number, flags=CREATE | ECHO * echo)
+    before = client.request(FLOW, "get", datapath=number, flags=DUMP)
+    again = client.request(FLOW, "get", datapath=number, flags=DUMP)
+    client.world.restart()
+    after = client.world.client().request(FLOW, "get", datapath=number, flags=DUMP)
+    one_by_one = []
+    for each in before[:-1]:
+        client.world.restart()  # so that nothing is known of others
+        found = client.world.client().ask(FLOW, "get", _name(each), datapath=number)
+        one_by_one.append(found.attributes)
+    assert [each.attributes for each in before[:-1]] == one_by_one
+    assert [each.attributes for each in again[:-1]] == one_by_one
+    assert [each.attributes for each in after[:-1]] == one_by_one
+
+
+def _name(listed: Any) -> Attributes:
+    """What a flow that was listed is called."""
+    said = listed.attributes
+    return Attributes(ufid=said["ufid"]) if "ufid" in said else Attributes(key=said["key"])
+
+
+def test_those_that_are_alike_are_described_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, number = _client()
+    for place in range(1, 50):
+        asked = Attributes(
+            key=Attributes(in_port=1, ethernet=_structure("ethernet", dst=place)),
+            mask=Attributes(in_port=0xFFFFFFFF, ethernet=_mask("ethernet", "exact")),
+            actions=Attributes(output=2),
+            ufid=place.to_bytes(16, "big"),
+            transaction=place.to_bytes(16, "little"),
+        )
+        client.ask(FLOW, "new", asked, datapath=number, flags=CREATE | ECHO)
+    described: list[object] = []
+    really = describe._newly_shown
+    monkeypatch.setattr(
+        describe,
+        "_newly_shown",
+        lambda registry, codec, flow: described.append(flow) or really(registry, codec, flow),
+    )
+    client.world.restart()
+    listed = client.world.client().request(FLOW, "get", datapath=number, flags=DUMP)
+    assert len(listed) == 50 and len(described) == 1
+    last = listed[-2].attributes
+    assert (last["key"]["ethernet"].dst, last["ufid"]) == (49, (49).to_bytes(16, "big"))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_form_is_found_and_used(first: bool) -> None:
     client, number = _client()
     server = client.world.server
     requests = [
@@ -116,12 +175,13 @@ def test_a_form_is_found_and_used() -> None:
             Message(
                 FLOW,
                 "new",
-                Attributes(
-                    ufid=place.to_bytes(16, "big"),
+                (Attributes(ufid=place.to_bytes(16, "big")) if first else NONE)
+                + Attributes(
                     key=Attributes(in_port=1, ethernet=_structure("ethernet", dst=place)),
                     mask=Attributes(in_port=0xFFFFFFFF, ethernet=_mask("ethernet", "exact")),
                     actions=Attributes(output=2),
-                ),
+                )
+                + (NONE if first else Attributes(ufid=place.to_bytes(16, "big"))),
                 number,
                 1 | CREATE,
                 place,

@@ -31,8 +31,8 @@ from hotswitch.netlink.lacks import ALWAYS_ZERO
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.nested import Encoded
 from hotswitch.netlink.server.flow_table import Flow, Shown
-from hotswitch.netlink.server.known_forms import Form
 from hotswitch.netlink.server.own_datapath import MISS, OwnDatapath, Vport
+from hotswitch.netlink.server.shown_flows import ShownFlows
 from hotswitch.netlink.types import Number
 
 _MILLISECOND = 1_000_000
@@ -104,14 +104,22 @@ def describe_vport(
 
 
 def describe_flow(
-    registry: Registry, codec: Codec, flow: Flow, counted: EntryStatistics, omitted: int
+    registry: Registry,
+    codec: Codec,
+    known: ShownFlows,
+    flow: Flow,
+    counted: EntryStatistics,
+    omitted: int,
 ) -> Attributes:
-    """omitted: OVS_UFID_F_*, what to leave out. What is zero of what was counted is left out."""
+    """What is zero of what was counted is left out.
+
+    known: what was said of other flows. omitted: OVS_UFID_F_*, what else to leave out.
+    """
     pairs: list[tuple[Name, Any]] = []
     wanted = OMIT_KEY | OMIT_MASK | OMIT_ACTIONS
     shown = None
     if not flow.named or omitted & wanted != wanted:
-        shown = _shown(registry, codec, flow)
+        shown = _shown(registry, codec, known, flow)
     if flow.named:
         pairs.append(("ufid", flow.identity))
         if shown and not omitted & OMIT_KEY:
@@ -141,16 +149,12 @@ def said(codec: Codec, flow: Flow) -> tuple[Attributes, Attributes]:
     return message.attributes, ACTION.decode(flow.actions, 0, len(flow.actions))
 
 
-def _shown(registry: Registry, codec: Codec, flow: Flow) -> Shown:
-    form = flow.form
-    if not isinstance(form, Form):
-        flow.shown = flow.shown or _newly_shown(registry, codec, flow)
-        return flow.shown
-    if form.shown is None:
+def _shown(registry: Registry, codec: Codec, known: ShownFlows, flow: Flow) -> Shown:
+    shown = known.find(flow)
+    if shown is None:
         shown = _newly_shown(registry, codec, flow)
-        form.show(flow.key.match, shown)
-        return shown
-    return form.shown.of(flow.key.match)
+        known.learn(flow, shown)
+    return shown
 
 
 def _newly_shown(registry: Registry, codec: Codec, flow: Flow) -> Shown:

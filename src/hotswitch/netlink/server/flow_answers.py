@@ -20,6 +20,7 @@ from hotswitch.netlink.server.flow_table import Flow
 from hotswitch.netlink.server.own_datapath import OwnDatapath
 from hotswitch.netlink.server.request import Outcome, Request
 from hotswitch.netlink.server.room import Room
+from hotswitch.netlink.server.shown_flows import ShownFlows
 from hotswitch.netlink.ufid import identity
 
 _header = struct.Struct("=HH")
@@ -32,10 +33,11 @@ class FlowAnswers:
     def __init__(self, registry: Registry, codec: Codec) -> None:
         self._registry = registry
         self._codec = codec
+        self._known = ShownFlows()
 
     def describe(self, flow: Flow, counted: EntryStatistics, omitted: int) -> Attributes:
         """A flow without what `ufid_flags` ask to leave out."""
-        return describe_flow(self._registry, self._codec, flow, counted, omitted)
+        return describe_flow(self._registry, self._codec, self._known, flow, counted, omitted)
 
     def outcome(
         self,
