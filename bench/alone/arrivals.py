@@ -20,6 +20,7 @@ from typing import NamedTuple
 from bench import programs
 from bench.child import Child
 from bench.errors import BenchError
+from bench.results import Row
 from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.error import KernelError
@@ -125,8 +126,8 @@ def _has_come_out(device: int) -> bool:
             return there
 
 
-def lock_times(index: int, count: int) -> list[float]:
-    """Seconds that the kernel takes to set a link up that is up: the wait for its lock, almost.
+def lock_rows(index: int, count: int) -> list[Row]:
+    """How long the kernel takes to set a link up that is up: the wait for its lock, almost.
 
     Everything that makes, changes or ends a device or a filter, in any namespace, holds that lock.
     """
@@ -136,19 +137,23 @@ def lock_times(index: int, count: int) -> list[float]:
         link_actions.set_up(index)
         times.append(time.perf_counter() - began)
         time.sleep(_PAUSE)
-    return times
+    return delay_rows("the kernel's lock of devices, no switch", times, 50, 90)
 
 
-def delays(arrivals: Sequence[Arrival], heard: Mapping[str, float]) -> tuple[list[float], ...]:
-    """Milliseconds until they forward: percentiles from the kernel's event on, and from asking."""
+def delays(
+    arrivals: Sequence[Arrival], heard: Mapping[str, float]
+) -> tuple[list[float], list[float]]:
+    """Seconds until each forwards: from the kernel's event on, and from asking."""
     from_event = [each.forwards - heard[each.name] for each in arrivals]
     from_asking = [each.forwards - each.asked for each in arrivals]
-    return percentiles(from_event), percentiles(from_asking)
+    return from_event, from_asking
 
 
-def percentiles(seconds: Sequence[float]) -> list[float]:
-    """In milliseconds; the median is number 49."""
-    return [1000 * each for each in statistics.quantiles(seconds, n=100)]
+def delay_rows(title: str, seconds: Sequence[float], *percents: int, p99: str = "") -> list[Row]:
+    """These percentiles and the 99th, in milliseconds. p99: what aims know that one by."""
+    at = statistics.quantiles(seconds, n=100)
+    rows = [Row(f"{title}: p{percent}", 1000 * at[percent - 1], "ms") for percent in percents]
+    return [*rows, Row(f"{title}: p99", 1000 * at[98], "ms", p99)]
 
 
 def has_come(target: PacketSocket, wanted: bytes) -> bool:

@@ -11,17 +11,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench import lab
-from bench.alone.arrivals import Arrival, arrive, delays, found, listener, lock_times, percentiles
+from bench.alone.arrivals import Arrival, arrive, delay_rows, delays, found, listener, lock_rows
 from bench.child import Child
 from bench.database.client import Client
 from bench.process import outer
-from bench.results import Row
+from bench.results import Row, rows_of
 from bench.subjects.hotswitch import ready_daemon, stop_forwarding
-from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.links import Link
@@ -44,14 +44,7 @@ _PATIENCE = 60_000
 
 def measure(note: Callable[[str], None]) -> list[Row]:
     """Rows; what can't be done has the reason in the number's place."""
-    rows: list[Row] = []
-    for count in COUNTS:
-        note(f"beside {count:,} ports")
-        try:
-            rows += _beside(count)
-        except HotswitchError as error:
-            rows.append(Row(f"one port beside {count:,}", str(error), ""))
-    return rows
+    return rows_of(((f"beside {count:,} ports", partial(_beside, count)) for count in COUNTS), note)
 
 
 def _beside(count: int) -> list[Row]:
@@ -76,7 +69,7 @@ def _beside(count: int) -> list[Row]:
                 with _load(folder / "run" / "db.sock"), ExitStack() as devices:
                     arrivals = [devices.enter_context(arrive(source, each)) for each in late]
                     said = [_until_said(bridge, each) for each in told]
-                lock = percentiles(lock_times(found("source").index, _EVENTS))
+                lock = lock_rows(found("source").index, _EVENTS)
                 source.close()
                 times = heard()
             fewer = min(count, _FEWER)
@@ -92,16 +85,10 @@ def _beside(count: int) -> list[Row]:
         Row(f"{fewer:,} of {count:,} ports deleted in one transaction", apart, "s"),
         Row(f"one port {title}", 1000 * statistics.median(seconds), "ms", f"one port {title}"),
         Row("the daemon's CPU time for it", 1000 * worked, "ms"),
-        Row(f"{appears}, and forwards: p50", from_event[49], "ms"),
-        Row(f"{appears}, and forwards: p90", from_event[89], "ms"),
-        Row(f"{appears}, and forwards: p99", from_event[98], "ms", f"p99 {title}"),
-        Row("with its making, from the request on: p50", from_asking[49], "ms"),
-        Row("with its making, from the request on: p99", from_asking[98], "ms"),
-        Row("until the database says so too: p50", in_database[49], "ms"),
-        Row("until the database says so too: p99", in_database[98], "ms"),
-        Row("the kernel's lock of devices, no switch: p50", lock[49], "ms"),
-        Row("the kernel's lock of devices, no switch: p90", lock[89], "ms"),
-        Row("the kernel's lock of devices, no switch: p99", lock[98], "ms"),
+        *delay_rows(f"{appears}, and forwards", from_event, 50, 90, p99=f"p99 {title}"),
+        *delay_rows("with its making, from the request on", from_asking, 50),
+        *delay_rows("until the database says so too", in_database, 50),
+        *lock,
     ]
 
 

@@ -9,7 +9,6 @@ from bench import lab
 from bench.subjects.plain import take_redirected
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import KernelEngine
-from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import netns, pins
 from hotswitch.kernel.programs import Program
@@ -25,7 +24,7 @@ def datapath(name: str, hook: Hook = Hook.TCX) -> Iterator[EntryDatapath]:
     if hook is Hook.XDP:
         take_redirected(pair)
     with netns.inside(pair.switch):
-        registry: Registry = standard_registry()
+        registry = standard_registry()
         engine = KernelEngine(name, registry, pins.directory("bench", name))
         made = EntryDatapath(name, registry, engine)
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from bench.alone.datapath import datapath
-from bench.results import Row
-from hotswitch.base.errors import HotswitchError
+from bench.results import Row, rows_of
 from hotswitch.datapath.contract import Change, DeleteEntry, PutEntry
 from hotswitch.model.action import Output
 from hotswitch.model.entry import Entry
@@ -21,18 +21,12 @@ _FULL = (1 << 32) - 1
 
 def measure(note: Callable[[str], None]) -> list[Row]:
     """Rows; what can't be done has the reason in the number's place."""
-    rows = []
-    for title, count, batch in (
+    cases = (
         (f"{SINGLE:,} entries, one by one", SINGLE, 1),
         (f"{BATCHED:,} entries, {BATCH:,} at a time", BATCHED, BATCH),
         (f"{BATCHED:,} entries, all at once", BATCHED, BATCHED),
-    ):
-        note(title)
-        try:
-            rows += _rates(title, count, batch)
-        except HotswitchError as error:
-            rows.append(Row(title, str(error), ""))
-    return rows
+    )
+    return rows_of(((case[0], partial(_rates, *case)) for case in cases), note)
 
 
 def _rates(title: str, count: int, batch: int) -> list[Row]:

@@ -17,20 +17,19 @@ from bench.alone.arrivals import (
     LONGEST,
     Arrival,
     arrive,
+    delay_rows,
     delays,
     found,
     has_come,
     listener,
-    lock_times,
-    percentiles,
+    lock_rows,
     send,
     until,
 )
 from bench.child import CPUS, Child
-from bench.results import Row
+from bench.results import Row, rows_of
 from bench.subjects.hotswitch import ready_daemon, stop_forwarding
 from hotswitch.app.control.client import ControlClient
-from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import link_actions, netns
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.links import Link
@@ -48,19 +47,13 @@ _FRAME = programs.udp_frame((0x02_00_00_00_00_01, "10.0.0.1"), (0x02_00_00_00_00
 
 def measure(note: Callable[[str], None]) -> list[Row]:
     """Rows; what can't be done has the reason in the number's place."""
-    rows: list[Row] = []
-    for title, part in (
+    parts = (
         ("a device appears", _appearances),
         (f"{BURST:,} devices at once", _burst),
         ("renames under load", _renames),
         ("flips of a VIF under load", _flips),
-    ):
-        note(title)
-        try:
-            rows += part()
-        except HotswitchError as error:
-            rows.append(Row(title, str(error), ""))
-    return rows
+    )
+    return rows_of(parts, note)
 
 
 class _Switch:
@@ -129,23 +122,16 @@ def _appearances() -> list[Row]:
             for number in range(_APPEARANCES):
                 until(lambda: len(switch.names()) == 2)
                 apart.append(appear(f"b{number}"))
-            lock = percentiles(lock_times(found("source").index, _APPEARANCES))
+            lock = lock_rows(found("source").index, _APPEARANCES)
             times = heard()
     from_event, from_asking = delays(at_once, times)
     event_apart, asking_apart = delays(apart, times)
     return [
-        Row("a device appears and forwards: p50", from_event[49], "ms"),
-        Row("a device appears and forwards: p99", from_event[98], "ms", "appears: p99"),
-        Row("once the last one's port has gone: p50", event_apart[49], "ms"),
-        Row("once the last one's port has gone: p90", event_apart[89], "ms"),
-        Row("once the last one's port has gone: p99", event_apart[98], "ms"),
-        Row("with its making, from the request on: p50", from_asking[49], "ms"),
-        Row("with its making, from the request on: p99", from_asking[98], "ms"),
-        Row("with its making, the last port gone: p50", asking_apart[49], "ms"),
-        Row("with its making, the last port gone: p99", asking_apart[98], "ms"),
-        Row("the kernel's lock of devices, no switch: p50", lock[49], "ms"),
-        Row("the kernel's lock of devices, no switch: p90", lock[89], "ms"),
-        Row("the kernel's lock of devices, no switch: p99", lock[98], "ms"),
+        *delay_rows("a device appears and forwards", from_event, 50, p99="appears: p99"),
+        *delay_rows("once the last one's port has gone", event_apart, 50, 90),
+        *delay_rows("with its making, from the request on", from_asking, 50),
+        *delay_rows("with its making, the last port gone", asking_apart, 50),
+        *lock,
     ]
 
 

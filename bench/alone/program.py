@@ -15,8 +15,7 @@ from functools import partial
 from bench import lab, programs
 from bench.alone.datapath import PORTS, datapath, program_of
 from bench.errors import BenchError
-from bench.results import Row
-from hotswitch.base.errors import HotswitchError
+from bench.results import Row, rows_of
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.kernel.programs import Program, ProgramType
@@ -43,17 +42,13 @@ _RETURN_ZERO = bytes.fromhex("b700000000000000 9500000000000000")
 
 def measure(note: Callable[[str], None]) -> list[Row]:
     """Rows; what can't be done has the reason in the number's place."""
-    rows: list[Row] = []
-    for title, make in _cases():
-        note(title)
-        try:
-            rows += [
-                Row(f"{title}{part}", value, unit, "" if part else title)
-                for part, value, unit in make()
-            ]
-        except HotswitchError as error:
-            rows.append(Row(title, str(error), ""))
-    return rows
+    return rows_of(((title, partial(_made, title, make)) for title, make in _cases()), note)
+
+
+def _made(title: str, make: Callable[[], Case]) -> list[Row]:
+    return [
+        Row(f"{title}{part}", value, unit, "" if part else title) for part, value, unit in make()
+    ]
 
 
 def nanoseconds(program: Program, ifindex: int, hook: Hook, expected: int) -> float:
