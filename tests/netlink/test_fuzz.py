@@ -19,7 +19,9 @@ _OF_EACH = 90
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_what_was_found(path: Path) -> None:
-    Target().take(path.read_bytes())
+    target = Target()
+    for _ in range(2):  # what it makes the first time is there then
+        target.take(path.read_bytes())
 
 
 def test_recorded_requests_and_what_is_near_them() -> None:
