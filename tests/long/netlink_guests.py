@@ -1,8 +1,9 @@
 """Bad clients of the Netlink server: `python -m tests.long.netlink_guests [--seconds N]`.
 
 A real daemon has each kind of them for N seconds (60), one kind after another, twice, and the
-second time must not cost memory or descriptors again. Prints both after each kind. Others are
-served all the time, and the log has no exception; else it ends with an AssertionError.
+second time must not cost memory or descriptors again. Prints both after each kind. All the time
+hosts reach each other through a datapath, and others are served; how long they wait is printed,
+too. If a ping is lost or the log has an exception, it ends with an AssertionError.
 """
 
 from __future__ import annotations
@@ -18,9 +19,16 @@ from pathlib import Path
 from random import Random
 
 from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.families.controller import CONTROLLER
+from hotswitch.netlink.families.datapath import DATAPATH
+from hotswitch.netlink.families.flow import FLOW
+from hotswitch.netlink.families.packet import PACKET
+from hotswitch.netlink.families.vport import INTERNAL, VPORT
 from hotswitch.netlink.flags import DUMP
 from hotswitch.netlink.message import Done
+from tests.long.beside import Beside, join
+from tests.netlink.asked import new_datapath, new_vport
 from tests.netlink.lab import Lab
 from tests.netlink.shapes import SHAPES, shaped
 from tests.netlink.test_junk import REQUESTS
@@ -35,6 +43,9 @@ _GROWTH = 4
 """MiB, in the second round of a kind."""
 _QUESTIONS = [each for each in REQUESTS if each[16] not in (1, 2) or each[4] == 34]
 """Without those that make or delete datapaths and ports: there the machine's limits are met."""
+_ids = Codec().ids
+_OF_FLOWS = [each for each in REQUESTS if each[4] in (_ids[FLOW], _ids[PACKET])]
+_DATAPATH = slice(20, 24)
 
 _Turn = Callable[[Lab, Random], None]
 
@@ -42,12 +53,26 @@ _Turn = Callable[[Lab, Random], None]
 def _send_shaped(lab: Lab, chance: Random, *, shape: str) -> None:
     with lab.raw_socket() as connection:
         for _ in range(500):
-            # An empty datagram is taken for the end.
             with contextlib.suppress(BlockingIOError):
-                connection.send(shaped(shape, chance, _QUESTIONS) or b"?")
+                connection.send(shaped(shape, chance, _QUESTIONS))
             with contextlib.suppress(BlockingIOError):
                 while connection.recv(_LARGEST):
                     pass
+
+
+def _send_to_a_datapath(lab: Lab, chance: Random) -> None:
+    """Flows and packets that are almost right, for a datapath that is there; some are right."""
+    with lab.client() as other, lab.raw_socket() as connection:
+        own = other.ask(DATAPATH, "new", new_datapath("near")).datapath
+        for name in ("near1", "near2"):
+            other.ask(VPORT, "new", new_vport(name, INTERNAL), datapath=own)
+        for _ in range(100):
+            data = bytearray(shaped(chance.choice([*SHAPES]), chance, _OF_FLOWS))
+            if len(data) >= _DATAPATH.stop:
+                data[_DATAPATH] = own.to_bytes(4, "little")
+            with contextlib.suppress(BlockingIOError):
+                connection.send(data)
+        other.ask(DATAPATH, "del", datapath=own)
 
 
 def _die_in_the_middle(lab: Lab, chance: Random) -> None:
@@ -80,6 +105,7 @@ def _open_many(lab: Lab, chance: Random) -> None:
 
 KINDS: Mapping[str, _Turn] = {
     **{shape: partial(_send_shaped, shape=shape) for shape in SHAPES},
+    "almost right for a datapath": _send_to_a_datapath,
     "dies in the middle": _die_in_the_middle,
     "never reads": _never_read,
     f"opens {_SOCKETS:,} sockets": _open_many,
@@ -115,10 +141,14 @@ def _process(lab: Lab) -> Path:
 
 def _round(lab: Lab, kind: str, seconds: float, chance: Random) -> tuple[float, int]:
     before = _sockets(lab)
+    beside = Beside(lab)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         KINDS[kind](lab, chance)
         _is_served(lab)
+    seen = beside.seen()
+    print(f"{kind}: {seen}", flush=True)
+    assert not seen.lost
     until(lambda: _sockets(lab) <= before, "their sockets are closed", 20)
     assert "Traceback" not in lab.daemon.log, lab.daemon.log
     return _used(lab)
@@ -128,7 +158,9 @@ def main() -> None:
     """Each kind twice."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=60.0)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--kind", choices=KINDS, action="append", help="only these")
+    options = parser.parse_args()
+    seconds = options.seconds
     # The sockets of this side.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * _SOCKETS), hard))
@@ -138,8 +170,9 @@ def main() -> None:
             room.add_host(f"h{number}", f"p{number}", f"10.0.0.{number}/24")
         with Daemon(room, Path(folder) / "run") as daemon:
             lab = Lab(daemon)
+            join(lab)
             print(f"{_used(lab)[0]:.1f} MiB, {_used(lab)[1]} descriptors", flush=True)
-            for kind in KINDS:
+            for kind in options.kind or KINDS:
                 first = _round(lab, kind, seconds, chance)
                 second = _round(lab, kind, seconds, chance)
                 told = [f"{size:.1f} MiB, {files} descriptors" for size, files in (first, second)]

@@ -20,11 +20,11 @@ from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.socket import SOCKET
-from hotswitch.netlink.families.vport import VPORT
+from hotswitch.netlink.families.vport import INTERNAL, VPORT
 from hotswitch.netlink.flags import CREATE, DUMP, DUMP_INTERRUPTED
 from hotswitch.netlink.message import Acknowledgement, Done, Message, split
 from hotswitch.netlink.server.session import EVENTS, PACKETS
-from tests.netlink.asked import flow, frame
+from tests.netlink.asked import flow, frame, new_datapath, new_vport
 from tests.netlink.lab import Lab
 from tests.netlink.test_junk import REQUESTS
 from tests.support import process
@@ -158,6 +158,28 @@ def test_an_empty_datagram_is_not_the_end(lab: Lab) -> None:
         for _ in range(3):
             client.socket.send(b"")
             assert client.ask(VPORT, "get", Attributes(port=1), datapath=lab.datapath)
+
+
+def test_datapaths_that_go_take_all_with_them(lab: Lab) -> None:
+    """Their maps are not left to the garbage collector, which looks for cycles but seldom."""
+    there = [_maps(lab)]
+    with lab.client() as client:
+        for _ in range(5):
+            number = client.ask(DATAPATH, "new", new_datapath("passing")).datapath
+            client.ask(VPORT, "new", new_vport("passing1", INTERNAL), datapath=number)
+            client.ask(DATAPATH, "del", datapath=number)
+            there.append(_maps(lab))
+    assert len({*there}) == 1, there
+
+
+def _maps(lab: Lab) -> int:
+    """How many descriptors of BPF maps the daemon has."""
+    assert lab.daemon.process
+    found = 0
+    for each in Path(f"/proc/{lab.daemon.process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found += "bpf-map" in str(each.readlink())
+    return found
 
 
 def _junk(chance: random.Random) -> bytes:

@@ -157,6 +157,12 @@ class WatchedDatapath(EntryDatapath):
         if self._descriptor >= 0:
             self._loop.remove_reader(self._descriptor)
             self._descriptor = -1
+        # Else it refers to itself: its maps would stay mapped until the garbage collector comes.
+        self.arrived = _nobody_listens
+
+
+def _nobody_listens() -> None:
+    """Nothing comes any more."""
 
 
 def _pin_name(bridge: str) -> str:
