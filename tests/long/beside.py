@@ -49,7 +49,7 @@ def join(lab: Lab) -> None:
                 mask=mask(0),
                 actions=Attributes(output=go),
             )
-            assert client.do(FLOW, "new", flow, datapath=lab.datapath) == 0
+            client.ask(FLOW, "new", flow, datapath=lab.datapath)
 
 
 class Beside:
