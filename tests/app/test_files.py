@@ -169,6 +169,9 @@ def test_links_are_there_by_their_ids(tree: Tree) -> None:
     shown = tree.daemon.ask(f"link show {number}")
     assert tree.names(f"links/{number}") == set(shown)
     assert tree.read(f"links/{number}/incarnation").strip() == shown["incarnation"]
+    tree.daemon.room.run("ip", "link", "add", "kernel0", "type", "bridge")
+    other = tree.daemon.do("link id kernel0").strip()
+    assert tree.read(f"links/{other}/details/stp_state") == "0\n"
     tree.daemon.room.run("ip", "link", "set", "tap0", "name", "eth7")
     until(lambda: tree.read(f"links/{number}/name") == "eth7\n", "the name is followed")
     assert tree.attempt("write", f"links/{number}/name", "tap0") == "EACCES"

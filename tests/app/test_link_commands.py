@@ -58,7 +58,16 @@ def test_list_and_show_tell_all_of_a_link(lab: Daemon) -> None:
     assert (shown["bridge"], shown["port"], shown["vif"]) == ("br0", "tap0", "")
     assert (shown["up"], shown["carrier"]) == (True, False)
     assert shown["metadata"] == {"vm-id": "web"} and len(shown["incarnation"]) == 16
-    assert rows["far0"]["master"] == "kernel0"
+    assert rows["far0"]["master"] == "kernel0" and rows["far0"]["peer_namespace"] is None
+    assert rows["far0"]["peer"] == "tap0" and rows["far0"]["peer_ifindex"] == shown["ifindex"]
+    assert rows["kernel0"]["details"]["stp_state"] == 0 and rows["kernel0"]["peer"] == ""
+    assert "kind:        bridge stp_state=0" in lab.do("link show kernel0")
+    assert "tied to:     tap0\n" in lab.do("link show far0")
+    lab.room.run("ip", "netns", "add", "away")
+    lab.room.run("ip", "link", "add", "near1", "type", "veth", "peer", "far1", "netns", "away")
+    far = lab.ask("link show near1")
+    assert (far["peer"], far["peer_ifindex"] > 0, far["peer_namespace"] >= 0) == ("", True, True)
+    assert f"index {far['peer_ifindex']} in namespace" in lab.do("link show near1")
     assert rows["br0"]["port"] == "br0"  # and so has its hidden end
     assert sum(each["port"] == "br0" for each in rows.values()) == 2
     assert len({each["id"] for each in rows.values()}) == len(rows)

@@ -78,3 +78,33 @@ def test_without_goodbye(tmp_path: Path) -> None:
             assert switch.ask("port show vnet0")["state"] == "forwarding"
             daemon.virsh("destroy", "guest1")
             assert not vsctl("list-ports", "br0")
+
+
+def test_a_guest_in_a_facade(tmp_path: Path) -> None:
+    """libvirt takes the facade for the Linux bridge that it is, and knows nothing of ports."""
+    folder, run_dir = tmp_path / "libvirt", tmp_path / "run"
+    folder.mkdir()
+    with Room() as room, Daemon(room, run_dir) as switch:
+        room.run("ip", "link", "add", "br0", "type", "bridge")
+        room.run("ip", "link", "set", "br0", "up")
+        switch.do("bridge add hs0 facade br0")
+        guest = tmp_path / "guest.xml"
+        guest.write_text(xml("guest1", _UUIDS[1], interface(_MACS[1], port="")))
+
+        def ports() -> set[str]:
+            return {port["name"] for port in switch.ask("port list")}
+
+        with Libvirt(room, folder, run_dir) as daemon:
+            daemon.virsh("create", "--paused", str(guest))
+            until(lambda: ports() == {"hs0", "vnet0"}, "its tap is a port")
+            until(lambda: _state(switch, "vnet0") == "forwarding", "it forwards")
+            assert "vnet0" in room.run("brctl", "show", "br0").stdout
+            daemon.virsh("destroy", "guest1")
+            until(lambda: ports() == {"hs0"}, "the port is gone")
+            daemon.virsh("create", "--paused", str(guest))
+            until(lambda: len(ports()) == 2, "its next tap is a port")
+        until(lambda: ports() == {"hs0"}, "nor is a port left when both have been killed")
+
+
+def _state(switch: Daemon, port: str) -> str:
+    return str(switch.ask(f"port show {port}")["state"])

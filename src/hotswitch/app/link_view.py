@@ -54,10 +54,22 @@ class LinkView:
             "carrier": link.carrier,
             "state": link.state.name.lower().replace("_", "-"),
             "master": master.name if master else "",
+            **self._tie(link),
+            "details": dict(link.details),
             "bridge": bridge,
             "port": port.name if port else "",
             "vif": port.name if port and port.is_vif else "",
             "metadata": _metadata(link, port),
+        }
+
+    def _tie(self, link: Link) -> dict[str, Any]:
+        """The device that it is tied to, and where that is: a veth's other end, a VLAN's base."""
+        is_here = link.peer_namespace < 0
+        peer = self.table.by_index.get(link.peer) if is_here else None
+        return {
+            "peer": peer.name if peer else "",
+            "peer_ifindex": link.peer,
+            "peer_namespace": None if is_here else link.peer_namespace,
         }
 
     @cached_property

@@ -131,12 +131,19 @@ def _table(links: list[dict[str, Any]]) -> None:
     )
 
 
+def _peer(link: dict[str, Any]) -> str:
+    if link["peer_namespace"] is None:
+        return str(link["peer"])
+    return f"index {link['peer_ifindex']} in namespace {link['peer_namespace']}"
+
+
 def _details(link: dict[str, Any]) -> None:
+    details = link["details"].items()
     lines = {
         "id": link["id"],
         "link": link["name"],
         "also": ", ".join(link["alternative_names"]),
-        "kind": link["kind"],
+        "kind": " ".join((link["kind"], *(f"{name}={value}" for name, value in details))),
         "index": link["ifindex"],
         "incarnation": link["incarnation"],
         "address": link["address"],
@@ -147,6 +154,7 @@ def _details(link: dict[str, Any]) -> None:
         "state": _state(link),
         "operational": link["state"],
         "master": link["master"],
+        "tied to": _peer(link),
         "bridge": link["bridge"],
         "port": link["port"],
         "vif": link["vif"],

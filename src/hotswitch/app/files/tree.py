@@ -233,14 +233,17 @@ def _host_links(links: LinkView) -> Folder:
 
 def _host_link(links: LinkView, link: Link) -> Folder:
     row = links.row(link)
-    metadata = row.pop("metadata")
+    pairs = {
+        "metadata": row.pop("metadata"),
+        "details": {name: str(value) for name, value in row.pop("details").items()},
+    }
 
     def child(name: str) -> Node | None:
-        if name == "metadata":
-            return _metadata(metadata)
+        if name in pairs:
+            return _metadata(pairs[name])
         return Value(lambda: show(row[name])) if name in row else None
 
-    return Folder((*row, "metadata"), child)
+    return Folder((*row, *pairs), child)
 
 
 def _metadata(pairs: Mapping[str, str], of: MetadataOf | None = None) -> Folder:
