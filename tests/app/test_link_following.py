@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from unittest import mock
 
 import pytest
 
 from hotswitch.app.link_following import LinkFollowing
-from hotswitch.kernel import link_actions, netns
+from hotswitch.kernel import link_actions
 from hotswitch.kernel.error import KernelError
 from hotswitch.ports import link_watch
 from hotswitch.switch.kernel_links import KernelLinks
-
-_numbers = itertools.count()
+from tests.support.namespaces import inside_namespace
 
 
 @pytest.fixture(autouse=True)
-def namespace() -> Iterator[None]:
-    name = f"hslf{os.getpid()}x{next(_numbers)}"
-    netns.create(name)
-    try:
-        with netns.inside(name):
-            yield
-    finally:
-        netns.delete(name)
+def own_namespace() -> Iterator[None]:
+    with inside_namespace():
+        yield
 
 
 class Follower:

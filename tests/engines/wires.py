@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
-import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +14,7 @@ from pathlib import Path
 from select import poll
 from socket import AF_INET, SOCK_DGRAM, if_indextoname, socket
 
-from hotswitch.kernel import link_actions, netns
+from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.bpf_link import BpfLink
 from hotswitch.kernel.hooks import xdp as hook_xdp
@@ -24,6 +22,7 @@ from hotswitch.kernel.links import OperationalState, get_link
 from hotswitch.kernel.programs import Program, ProgramType
 from tests.engines.fixture import Fixture
 from tests.kernel.code_for_bpf import returning
+from tests.support.namespaces import inside_namespace
 from tests.support.wait import until
 
 MTU = 3000
@@ -33,7 +32,6 @@ _SIOCETHTOOL, _ETHTOOL_SGRO = 0x8946, 0x2C  # linux/sockios.h, linux/ethtool.h
 _XDP_PASS = 2
 _ROOM = 1 << 22
 _TAGS = (b"\x81\x00", b"\x88\xa8")
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -54,11 +52,8 @@ def wires(
     xdp: the near ends can send what an XDP program redirects to them.
     host: what is sent into the wires the host sends, and what comes out of them it receives.
     """
-    name = f"hswires{os.getpid()}x{next(_numbers)}"
     with ExitStack() as cleanup:
-        netns.create(name)
-        cleanup.callback(netns.delete, name)
-        cleanup.enter_context(netns.inside(name))
+        cleanup.enter_context(inside_namespace())
         # The kernel's own frames (neighbour discovery, multicast reports) would be in the way.
         for which in ("default", "all"):
             Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6").write_text("1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from hotswitch.kernel import link_actions, links, netns, pins
+from tests.support import namespaces
 
 _numbers = itertools.count()
 T = TypeVar("T")
@@ -26,14 +26,10 @@ def unique() -> Callable[[str], str]:
 
 
 @pytest.fixture
-def namespace(unique: Callable[[str], str]) -> Iterator[str]:
+def namespace() -> Iterator[str]:
     """The name of an own network namespace."""
-    name = unique("hsk")
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
+    with namespaces.namespace() as name:
         yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 @pytest.fixture

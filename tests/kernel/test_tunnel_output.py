@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 
 import pytest
 
-from hotswitch.kernel import link_actions, netns
+from hotswitch.kernel import link_actions
 from hotswitch.kernel.af_packet import PacketSocket
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import get_link
 from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.kernel.tunnel_output import TunnelOutput
+from tests.support.namespaces import inside_namespace
 from tests.support.wait import until
 
 PORT = 4789
@@ -25,18 +25,13 @@ V6 = 1
 @pytest.fixture
 def device() -> Iterator[int]:
     """The index of a VXLAN device above the loopback of a namespace of its own."""
-    name = f"hstunnel{os.getpid()}"
-    netns.create(name)
-    try:
-        with netns.inside(name):
-            loopback = get_link("lo")
-            assert loopback
-            link_actions.set_up(loopback.index)
-            made = link_actions.create_vxlan("vx0", PORT, mtu=65000)
-            link_actions.set_up(made.index)
-            yield made.index
-    finally:
-        netns.delete(name)
+    with inside_namespace():
+        loopback = get_link("lo")
+        assert loopback
+        link_actions.set_up(loopback.index)
+        made = link_actions.create_vxlan("vx0", PORT, mtu=65000)
+        link_actions.set_up(made.index)
+        yield made.index
 
 
 def outer(device: int, frame: bytes, key: TunnelKey) -> bytes:

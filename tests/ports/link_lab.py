@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 
 from hypothesis import strategies
@@ -16,8 +15,7 @@ from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, LinkChange, Renamed
 from hotswitch.ports.link_watch import LinkWatch
 from hotswitch.switch.link_table import LinkTable
-
-_numbers = itertools.count()
+from tests.support.namespaces import namespace
 
 NAMES = ("one", "two", "three", "four", "five")
 INDEXES = (0, 0, 501, 502)
@@ -35,21 +33,13 @@ class Lab:
 @contextmanager
 def lab() -> Iterator[Lab]:
     """Two namespaces that go at the end; the thread is in the first one meanwhile."""
-    first, second = (f"hso{os.getpid() % 100000}x{next(_numbers)}" for _ in range(2))
-    netns.create(first)
-    descriptors: list[int] = []
-    try:
-        netns.create(second)
-        try:
-            descriptors += [netns.open_namespace(each) for each in (first, second)]
-            with netns.inside(first):
-                yield Lab(descriptors[0], descriptors[1], second)
-        finally:
-            netns.delete(second)
-    finally:
-        netns.delete(first)
-        for each in descriptors:
-            os.close(each)
+    with ExitStack() as cleanup:
+        first, second = (cleanup.enter_context(namespace()) for _ in range(2))
+        home, away = (netns.open_namespace(each) for each in (first, second))
+        for each in (home, away):
+            cleanup.callback(os.close, each)
+        with netns.inside(first):
+            yield Lab(home, away, second)
 
 
 def fresh() -> Mapping[int, Link]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -27,24 +27,19 @@ from hotswitch.switch.plan import plan
 from hotswitch.switch.status import PortState
 from hotswitch.switch.switch import Switch
 from hotswitch.switch.world import World, observe
+from tests.support.namespaces import inside_namespace, namespace
 from tests.support.wait import until
 from tests.switch.fakes import FakeEngine
 from tests.switch.program import open_tap
 from tests.switch.wishes import bridge, desired
 
 INSIDE = inside_name("test", "br0")
-_numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
-def namespace() -> Iterator[None]:
-    name = f"hssw{os.getpid()}x{next(_numbers)}"
-    netns.create(name)
-    try:
-        with netns.inside(name):
-            yield
-    finally:
-        netns.delete(name)
+def own_namespace() -> Iterator[None]:
+    with inside_namespace():
+        yield
 
 
 @pytest.fixture
@@ -212,20 +207,16 @@ def test_foreign_devices_of_the_ports_names_stay(switch: Switch) -> None:
 
 
 def test_an_internal_port_that_went_with_a_container_is_made_anew(switch: Switch) -> None:
-    other = f"hssw{os.getpid()}y{next(_numbers)}"
     wanted = desired(bridge("br0", DesiredPort("mgmt", kind=PortKind.INTERNAL)))
     switch.set_desired(wanted)
     first = link(inside_name("test", "mgmt"))
-    netns.create(other)
-    try:
+    with namespace() as other:
         descriptor = netns.open_namespace(other)
         link_actions.move(link("mgmt").index, descriptor)
         os.close(descriptor)
         assert switch.links_changed() == []
         assert switch.status()["br0"].ports["mgmt"].ifindex == first.index
         assert switch.status()["br0"].ports["mgmt"].device is None
-    finally:
-        netns.delete(other)
     until(lambda: get_link(first.index) is None, "the pair went with the container")
     assert switch.links_changed() == []
     device = switch.status()["br0"].ports["mgmt"].device
@@ -300,15 +291,13 @@ def plain(table: LinkTable) -> LinkTable:
 
 
 def test_the_table_of_links_is_true_whatever_happens_to_them(world: World) -> None:
-    other = f"hssw{os.getpid()}o{next(_numbers)}"
     links = KernelLinks()
 
     def check() -> None:
         # Carriers follow a little later.
         until(lambda: plain(links.look()) == LinkTable.of(list_links()), "the table is true")
 
-    netns.create(other)
-    try:
+    with namespace() as other, closing(links):
         check()
         near = link_actions.create_veth("near", "far")
         check()
@@ -332,9 +321,6 @@ def test_the_table_of_links_is_true_whatever_happens_to_them(world: World) -> No
         check()
         assert links.delete_many([link("near").index]) == [None]
         check()
-    finally:
-        links.close()
-        netns.delete(other)
 
 
 def test_links_that_are_up_by_now_need_no_request() -> None:
