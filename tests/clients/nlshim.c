@@ -1,8 +1,10 @@
 /* Lets programs use hotswitch's Netlink server without knowing it.
  *
  * Preloaded, it makes each generic Netlink socket a connection to the Unix socket that
- * $HOTSWITCH_NETLINK names; all other sockets stay what they are. What the program does with the
- * socket by system calls (bind, memberships, options) becomes requests to the family hs_socket.
+ * $HOTSWITCH_NETLINK names; all other sockets stay what they are, but there are none for netfilter:
+ * what connections the kernel tracks is not the datapath's, so a program must not take it for that,
+ * nor forget it for that. What the program does with the socket by system calls (bind, memberships,
+ * options) becomes requests to the family hs_socket.
  *
  * A Netlink socket answers before send() returns, and programs rely on it: they look for the
  * answer without waiting. So each send here waits until the server has signalled, by a byte in a
@@ -124,6 +126,10 @@ static int introduce(int fd)
 int socket(int domain, int type, int protocol)
 {
     const char *path = getenv("HOTSWITCH_NETLINK");
+    if (domain == AF_NETLINK && protocol == NETLINK_NETFILTER && path) {
+        errno = EPROTONOSUPPORT;
+        return -1;
+    }
     if (domain != AF_NETLINK || protocol != NETLINK_GENERIC || !path)
         return NEXT(socket)(domain, type, protocol);
     int flags = type & (SOCK_CLOEXEC | SOCK_NONBLOCK);

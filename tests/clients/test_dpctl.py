@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,15 +26,20 @@ class Control:
 
     def __call__(self, *words: str) -> str:
         """Run a command that must succeed."""
-        line = [*self._environment, "timeout", "20", "ovs-dpctl", *words]
-        return self.daemon.room.run(*line).stdout
+        done = self.run(*words)
+        assert done.returncode == 0, done
+        return done.stdout
 
     def refused(self, *words: str) -> str:
         """Run a command that must fail; what it said."""
-        line = [*self._environment, "timeout", "20", "ovs-dpctl", *words]
-        done = self.daemon.room.run(*line, check=False)
+        done = self.run(*words)
         assert done.returncode == 1, done
         return done.stderr
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, however it ends."""
+        line = [*self._environment, "timeout", "20", "ovs-dpctl", *words]
+        return self.daemon.room.run(*line, check=False)
 
     def ping(self) -> int:
         words = ("ping", "-c", "2", "-i", "0.1", "-W", "1", "10.0.0.2")
@@ -67,6 +73,10 @@ def test_datapaths_and_ports(dpctl: Control) -> None:
     assert "port 2" not in dpctl("show", "dp1")
     assert "no port named p2" in dpctl.refused("del-if", "dp1", "p2")
     assert "Operation not supported" in dpctl.refused("ct-get-limits", "dp1")
+    # Refused, though it ends as if there were no connections.
+    assert dpctl.run("dump-conntrack", "dp1").stdout == ""
+    assert "Protocol not supported" in dpctl.run("dump-conntrack", "dp1").stderr
+    assert "Protocol not supported" in dpctl.refused("flush-conntrack")
     dpctl("del-dp", "dp1")
     assert dpctl("show") == ""
     assert "int0" not in dpctl.daemon.room.run("ip", "-br", "link").stdout
