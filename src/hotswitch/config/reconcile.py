@@ -229,6 +229,7 @@ class Reconciler:
                 self._statistics_at = 0  # who asks for them now wants to see them now
             self._reading = reading
             is_news = self._note_remarks(reading)
+            await others_turn()  # reading many rows takes long, and so does planning
             is_in_force = await self._make_so(reading)
             if is_news:
                 self._tell_watchers()

@@ -7,12 +7,13 @@ bridge; the others go on. Planning again tries what is left.
 from __future__ import annotations
 
 import errno
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
-from typing import assert_never
+from functools import partial
+from typing import TypeVar, assert_never
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.base.pieces import Pieces, at_once
+from hotswitch.base.pieces import Pieces, aside, at_once
 from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.error import KernelError
 from hotswitch.switch import steps
@@ -33,6 +34,17 @@ _ONE_REQUEST = (
     steps.TakeNames,
 )
 """Steps that say all that is asked of the kernel."""
+
+_OF_LINKS = (
+    *_ONE_REQUEST,
+    steps.CreateCable,
+    steps.CreateInternalLink,
+    steps.CreateTap,
+    steps.MoveLink,
+)
+"""Steps that wait for the kernel's lock of network devices, and change nothing here."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +77,25 @@ def applying(planned: Iterable[Step], world: World) -> Pieces[list[Failure]]:
     broken: set[tuple[str, str]] = set()
     for group in together(planned):
         left = [step for step in group if not _is_broken(step, broken)]
-        for step in do_together(left, world) if left else ():
+        rest = (yield from _do(left[0], partial(do_together, left, world))) if left else ()
+        for step in rest:
             if _is_broken(step, broken):
                 continue
             try:
-                carry_out(step, world)
+                yield from _do(step, partial(carry_out, step, world))
             except HotswitchError as error:
                 failures.append(Failure(step, error))
                 broken.add((step.bridge, step.port))
-            yield
-        yield
+            yield None
+        yield None
     return failures
+
+
+def _do(step: Step, work: Callable[[], _Result]) -> Pieces[_Result]:
+    """Do something with links aside, and all else here; `step`: one of the kind."""
+    if isinstance(step, _OF_LINKS):
+        return (yield from aside(work))
+    return work()
 
 
 def _is_broken(step: Step, broken: Container[tuple[str, str]]) -> bool:

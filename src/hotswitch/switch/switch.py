@@ -109,6 +109,7 @@ class Switch:
         self._refreshed = LinkTable()
         self._to_sweep: list[int] = []
         self._is_amid = False
+        self._under_way: Layout | None = None
         self._is_asked_to_look = False
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -286,7 +287,7 @@ class Switch:
         try:
             for _ in range(_ROUNDS):
                 observed = observe(self._world)
-                layout = self._lay_out(observed)
+                layout = self._under_way = self._lay_out(observed)
                 thought, self._thought = self._thought, None
                 if thought and thought.layout is layout and thought.before is self._settled:
                     steps = thought.steps
@@ -299,7 +300,7 @@ class Switch:
                 if not any(self._brings_news(each) and each not in failed for each in steps):
                     break
         finally:
-            self._is_amid = False
+            self._is_amid, self._under_way = False, None
         if self._is_asked_to_look:
             self._is_asked_to_look = False
             return self.links_changed()
@@ -401,8 +402,7 @@ class Switch:
 
     def statuses(self) -> Mapping[str, BridgeStatus]:
         """The same, with ports in no order; what is as it was the last time is shared."""
-        layout = lay_out(self._desired, observe(self._world), self._settled)
-        self._shown = self._shown.after(layout, self._failures, self._strays)
+        self._shown = self._shown.after(self._layout(), self._failures, self._strays)
         return self._shown.bridges
 
     def vif_of(self, link: str) -> str:
@@ -410,9 +410,15 @@ class Switch:
 
         Raises HotswitchError if the links can't be listed.
         """
-        layout = lay_out(self._desired, observe(self._world), self._settled)
-        port = layout.members.get(link, "")
+        port = self._layout().members.get(link, "")
         return port if port != link else ""
+
+    def _layout(self) -> Layout:
+        """That of what is wanted and there; amid work that which is being made so.
+
+        From what is half done, all would have to be laid out anew, time and again.
+        """
+        return self._under_way or lay_out(self._desired, observe(self._world), self._settled)
 
     def links(self) -> LinkTable:
         """All links, with everything that has been done to them. Raises HotswitchError."""

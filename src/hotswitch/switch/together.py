@@ -34,8 +34,8 @@ _KINDS: Mapping[type[Step], int] = {
 }
 """What is done at once. Of the first four many follow each other, port by port; they may as well
 follow each other kind by kind, in this order. But a link takes all frames once it is bound."""
-_AT_MOST = 256
-"""Steps in a group: others wait until it is done."""
+_AT_MOST, _LINKS_AT_MOST = 64, 256
+"""Steps in a group: others wait until it is done, but for one of links (`apply`)."""
 _PORT_BY_PORT = SetPromiscuous, SetLinkUp, DeletePort, BindPort
 
 
@@ -72,8 +72,10 @@ def _by_kind(run: Sequence[Step]) -> Iterator[list[Step]]:
         return
     for kind in sorted({_kind(step) for step in run}):
         group = [step for step in run if _kind(step) == kind]
-        for first in range(0, len(group), _AT_MOST):
-            yield group[first : first + _AT_MOST]
+        is_of_links = isinstance(group[0], (SetPromiscuous, SetLinkUp, DeleteLink))
+        most = _LINKS_AT_MOST if is_of_links else _AT_MOST
+        for first in range(0, len(group), most):
+            yield group[first : first + most]
 
 
 def _kind(step: Step) -> int:

@@ -59,7 +59,7 @@ def _rows(events: Sequence[Event]) -> Pieces[list[dict[str, Any]]]:
     rows = []
     for each in events:
         rows.append(_row(each))
-        yield
+        yield None
     return rows
 
 

@@ -118,7 +118,7 @@ class JournalFile:
                 left = iter(records)
                 while group := list(islice(left, _AT_ONCE)):
                     out.write(kept.encode(group))
-                    yield
+                    yield None
                     # First what was kept before the next of them were taken.
                     out.writelines(meanwhile)
                     meanwhile.clear()
