@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -57,3 +58,20 @@ def test_output_that_can_not_be_written_is_one_line_at_most(
 ) -> None:
     done = _run(["bash", "-c", script.format(shlex.join(command(*words)))], tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", says)
+
+
+def test_the_manual_page_has_the_help_of_every_command(tmp_path: Path) -> None:
+    page = _run(command("manual"), tmp_path).stdout
+    sections = page.split("\n.SS\n")
+    assert sections[0].startswith('.TH HOTSWITCH 1 "" "hotswitch ')
+    below = {each.partition("\n")[0] for each in sections[1:]}
+    for name in ("show", "port", "port add", "port list", "dp add\\-flow", "events", "manual"):
+        (mine,) = (each for each in below if re.match(f"hotswitch {re.escape(name)} [^a-z]", each))
+        (text,) = (each for each in sections if each.startswith(mine))
+        assert name == "port" or "Example" in text, name
+    assert "grace=SECONDS: it goes after so long" in page and "\b" not in page
+    for line in page.splitlines():
+        assert not line.startswith("'") and re.match(r"\.[A-Z]{1,2}|\.nf|\.fi|[^.]|$", line), line
+        assert not re.search(r"\\(?![-e&])", line), line
+    assert _run(command("manual", "hotswitchd"), tmp_path).stdout.startswith(".TH HOTSWITCHD 8 ")
+    assert _run(command("manual", "ovs"), tmp_path).returncode == 2

@@ -27,6 +27,7 @@ NOUNS = {
     "shutdown": "Stop the daemon.",
     "version": "Show the versions of command and daemon.",
     "completion": "Print a script that completes commands in a shell.",
+    "manual": "Print the manual page, with the help of all commands.",
 }
 
 
