@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,8 @@ from hotswitch.ovsdb.changes import Changes
 from hotswitch.ovsdb.coverage import Source
 from hotswitch.ovsdb.databases import Databases
 from hotswitch.ovsdb.log import LogError
+from hotswitch.ovsdb.opening import open_or_create
 from hotswitch.ovsdb.remotes import Options, RemoteError
-from hotswitch.ovsdb.schemas import load
 from hotswitch.ovsdb.server import Server
 from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
@@ -42,8 +41,6 @@ _MANAGERS = f"db:{NAME},{NAME},manager_options"
 _TLS = Tls(f"db:{NAME},SSL,private_key", f"db:{NAME},SSL,certificate", f"db:{NAME},SSL,ca_cert")
 _OF_THE_SERVER = frozenset({"Manager", "SSL"})
 """Tables that concern the server, which keeps their status itself."""
-
-_log = logging.getLogger(__name__)
 
 
 class ConfigDatabase:
@@ -239,16 +236,7 @@ class ConfigDatabase:
 
 def open_storage(path: Path) -> Storage:
     """Open a database's file, or make it. Raises HotswitchError, and touches nothing else."""
-    try:
-        storage = Storage.open(path) if path.exists() else Storage.create(path, load(NAME))
-    except OSError as error:
-        raise StoreError(f"can't open {path}: {error.strerror or error}") from error
-    if storage.torn is not None:
-        _log.warning(
-            "%s: cut off an incomplete record of %d bytes, left by a crash",
-            path,
-            storage.torn.length,
-        )
+    storage = open_or_create(path, NAME)
     if storage.name != NAME:
         storage.close()
         raise StoreError(f"{path} holds the database {storage.name}, not {NAME}")

@@ -72,9 +72,7 @@ class BpfLink(BpfObject):
     @classmethod
     def from_pin(cls, path: Path) -> Self:
         """Open the link pinned at `path`. Raises KernelError."""
-        fd = syscall.get(path)
-        syscall.check_kind(fd, "bpf-link")
-        return cls(fd)
+        return cls(syscall.open_pin(path, "bpf-link"))
 
     def info(self) -> BpfLinkInfo:
         """Ask the kernel about it. Raises KernelError."""

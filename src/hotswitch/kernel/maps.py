@@ -74,13 +74,12 @@ class Map(BpfObject):
         attempt = (
             f"create the map {name or type_.name.lower()} ({type_.name}, {max_entries} entries)"
         )
-        return cls.from_fd(bpf(Command.MAP_CREATE, attributes, attempt))
+        return cls._of(bpf(Command.MAP_CREATE, attributes, attempt))
 
     @classmethod
-    def from_fd(cls, fd: int) -> Self:
-        """Take over a descriptor. Raises KernelError, and closes it, if it is no map."""
+    def _of(cls, fd: int) -> Self:
+        """Take over a map's descriptor. Raises KernelError."""
         info = Info()
-        syscall.check_kind(fd, "bpf-map")
         syscall.read_info(fd, info, "read about a map")
         name = info.name.decode(errors="replace")
         return cls(fd, info.type, info.key_size, info.value_size, info.max_entries, name, info.id)
@@ -88,14 +87,12 @@ class Map(BpfObject):
     @classmethod
     def from_id(cls, identity: int) -> Self:
         """Open the map with this id. Raises KernelError."""
-        return cls.from_fd(
-            syscall.open_id(Command.MAP_FD_BY_ID, identity, f"open the map {identity}")
-        )
+        return cls._of(syscall.open_id(Command.MAP_FD_BY_ID, identity, f"open the map {identity}"))
 
     @classmethod
     def from_pin(cls, path: Path) -> Self:
         """Open the map pinned at `path`. Raises KernelError."""
-        return cls.from_fd(syscall.get(path))
+        return cls._of(syscall.open_pin(path, "bpf-map"))
 
     def __repr__(self) -> str:
         return f"<Map {self.name or self.id} fd={self.fd}>"

@@ -140,9 +140,7 @@ class Program(BpfObject):
     @classmethod
     def from_pin(cls, path: Path) -> Self:
         """Open the program pinned at `path`. Raises KernelError."""
-        fd = syscall.get(path)
-        syscall.check_kind(fd, "bpf-prog")
-        return cls(fd)
+        return cls(syscall.open_pin(path, "bpf-prog"))
 
     def info(self) -> ProgramInfo:
         """Ask the kernel about it. Raises KernelError."""

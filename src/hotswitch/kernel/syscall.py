@@ -126,17 +126,20 @@ def pin(fd: int, path: Path) -> None:
 
 
 def get(path: Path) -> int:
-    """Return a descriptor of the object pinned there. Raises KernelError."""
+    """Return a descriptor of the object pinned there, of any kind. Raises KernelError."""
     return bpf(Command.GET, _PathAttributes(bytes(path)), f"open {path}")
 
 
-def check_kind(fd: int, kind: str) -> None:
-    """Raise KernelError, and close it, if a descriptor is not of this kind ("bpf-map")."""
+def open_pin(path: Path, kind: str) -> int:
+    """Return a descriptor of the object pinned there. Raises KernelError, also if it is not of
+    this kind ("bpf-map")."""
+    fd = get(path)
     actual = str(Path(f"/proc/self/fd/{fd}").readlink()).removeprefix("anon_inode:")
     actual = actual.replace("_", "-")  # links are called either way
     if actual != kind:
         os.close(fd)
         raise KernelError(f"{kind} expected, found {actual}")
+    return fd
 
 
 @cache

@@ -19,19 +19,12 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.ovsdb import coverage, server_commands, vlog
 from hotswitch.ovsdb.coverage import Coverage
 from hotswitch.ovsdb.databases import Databases
+from hotswitch.ovsdb.opening import open_or_create
 from hotswitch.ovsdb.remotes import Options
-from hotswitch.ovsdb.schemas import load
 from hotswitch.ovsdb.server import Server
-from hotswitch.ovsdb.storage import Storage
 from hotswitch.ovsdb.tls import Tls
 from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
-
-_log = logging.getLogger("hotswitch.ovsdb")
-
-
-class FileError(HotswitchError):
-    """A database's file can't be had."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +57,7 @@ async def _serve(options: argparse.Namespace) -> None:
     databases = Databases(MonotonicClock())
     try:
         for path in options.file:
-            databases.add(_open(path))
+            databases.add(open_or_create(path, "Open_vSwitch"))
         tls = Tls(options.private_key, options.certificate, options.ca_cert)
         server = Server(databases, run_directory=options.run_dir, tls=tls)
         await server.start({name: Options() for name in options.remote})
@@ -84,22 +77,6 @@ async def _serve(options: argparse.Namespace) -> None:
     finally:
         for storage in databases.storages():
             storage.close()
-
-
-def _open(path: Path) -> Storage:
-    try:
-        there = path.exists()
-        storage = Storage.open(path) if there else Storage.create(path, load("Open_vSwitch"))
-    except OSError as error:
-        raise FileError(f"can't open {path}: {error.strerror or error}") from error
-    if storage.torn is not None:
-        _log.warning(
-            "%s: cut off an incomplete record of %d bytes at offset %d, left by a crash",
-            path,
-            storage.torn.length,
-            storage.torn.offset,
-        )
-    return storage
 
 
 def _control(path: Path, server: Server, events: Coverage, stop: asyncio.Event) -> ControlServer:

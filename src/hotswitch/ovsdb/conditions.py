@@ -9,6 +9,7 @@ import msgspec
 
 from hotswitch.ovsdb.atoms import IntegerType, RealType
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
+from hotswitch.ovsdb.members import read_triple
 from hotswitch.ovsdb.schema import Column, TableSchema
 from hotswitch.ovsdb.types import Type
 from hotswitch.ovsdb.values import UUID_INDEX, Datum, Json, Row, Symbols, Uuid
@@ -106,18 +107,11 @@ _EVERYTHING = Condition()
 def _clause_from_json(table: TableSchema, json: Json, symbols: Symbols | None) -> Clause:
     if json is True or json is False:
         return Clause(None, "true" if json else "false", ())
-    if (
-        not isinstance(json, list)
-        or len(json) != 3
-        or not isinstance(json[0], str)
-        or not isinstance(json[1], str)
-    ):
-        raise syntax_error(json, "Parse error in condition.")
-    column = table.column(json[0], json)
-    function = json[1]
+    name, function, argument = read_triple(json, "condition")
+    column = table.column(name, json)
     if function not in FUNCTIONS:
         raise OvsdbError("unknown function", f"No function named {function}.")
-    return Clause(column, function, _argument_type(column, function, json).read(json[2], symbols))
+    return Clause(column, function, _argument_type(column, function, json).read(argument, symbols))
 
 
 def _argument_type(column: Column, function: str, json: Json) -> Type:

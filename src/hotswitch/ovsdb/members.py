@@ -1,4 +1,4 @@
-"""Takes the members of a JSON object, and says what is wrong with them."""
+"""Takes JSON objects and arrays apart, and says what is wrong with them."""
 
 from __future__ import annotations
 
@@ -85,3 +85,14 @@ class Members:
                 "are present but not allowed here."
             )
         raise self.error(f"Member '{unknown[0]}' is present but not allowed here.")
+
+
+def read_triple(json: Json, what: str) -> tuple[str, str, Json]:
+    """A column's name, what to do with it, and with which value: a condition, a mutation.
+
+    Raises OvsdbError.
+    """
+    match json:
+        case [str(column), str(function), argument]:
+            return column, function, argument
+    raise syntax_error(json, f"Parse error in {what}.")

@@ -9,6 +9,7 @@ import msgspec
 
 from hotswitch.ovsdb.atoms import IntegerType, RealType, violation
 from hotswitch.ovsdb.errors import OvsdbError, syntax_error
+from hotswitch.ovsdb.members import read_triple
 from hotswitch.ovsdb.schema import Column, TableSchema
 from hotswitch.ovsdb.sets import distinct, subtract, subtract_keys, union
 from hotswitch.ovsdb.types import UNLIMITED, Type
@@ -92,31 +93,24 @@ def mutations_from_json(
 
 
 def _mutation_from_json(table: TableSchema, json: Json, symbols: Symbols | None) -> Mutation:
-    if (
-        not isinstance(json, list)
-        or len(json) != 3
-        or not isinstance(json[0], str)
-        or not isinstance(json[1], str)
-    ):
-        raise syntax_error(json, "Parse error in mutation.")
-    column = table.column(json[0], json)
+    name, mutator, argument = read_triple(json, "mutation")
+    column = table.column(name, json)
     if not column.mutable:
         raise syntax_error(
             json,
             f"Cannot mutate immutable column {column.name} in table {table.name}.",
             "constraint violation",
         )
-    mutator = json[1]
     if mutator not in MUTATORS:
         raise OvsdbError("unknown mutator", f"No mutator named {mutator}.")
     type_ = _argument_type(column, mutator, json)
     try:
-        return Mutation(column, mutator, type_.read(json[2], symbols))
+        return Mutation(column, mutator, type_.read(argument, symbols))
     except OvsdbError:
         if mutator != "delete" or not type_.is_map:
             raise
     keys = Type(type_.key, None, 0, UNLIMITED)
-    return Mutation(column, mutator, keys.read(json[2], symbols), by_key=True)
+    return Mutation(column, mutator, keys.read(argument, symbols), by_key=True)
 
 
 def _argument_type(column: Column, mutator: str, json: Json) -> Type:
