@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hotswitch.kernel.links import Link, OperationalState
 from hotswitch.model.port import LinkLife
-from hotswitch.ports.members import Member, active, is_usable, keep, lives, merged
+from hotswitch.ports.members import Member, is_usable, keep, lives, merged, ranked
 from hotswitch.ports.selector import By, Selector
 
 TAP, VIF = Member("tap1.0", preference=1), Member("vif1.0", preference=2)
+
+
+def active(members: Iterable[Member], links: Mapping[str, Link], current: int) -> str:
+    """Which member's link forwards."""
+    return next(iter(ranked(members, links, current)), "")
 
 
 def link(index: int, name: str, *, works: bool = True) -> Link:
@@ -39,6 +46,14 @@ def test_when_none_works_the_one_that_forwards_goes_on() -> None:
 def test_of_equal_preference_the_last_by_name_forwards() -> None:
     members = Member("b"), Member("a")
     assert active(members, {"a": link(1, "a"), "b": link(2, "b")}, current=1) == "b"
+
+
+def test_the_next_best_comes_next() -> None:
+    members = tuple(Member(name, preference=at) for at, name in enumerate("abcd"))
+    links = {name: link(at, name, works=name != "c") for at, name in enumerate("abcd")}
+    assert ranked(members, links, current=0) == ["d", "b", "a", "c"]
+    links = {name: link(at, name, works=False) for at, name in enumerate("abcd")}
+    assert ranked(members, links, current=1) == ["b", "d", "c", "a"]
 
 
 def test_a_life_ends_with_another_incarnation() -> None:

@@ -100,6 +100,7 @@ XDP_STORE_BYTES = Feature("bpf_xdp_store_bytes", "5.18", _helper(190, ProgramTyp
 RING_BUFFER = Feature("BPF ring buffer", "5.8", _map(MapType.RINGBUF, 0, 0))
 RING_BUFFER_DYNPTR = Feature("bpf_ringbuf_reserve_dynptr", "5.19", _helper(198))
 LOOKUP_AND_DELETE = Feature("lookup and delete in hash maps", "5.14", _lookup_and_delete)
+PROBE_READ_KERNEL = Feature("bpf_probe_read_kernel", "5.5", _helper(113))
 LIVE_FRAMES = Feature("XDP test run with live frames", "5.18", _live_frames)
 
 FEATURES = (
@@ -110,6 +111,7 @@ FEATURES = (
     RING_BUFFER,
     RING_BUFFER_DYNPTR,
     LOOKUP_AND_DELETE,
+    PROBE_READ_KERNEL,
     LIVE_FRAMES,
 )
 

@@ -38,7 +38,8 @@ class Port:
     ifindex: the kernel's index of the link that frames leave by; 0 while the link is missing.
     incarnation: that life of the link (`ports`), 64 bits; 0: not known. While the link is missing,
         the life of the last one.
-    standby: more links of the same VIF: what comes in there came in at this port.
+    standby: more links of the same VIF: what comes in there came in at this port. By the first of
+        them frames leave when the port's link fails, where the kernel lets a program see that.
     away: links that are its, and that it can't use just now: noted, and nothing else.
     """
 

@@ -89,19 +89,20 @@ def is_usable(link: Link) -> bool:
     return link.up and link.carrier and works
 
 
-def active(members: Iterable[Member], links: Mapping[str, Link], current: int) -> str:
-    """The name of the member that forwards; empty if there is none.
+def ranked(members: Iterable[Member], links: Mapping[str, Link], current: int) -> list[str]:
+    """The names of the members that have links; the first forwards, the second when that fails.
 
     links: by member. current: the index of the link that forwards now: it goes on when none is
     usable.
     """
     there = [member for member in members if member.name in links]
-    best = sorted(there, key=lambda member: (member.preference, member.name))
-    for member in reversed(best):
-        if is_usable(links[member.name]):
-            return member.name
-    stays = (member.name for member in best if links[member.name].index == current)
-    return next(stays, best[-1].name if best else "")
+
+    def rank(member: Member) -> tuple[bool, bool, int, str]:
+        link = links[member.name]
+        works = is_usable(link)
+        return works, not works and link.index == current, member.preference, member.name
+
+    return [member.name for member in sorted(there, key=rank, reverse=True)]
 
 
 def merged(*metadata: Metadata) -> Metadata:

@@ -10,7 +10,7 @@ from typing import assert_never
 from hotswitch.datapath.limits import STANDARD
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import LinkLife, Port, Side
-from hotswitch.ports.members import Member, active
+from hotswitch.ports.members import Member, ranked
 from hotswitch.switch.desired import DesiredPort, PortKind
 from hotswitch.switch.facades import Facade, master_of
 from hotswitch.switch.making import Making, peer_missing, peer_wrong
@@ -26,7 +26,7 @@ _OPEN_VSWITCH_KINDS = ("tun", "openvswitch")
 class Binding:
     """A port's number and links. No link and no error: the port waits for its device.
 
-    link: the one that forwards. standby: the other links of a VIF, by index.
+    link: the one that forwards. standby: the other links of a VIF, the next best first.
     members: of a system port, by the members' names, all links that it has.
     away: likewise, the links that stay its and that it can't use now; `error` says why.
     last: while there is no link, which life the last one had; 0: not known.
@@ -178,13 +178,9 @@ def _find(member: Member, making: Making) -> tuple[Link | None, str]:
 def _bound(
     number: int, port: DesiredPort, links: Mapping[str, Link], error: str, current: int
 ) -> Binding:
-    name = active(port.members, links, current)
-    if not name:
+    if not links:
         return Binding(number, error=error)
-    link = links[name]
-    standby = sorted(
-        (each for each in links.values() if each is not link), key=lambda each: each.index
-    )
+    link, *standby = (links[name] for name in ranked(port.members, links, current))
     return Binding(number, link, device=link, standby=tuple(standby), members=links)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-VERSION = 4
+VERSION = 5
 """Another one where maps mean something else than before: then nothing is taken over."""
 
 PORTS = "ports"
@@ -18,15 +18,22 @@ PORT_HINTS = "port_hints"
 PORT_HINT = struct.Struct("<II")
 PORT_HINTS_LENGTH = 4096
 LINKS = "links"
-"""array by port number: ifindex (u32), flags (u32), of the link that frames leave by. Written and
-read as one word, for another link may take its place at any moment."""
+"""array by port number: the link that frames leave by, then what is to be known if it fails."""
 LINK = struct.Struct("<II")
+"""ifindex, flags. Written and read as one word, for another link may take its place at any
+moment."""
+FALLBACK = struct.Struct("<QQII")
+"""Where the kernel keeps the link's state and its index (addresses); and the other link that frames
+leave by while it does not work: ifindex, flags. Written while the link has no `LINK_FALLBACK`."""
+LINK_ROW_SIZE = LINK.size + FALLBACK.size
 LINK_PEER = 1
 """The link is a veth whose other end is in another namespace: hand packets straight to it."""
 LINK_XDP = 2
 """The link takes frames that XDP redirects to it."""
 LINK_HOST = 4
 """The port is the host's: frames are taken where the host sends them, and received by the host."""
+LINK_FALLBACK = 8
+"""There is another link for when this one does not work."""
 
 SLOTS = "slots"
 """array by slot: template, next (u32 each), cookie (u64), priority, flags (u32 each), operands.

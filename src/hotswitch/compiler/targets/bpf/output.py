@@ -12,35 +12,13 @@ from hotswitch.compiler.targets.bpf import state as cells
 from hotswitch.compiler.targets.bpf.code import I32, I64, POINTER, Code, Value
 from hotswitch.compiler.targets.bpf.counting import TX_BYTES, TX_DROPPED, TX_PACKETS, Counting
 from hotswitch.compiler.targets.bpf.hook import Packet
+from hotswitch.compiler.targets.bpf.link import Link
 from hotswitch.compiler.targets.bpf.state import State
 
-_INGRESS = 1
 _FLOOD = "send_to_one"
 _NO_PORT = 0
 # What the function that sends to one port of a list is given: all 8 bytes wide.
 _CONTEXT, _START, _IN_PORT, _LENGTH, _SENT = range(0, 40, 8)
-
-
-class Link:
-    """What a port's row in the map of links says at one moment: read whole, for another link may
-    take its place at any time."""
-
-    def __init__(self, code: Code, row: Value) -> None:
-        self._code = code
-        both = code.opaque(code.load(row, 0))
-        self.ifindex = code.b.and_(both, code.number(0xFFFFFFFF))
-        self._flags = code.b.lshr(both, code.number(32))
-
-    def has(self, flag: int) -> Value:
-        """Whether it has a flag (`layout.LINK_*`)."""
-        return self._code.is_set(self._code.b.and_(self._flags, self._code.number(flag)))
-
-    def way(self) -> Value:
-        """The flags for a redirect: to be transmitted, or received by the host
-        (BPF_F_INGRESS)."""
-        number = self._code.number
-        shifted = self._code.b.lshr(self._flags, number(memory.LINK_HOST.bit_length() - 1))
-        return self._code.b.and_(shifted, number(_INGRESS))
 
 
 class Outputs:
@@ -71,7 +49,7 @@ class Outputs:
         on = self.verdict["finish"] if last else code.block("sent")
         if not to_in_port:
             code.jump_if(b.icmp_unsigned("==", port, self.in_port), on)
-        link = Link(code, code.element(memory.LINKS, port, on))
+        link = Link.working(code, code.element(memory.LINKS, port, on))
         counters = code.element(memory.PORT_COUNTERS, port, on)
         ifindex = link.ifindex
         missing = code.block("no_link")
@@ -114,7 +92,7 @@ class Outputs:
 
     def from_host(self, otherwise: ir.Block) -> Value:
         """Whether the packet is one that the host sends, so that this is egress."""
-        own = Link(self.code, self.code.element(memory.LINKS, self.in_port, otherwise))
+        own = Link.of(self.code, self.code.element(memory.LINKS, self.in_port, otherwise))
         return own.has(memory.LINK_HOST)
 
     def finish(self) -> None:
@@ -169,7 +147,7 @@ def flood_function(module: ir.Module) -> Value:
     member = code.element(memory.MEMBERS, b.add(code.load(given, _START), index), done)
     port = code.load(member, 0)
     code.jump_if(b.icmp_unsigned("==", port, code.load(given, _IN_PORT)), done)
-    link = Link(code, code.element(memory.LINKS, port, done))
+    link = Link.working(code, code.element(memory.LINKS, port, done))
     ifindex = link.ifindex
     counters = code.element(memory.PORT_COUNTERS, port, done)
     missing = code.block("no_link")

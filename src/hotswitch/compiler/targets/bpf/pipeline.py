@@ -19,6 +19,7 @@ from hotswitch.compiler.targets.bpf.beside import found_out, read_beside
 from hotswitch.compiler.targets.bpf.code import I32, I64, POINTER, Code, Value
 from hotswitch.compiler.targets.bpf.counting import Counting, counting
 from hotswitch.compiler.targets.bpf.hook import Context, Packet
+from hotswitch.compiler.targets.bpf.link import make_fall_back
 from hotswitch.compiler.targets.bpf.lookup import KEY_SIZE, Lookup, find_best
 from hotswitch.compiler.targets.bpf.parser import PARSE_LIMIT, Parser
 from hotswitch.compiler.targets.bpf.recirculate import take_over
@@ -30,19 +31,26 @@ FUNCTION = "pipeline"
 """The name of the program's function."""
 
 
-def build(program: Program, flow: Flow, context: Context) -> ir.Module:
-    """The program as an LLVM module for one hook. Raises CompileError."""
-    return _Build(program, flow, context).module
+def build(program: Program, flow: Flow, context: Context, *, reads_kernel: bool) -> ir.Module:
+    """The program as an LLVM module for one hook. Raises CompileError.
+
+    reads_kernel: whether it may read the kernel's memory, to fall back from links that fail.
+    """
+    return _Build(program, flow, context, reads_kernel).module
 
 
 class _Build:
-    def __init__(self, program: Program, flow: Flow, context: Context) -> None:
+    def __init__(
+        self, program: Program, flow: Flow, context: Context, reads_kernel: bool
+    ) -> None:
         self.program = program
         self.flow = flow
         self.context = context
         self.line_of = {key: number for number, (key, _) in enumerate(lines(program), start=1)}
         self.module = ir.Module("hotswitch")
         self.module.triple = "bpfel"
+        if reads_kernel:
+            make_fall_back(self.module)
         kind = ir.FunctionType(I32, [POINTER])
         function = ir.Function(self.module, kind, FUNCTION)
         function.section = context.section

@@ -11,10 +11,12 @@ from types import MappingProxyType
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP
 from hotswitch.datapath.engines.kernel.attachments import Attachments
+from hotswitch.datapath.engines.kernel.link_rows import Fallback, LinkRows
 from hotswitch.datapath.engines.kernel.spots import Place, PortSpot, Spot
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.link_state import LinkState, link_states
 from hotswitch.kernel.links import Link, get_links
 from hotswitch.kernel.maps import Map
 from hotswitch.kernel.xdp_features import XdpFeature, xdp_features
@@ -30,7 +32,7 @@ class Ports:
     def __init__(self, store: MapStore, attachments: Attachments) -> None:
         self._store = store
         self._attachments = attachments
-        self._links: mmap.mmap = store.get(memory.LINKS).mmap()
+        self._rows = LinkRows(store.get(memory.LINKS))
         self._hints: mmap.mmap = store.get(memory.PORT_HINTS).mmap()
         self.known: dict[int, Port] = {}
         self.hooks: set[str] = {SKB.name}
@@ -53,9 +55,9 @@ class Ports:
     def _clear_others(self) -> None:
         """No link and no index but those of known ports: the earlier life may have ended while it
         changed them."""
-        for number in range(len(self._links) // memory.LINK.size):
+        for number in range(len(self._rows)):
             if number not in self.known:
-                self._write(number, 0, 0)
+                self._rows.write(number, 0, 0)
         owners = {link.ifindex: port.number for port in self.known.values() for link in port.links}
         map_ = self._store.get(memory.PORTS)
         for key, value in list(map_batches.items(map_)):
@@ -156,7 +158,7 @@ class Ports:
         )
         for number in numbers:
             del self.known[number]
-            self._write(number, 0, 0)
+            self._rows.write(number, 0, 0)
 
     def close(self) -> None:
         """Let go; all stays attached."""
@@ -168,9 +170,7 @@ class Ports:
 
     def use_links(self, old: Map, new: Map) -> None:
         """Go on in a larger map."""
-        size = min(old.max_entries, new.max_entries) * memory.LINK.size
-        before, self._links = self._links, new.mmap()
-        self._links[:size] = before[:size]
+        self._rows.use(old, new)
 
     def refresh(
         self, which: Collection[int] | None = None, known: Mapping[int, Link] | None = None
@@ -182,7 +182,8 @@ class Ports:
         """
         ports = list(self.known.values())
         if which is not None:
-            ports = [port for index in which if (port := self._port_behind(index))]
+            behind = [port for index in which if (port := self._port_behind(index))]
+            ports = list({port.number: port for port in behind}.values())
         self._attach_again(ports)
         self._aim(ports, known or {})
 
@@ -196,27 +197,49 @@ class Ports:
                 _log.warning("port %s had come off its device: attached again", name)
 
     def _port_behind(self, ifindex: int) -> Port | None:
-        """The port whose frames leave by this link."""
+        """The port that has this link."""
         value = self._store.get(memory.PORTS).lookup(ifindex.to_bytes(4, "little"))
         port = self.known.get(int.from_bytes(value, "little")) if value else None
-        return port if port and port.ifindex == ifindex else None
+        has_it = port and any(link.ifindex == ifindex for link in port.links)
+        return port if has_it else None
 
     def _aim(self, ports: Iterable[Port], known: Mapping[int, Link] = _NONE) -> None:
         """Let ports' frames leave by their links, as those can take them now."""
         aimed = list(ports)
-        for port in aimed:
-            before = self.known.get(port.number)
-            if not before or before.ifindex != port.ifindex:
-                # The kernel may keep who asks waiting, and the link is fit for what all links are.
-                self._write(port.number, port.ifindex, _abilities(port, None, None))
-        wires = [port.ifindex for port in aimed if port.ifindex and port.side is not Side.HOST]
+        states = link_states([port.ifindex for port in aimed if _other(port)])
+        moved = [
+            port
+            for port in aimed
+            if (before := self.known.get(port.number)) is None or before.ifindex != port.ifindex
+        ]
+        # The kernel may keep who asks waiting, and the link is fit for what all links are.
+        self._write(moved, {}, {}, states)
+        wires = [
+            index
+            for port in aimed
+            for index in (port.ifindex, _other(port))
+            if index and port.side is not Side.HOST
+        ]
         asked = get_links([index for index in wires if index not in known])
         features = xdp_features(wires) if XDP.name in self.hooks else {}  # no other program asks
-        for port in aimed:
-            index = port.ifindex
-            link = known.get(index) or asked.get(index)
-            flags = _abilities(port, link, features.get(index))
-            self._write(port.number, index, flags)
+        self._write(aimed, {**asked, **known}, features, states)
+
+    def _write(
+        self,
+        ports: Iterable[Port],
+        links: Mapping[int, Link],
+        features: Mapping[int, XdpFeature],
+        states: Mapping[int, LinkState],
+    ) -> None:
+        """Let ports' frames leave by their links, or the next best while those do not work."""
+        for port in ports:
+            index, other = port.ifindex, _other(port)
+            flags = _abilities(port, links.get(index), features.get(index))
+            fallback = None
+            if other and (state := states.get(index)):
+                others = _abilities(port, links.get(other), features.get(other))
+                fallback = Fallback(state, other, others)
+            self._rows.write(port.number, index, flags, fallback)
 
     def _tie(self, numbers: Mapping[int, int]) -> None:
         """Let what comes in at these links come in at the ports with these numbers."""
@@ -243,11 +266,6 @@ class Ports:
         if self._hints[at] == memory.PORT_HINT.pack(ifindex, number):
             self._hints[at] = bytes(memory.PORT_HINT.size)
 
-    def _write(self, number: int, ifindex: int, flags: int) -> None:
-        """Both at once: programs read them as one word."""
-        at = number * memory.LINK.size
-        self._links[at : at + memory.LINK.size] = memory.LINK.pack(ifindex, flags)
-
 
 def _spots(port: Port) -> Set[Spot]:
     """Where a port is to be attached."""
@@ -255,6 +273,11 @@ def _spots(port: Port) -> Set[Spot]:
     if port.hook is Hook.XDP:
         places.append(Place.XDP)
     return {Spot(place, link.ifindex) for link in port.links for place in places}
+
+
+def _other(port: Port) -> int:
+    """The index of the link that frames leave by while the port's does not work, or 0."""
+    return port.standby[0].ifindex if port.ifindex and port.standby else 0
 
 
 def _with_links(port: Port, there: Set[int]) -> Port:

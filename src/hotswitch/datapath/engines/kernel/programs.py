@@ -29,6 +29,7 @@ from hotswitch.kernel.line_table import line_table
 from hotswitch.kernel.loader import Linked, link, resolve
 from hotswitch.kernel.long_jumps import has_long_jumps
 from hotswitch.kernel.maps import Map
+from hotswitch.kernel.probe import PROBE_READ_KERNEL
 from hotswitch.kernel.programs import Program, ProgramType
 
 _log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ def compile_shape(shape: Shape, flow: Flow, context: Context) -> Compiled:
         dump_to(f"{context.name}-{stage}", text)
 
     intermediate = rewrite(shape, flow, dump)
-    module = build(intermediate, flow, context)
+    module = build(intermediate, flow, context, reads_kernel=bool(PROBE_READ_KERNEL))
     compiled = assemble(module, dump, long_jumps=has_long_jumps())
     linked = link(compiled, FUNCTION)
     result = Compiled(

@@ -35,7 +35,7 @@ _SPECS = {
     memory.PORT_HINTS: Spec(
         MapType.ARRAY, 4, memory.PORT_HINT.size, memory.PORT_HINTS_LENGTH, MapFlag.MMAPABLE
     ),
-    memory.LINKS: Spec(MapType.ARRAY, 4, memory.LINK.size, 256, MapFlag.MMAPABLE),
+    memory.LINKS: Spec(MapType.ARRAY, 4, memory.LINK_ROW_SIZE, 256, MapFlag.MMAPABLE),
     memory.SLOTS: Spec(MapType.ARRAY, 4, SLOT_SIZE, 1024, MapFlag.MMAPABLE),
     memory.COUNTERS: Spec(MapType.PERCPU_ARRAY, 4, memory.COUNTER.size, 1024),
     memory.DEFAULTS: Spec(MapType.ARRAY, 4, 8, 256, MapFlag.MMAPABLE),

@@ -1,0 +1,212 @@
+"""Frames leave by a port's other link while the first does not work; nobody tells the switch."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import pytest
+
+from hotswitch.datapath.contract import PutEntry
+from hotswitch.datapath.datapath import EntryDatapath
+from hotswitch.datapath.engines.kernel import ports, programs
+from hotswitch.headers.registry import Registry
+from hotswitch.kernel import link_actions, link_state
+from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.links import get_link
+from hotswitch.model.port import Hook, LinkLife
+from tests.engines.fixture import read_entry
+from tests.engines.frames import tcp4
+from tests.engines.kernel_harness import kernel_engine
+from tests.engines.wires import Capture, Wire, wires
+from tests.support.wait import until
+
+REGISTRY = Registry.standard()
+FRAME = tcp4()
+
+
+def numbered(number: int) -> bytes:
+    """A frame with a number in it."""
+    return FRAME + number.to_bytes(4, "big")
+
+
+@contextmanager
+def vif(
+    entry: str = "0 1 in_port=1 output:2", *, hook: Hook = Hook.AUTO, links: Sequence[int] = (2, 3)
+) -> Iterator[tuple[EntryDatapath, Mapping[int, Wire]]]:
+    """Port 1, whose frames go to port 2, which has these links, the first of which is active."""
+    name = f"fallback{os.getpid()}"
+    with wires((1, *links), xdp=hook is Hook.XDP) as made:
+        datapath = EntryDatapath(name, REGISTRY, kernel_engine(name, REGISTRY, name, 16))
+        try:
+            datapath.change([PutEntry(read_entry(REGISTRY, entry))])
+            datapath.add_port("a", ifindex=made[1].near, hook=hook)
+            first, *others = (LinkLife(made[wire].near) for wire in links)
+            datapath.add_port("vif", ifindex=first.ifindex, hook=hook, standby=tuple(others))
+            yield datapath, made
+        finally:
+            datapath.destroy()
+
+
+def goes_to(made: Mapping[int, Wire], wire: int) -> bool:
+    """Whether what is sent into wire 1 comes out of this one, and of no other."""
+    capture = Capture({number: each for number, each in made.items() if number != 1})
+    capture.take()
+    for frames in capture.frames.values():
+        frames.clear()
+    made[1].far.send(FRAME)
+    return capture.wait(lambda: capture.frames[wire] == [FRAME], 5) and not any(
+        frames for number, frames in capture.frames.items() if number != wire
+    )
+
+
+def _far(wire: int) -> int:
+    link = get_link(f"far{wire}")
+    assert link is not None
+    return link.index
+
+
+def _near(wire: int) -> int:
+    link = get_link(f"near{wire}")
+    assert link is not None
+    return link.index
+
+
+def _is_usable(index: int) -> bool:
+    link = get_link(index)
+    return link is not None and link.up and link.carrier
+
+
+@pytest.mark.parametrize("end", [_near, _far])
+@pytest.mark.parametrize("entry", ["0 1 in_port=1 output:2", "0 1 in_port=1 outputs:1+2"])
+@pytest.mark.parametrize("hook", [Hook.AUTO, Hook.XDP])
+def test_frames_take_the_other_link_and_come_back(
+    hook: Hook, entry: str, end: Callable[[int], int]
+) -> None:
+    with vif(entry, hook=hook) as (_, made):
+        assert goes_to(made, 2)
+        for _ in range(2):
+            link_actions.set_up(end(2), up=False)
+            with suppress(KernelError):  # a socket says once that its link has gone down
+                made[2].far.receive()
+            assert goes_to(made, 3)
+            link_actions.set_up(end(2))
+            until(lambda: _is_usable(made[2].near), "it is up again")
+            assert goes_to(made, 2)
+
+
+def test_a_link_that_is_deleted() -> None:
+    with vif() as (datapath, made):
+        before = datapath.ports()[2]
+        link_actions.delete(made[2].near)
+        left = {number: wire for number, wire in made.items() if number != 2}
+        assert goes_to(left, 3)
+        # That memory may be another link's by now, also one that works.
+        for number in range(8):
+            link_actions.set_up(link_actions.create_veth(f"new{number}", f"other{number}").index)
+        assert goes_to(left, 3)
+        assert datapath.ports()[2] == before
+
+
+def test_the_next_best_of_many_links_is_taken() -> None:
+    with vif(links=(2, 3, 4)) as (datapath, made):
+        port = datapath.ports()[2]
+        link_actions.set_up(made[2].near, up=False)
+        assert goes_to(made, 3)
+        datapath.set_port(replace(port, standby=port.standby[::-1]))
+        assert goes_to(made, 4)
+
+
+def test_a_port_that_has_one_link_left_has_no_other() -> None:
+    with vif() as (datapath, made):
+        port = datapath.ports()[2]
+        datapath.set_port(replace(port, standby=()))
+        link_actions.set_up(made[2].near, up=False)
+        made[1].far.send(FRAME)
+        capture = Capture({3: made[3]})
+        until(lambda: datapath.port_statistics()[2].tx_packets == 1, "it is sent")
+        link_actions.set_up(made[2].near)
+        until(lambda: _is_usable(made[2].near), "it is up again")
+        assert goes_to(made, 2)
+        assert capture.frames[3] == []
+
+
+@pytest.mark.parametrize("hook", [Hook.AUTO, Hook.XDP])
+def test_nothing_is_lost_when_a_link_is_set_down_and_deleted(hook: Hook) -> None:
+    """Under traffic, while the port flips as the daemon has it flip, and before."""
+    with vif(hook=hook) as (datapath, made):
+        stop, sent = threading.Event(), [0]
+
+        def send() -> None:
+            while not stop.is_set():
+                made[1].far.send(numbered(sent[0]))
+                sent[0] += 1
+                if not sent[0] % 8:
+                    time.sleep(0.0002)
+
+        capture = Capture(made)
+        two, three = datapath.ports()[2].links
+        active = datapath.ports()[2]
+        waiting = replace(active, ifindex=three.ifindex, standby=(two,))
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            for _ in range(10):
+                link_actions.set_up(two.ifindex, up=False)
+                capture.take()
+                datapath.set_port(waiting)
+                link_actions.set_up(two.ifindex)
+                until(lambda: _is_usable(two.ifindex), "it is up again")
+                datapath.set_port(active)
+                capture.take()
+            time.sleep(0.01)
+            capture.take()  # what its other end has received goes with it
+            link_actions.set_up(two.ifindex, up=False)
+            capture.take()
+            wire = made[2]
+            rest = Capture({number: each for number, each in made.items() if number != 2})
+            rest.frames = {number: capture.frames[number] for number in rest.frames}
+            link_actions.delete(two.ifindex)
+            rest.take()
+            datapath.set_port(replace(waiting, standby=()))
+        finally:
+            stop.set()
+            sender.join()
+        assert wire
+        wanted = Counter(numbered(number) for number in range(sent[0]))
+
+        def arrived() -> Counter[bytes]:
+            return Counter(capture.frames[2] + capture.frames[3])
+
+        rest.wait(lambda: arrived() == wanted, 5)
+        assert arrived() == wanted
+        assert capture.frames[2]
+        assert capture.frames[3]
+
+
+def test_without_access_to_the_kernels_memory_links_are_as_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(programs, "PROBE_READ_KERNEL", False)
+    monkeypatch.setattr(ports, "link_states", lambda indexes: {})
+    with vif() as (datapath, made):
+        port = datapath.ports()[2]
+        assert goes_to(made, 2)
+        link_actions.set_up(made[2].near, up=False)
+        assert not goes_to(made, 3)
+        datapath.set_port(replace(port, ifindex=made[3].near, standby=(LinkLife(made[2].near),)))
+        assert goes_to(made, 3)
+
+
+def test_links_are_found_in_the_kernels_memory() -> None:
+    with wires((1, 2)) as made:
+        indexes = [wire.near for wire in made.values()]
+        found = link_state.link_states([*indexes, 999_999])
+        assert list(found) == indexes
+        assert len({each.state for each in found.values()}) == 2
+        assert link_state.link_states([]) == {}
