@@ -27,6 +27,7 @@ _BTF_HEADER = struct.Struct("<HBBIIIII")
 _BTF_TYPE = struct.Struct("<III")
 _BTF_STRUCT = 4
 _BTF_BITFIELDS = 1 << 31
+_MEMBERS = "state", "operstate", "ifindex"
 _SKB_LINK = 16
 """Where in `struct sk_buff` its link is: behind two pointers, as long as there has been BPF."""
 _CONTEXT_SIZE, _CONTEXT_IFINDEX, _CONTEXT_SPACE = 192, 40, 48
@@ -37,21 +38,20 @@ _NAME = "find_link"
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """Addresses in the kernel's memory: of a link's state (u64), and of its index (u32).
+    """Addresses in the kernel's memory: of a link's state (u64), of its operational state (u8, as
+    `links.OperationalState`), and of its index (u32).
 
     They outlive the link, so what is read there counts only if the index is the link's.
     """
 
     state: int
+    operational: int
     index: int
 
-
-@dataclass(frozen=True, slots=True)
-class _Offsets:
-    """In `struct net_device`."""
-
-    state: int
-    index: int
+    def behind(self, address: int) -> LinkState:
+        """These are offsets: the addresses of a link that is there."""
+        offsets = self.state, self.operational, self.index
+        return LinkState(*(address + each for each in offsets))
 
 
 def link_states(indexes: Iterable[int]) -> Mapping[int, LinkState]:
@@ -66,7 +66,7 @@ def link_states(indexes: Iterable[int]) -> Mapping[int, LinkState]:
     with suppress(KernelError), Program.load(ProgramType.SCHED_CLS, code, name=_NAME) as program:
         for index in wanted:
             if address := _find(program, index):
-                found[index] = LinkState(address + offsets.state, address + offsets.index)
+                found[index] = offsets.behind(address)
     return found
 
 
@@ -114,15 +114,15 @@ def _code(offset: int) -> bytes:
 
 
 @cache
-def _offsets() -> _Offsets | None:
-    """None if programs can't read them, or the kernel does not say where they are."""
+def _offsets() -> LinkState | None:
+    """In `struct net_device`; None if programs can't read there, or the kernel does not say."""
     if not PROBE_READ_KERNEL:
         return None
     try:
-        found = _members(_BTF.read_bytes(), "net_device", ("state", "ifindex"))
+        found = _members(_BTF.read_bytes(), "net_device", _MEMBERS)
     except OSError:
         return None
-    return _Offsets(found["state"], found["ifindex"]) if len(found) == 2 else None
+    return LinkState(*(found[name] for name in _MEMBERS)) if len(found) == len(_MEMBERS) else None
 
 
 def _members(btf: bytes, structure: str, names: Iterable[str]) -> dict[str, int]:

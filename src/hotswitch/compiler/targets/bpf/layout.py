@@ -22,8 +22,8 @@ LINKS = "links"
 LINK = struct.Struct("<II")
 """ifindex, flags. Written and read as one word, for another link may take its place at any
 moment."""
-FALLBACK = struct.Struct("<QQII")
-"""Where the kernel keeps the link's state and its index (addresses); and the other link that frames
+FALLBACK = struct.Struct("<QQQII")
+"""Where the kernel keeps the link's state, operational state and index (addresses); and the other link that frames
 leave by while it does not work: ifindex, flags. Written while the link has no `LINK_FALLBACK`."""
 LINK_ROW_SIZE = LINK.size + FALLBACK.size
 LINK_PEER = 1

@@ -8,10 +8,11 @@ from hotswitch.compiler.targets.bpf import code as c
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.compiler.targets.bpf.code import I32, I64, POINTER, Code, Value
 from hotswitch.kernel.link_state import NO_CARRIER, PRESENT, STARTED
+from hotswitch.kernel.links import OperationalState
 
 _INGRESS = 1
 _FALL_BACK = "fall_back"
-_STATE, _INDEX, _OTHER = range(memory.LINK.size, memory.LINK.size + 24, 8)
+_STATE, _OPERATIONAL, _INDEX, _OTHER = range(memory.LINK.size, memory.LINK_ROW_SIZE, 8)
 """Where those parts of `layout.FALLBACK` are in a row."""
 
 
@@ -76,6 +77,11 @@ def make_fall_back(module: ir.Module) -> None:
     relevant = code.b.and_(state, code.number(STARTED | PRESENT | NO_CARRIER))
     works = code.number(STARTED | PRESENT)
     code.jump_if(code.b.icmp_unsigned("!=", relevant, works), failed)
+    # A link that has a carrier again still drops everything until this says so.
+    operational = _kernel_memory(code, row, _OPERATIONAL, 1, failed)
+    is_up = code.b.icmp_unsigned("==", operational, code.number(OperationalState.UP))
+    is_unknown = code.b.icmp_unsigned("==", operational, code.number(OperationalState.UNKNOWN))
+    code.jump_if(code.b.not_(code.b.or_(is_up, is_unknown)), failed)
     # Else the link has gone, and that memory is another one's, or the row changes just now.
     index = _kernel_memory(code, row, _INDEX, 4, failed)
     code.jump_if(code.b.icmp_unsigned("!=", index, _index(code, word)), failed)

@@ -40,9 +40,7 @@ def build(program: Program, flow: Flow, context: Context, *, reads_kernel: bool)
 
 
 class _Build:
-    def __init__(
-        self, program: Program, flow: Flow, context: Context, reads_kernel: bool
-    ) -> None:
+    def __init__(self, program: Program, flow: Flow, context: Context, reads_kernel: bool) -> None:
         self.program = program
         self.flow = flow
         self.context = context

@@ -48,7 +48,9 @@ class LinkRows:
             self._memory[word] = memory.LINK.pack(ifindex, flags)
             return
         state = fallback.state
-        wanted = memory.FALLBACK.pack(state.state, state.index, fallback.ifindex, fallback.flags)
+        wanted = memory.FALLBACK.pack(
+            state.state, state.operational, state.index, fallback.ifindex, fallback.flags
+        )
         if self._memory[rest] != wanted:
             self._memory[word] = memory.LINK.pack(ifindex, flags)
             self._memory[rest] = wanted
