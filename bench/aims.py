@@ -187,6 +187,12 @@ def _alone(results: Results) -> Iterator[Verdict]:
             lambda value: f"{value:.0f}",
             lambda value: value <= 0,
         ),
+        (
+            "no packet lost by flips of a VIF",
+            "flips: lost",
+            lambda value: f"{value:.0f}",
+            lambda value: value <= 0,
+        ),
     )
     for aim, key, show, holds in limits:
         value = results.row(key)

@@ -2,102 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
 
-from hotswitch.datapath.contract import PutEntry
-from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.kernel import ports, programs
-from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions, link_state
-from hotswitch.kernel.error import KernelError
-from hotswitch.kernel.links import get_link
 from hotswitch.model.port import Hook, LinkLife
-from tests.engines.fixture import read_entry
-from tests.engines.frames import tcp4
-from tests.engines.kernel_harness import kernel_engine
-from tests.engines.wires import Capture, Wire, wires
+from tests.engines.fallback import FRAME, falls_back, goes_to, is_usable, numbered, vif
+from tests.engines.wires import Capture, wires
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
-FRAME = tcp4()
 
-
-def numbered(number: int) -> bytes:
-    """A frame with a number in it."""
-    return FRAME + number.to_bytes(4, "big")
-
-
-@contextmanager
-def vif(
-    entry: str = "0 1 in_port=1 output:2", *, hook: Hook = Hook.AUTO, links: Sequence[int] = (2, 3)
-) -> Iterator[tuple[EntryDatapath, Mapping[int, Wire]]]:
-    """Port 1, whose frames go to port 2, which has these links, the first of which is active."""
-    name = f"fallback{os.getpid()}"
-    with wires((1, *links), xdp=hook is Hook.XDP) as made:
-        datapath = EntryDatapath(name, REGISTRY, kernel_engine(name, REGISTRY, name, 16))
-        try:
-            datapath.change([PutEntry(read_entry(REGISTRY, entry))])
-            datapath.add_port("a", ifindex=made[1].near, hook=hook)
-            first, *others = (LinkLife(made[wire].near) for wire in links)
-            datapath.add_port("vif", ifindex=first.ifindex, hook=hook, standby=tuple(others))
-            yield datapath, made
-        finally:
-            datapath.destroy()
-
-
-def goes_to(made: Mapping[int, Wire], wire: int) -> bool:
-    """Whether what is sent into wire 1 comes out of this one, and of no other."""
-    capture = Capture({number: each for number, each in made.items() if number != 1})
-    capture.take()
-    for frames in capture.frames.values():
-        frames.clear()
-    made[1].far.send(FRAME)
-    return capture.wait(lambda: capture.frames[wire] == [FRAME], 5) and not any(
-        frames for number, frames in capture.frames.items() if number != wire
-    )
-
-
-def _far(wire: int) -> int:
-    link = get_link(f"far{wire}")
-    assert link is not None
-    return link.index
-
-
-def _near(wire: int) -> int:
-    link = get_link(f"near{wire}")
-    assert link is not None
-    return link.index
-
-
-def _is_usable(index: int) -> bool:
-    link = get_link(index)
-    return link is not None and link.up and link.carrier
-
-
-@pytest.mark.parametrize("end", [_near, _far])
+@pytest.mark.parametrize("far_end", [False, True])
 @pytest.mark.parametrize("entry", ["0 1 in_port=1 output:2", "0 1 in_port=1 outputs:1+2"])
 @pytest.mark.parametrize("hook", [Hook.AUTO, Hook.XDP])
-def test_frames_take_the_other_link_and_come_back(
-    hook: Hook, entry: str, end: Callable[[int], int]
-) -> None:
+def test_frames_take_the_other_link_and_come_back(hook: Hook, entry: str, far_end: bool) -> None:
     with vif(entry, hook=hook) as (_, made):
-        assert goes_to(made, 2)
-        for _ in range(2):
-            link_actions.set_up(end(2), up=False)
-            with suppress(KernelError):  # a socket says once that its link has gone down
-                made[2].far.receive()
-            assert goes_to(made, 3)
-            link_actions.set_up(end(2))
-            until(lambda: _is_usable(made[2].near), "it is up again")
-            assert goes_to(made, 2)
+        falls_back(made, far_end=far_end)
 
 
 def test_a_link_that_is_deleted() -> None:
@@ -131,7 +56,7 @@ def test_a_port_that_has_one_link_left_has_no_other() -> None:
         capture = Capture({3: made[3]})
         until(lambda: datapath.port_statistics()[2].tx_packets == 1, "it is sent")
         link_actions.set_up(made[2].near)
-        until(lambda: _is_usable(made[2].near), "it is up again")
+        until(lambda: is_usable(made[2].near), "it is up again")
         assert goes_to(made, 2)
         assert capture.frames[3] == []
 
@@ -161,7 +86,7 @@ def test_nothing_is_lost_when_a_link_is_set_down_and_deleted(hook: Hook) -> None
                 capture.take()
                 datapath.set_port(waiting)
                 link_actions.set_up(two.ifindex)
-                until(lambda: _is_usable(two.ifindex), "it is up again")
+                until(lambda: is_usable(two.ifindex), "it is up again")
                 datapath.set_port(active)
                 capture.take()
             time.sleep(0.01)

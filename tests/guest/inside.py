@@ -29,6 +29,7 @@ from hotswitch.kernel.probe import FEATURES, TCX
 from hotswitch.model.port import Hook
 from tests.engines.agreement import assert_same
 from tests.engines.facade import HOST, Facade
+from tests.engines.fallback import falls_back, vif
 from tests.engines.harness import ReferenceHarness, observe
 from tests.engines.kernel_harness import kernel_harness
 from tests.guest import scene
@@ -50,6 +51,7 @@ def main() -> None:
         _daemon_forwards,
         _engine_does_what_the_reference_does,
         _host_sends_and_receives_through_a_facade,
+        _frames_fall_back_to_the_other_link,
     ):
         began = time.monotonic()
         step()
@@ -72,6 +74,12 @@ def _host_sends_and_receives_through_a_facade() -> None:
                 facade.ping(source, target, net)
         assert clsact.find(facade.bridge, egress=True)
         facade.check_bridge()
+
+
+def _frames_fall_back_to_the_other_link() -> None:
+    for far_end in (False, True):
+        with vif() as (_, made):
+            falls_back(made, far_end=far_end)
 
 
 def _daemon_forwards() -> None:

@@ -23,8 +23,9 @@ LINK = struct.Struct("<II")
 """ifindex, flags. Written and read as one word, for another link may take its place at any
 moment."""
 FALLBACK = struct.Struct("<QQQII")
-"""Where the kernel keeps the link's state, operational state and index (addresses); and the other link that frames
-leave by while it does not work: ifindex, flags. Written while the link has no `LINK_FALLBACK`."""
+"""Where the kernel keeps the link's state, operational state and index (addresses); and the other
+link that frames leave by while it does not work: ifindex, flags. Written while the link has no
+`LINK_FALLBACK`."""
 LINK_ROW_SIZE = LINK.size + FALLBACK.size
 LINK_PEER = 1
 """The link is a veth whose other end is in another namespace: hand packets straight to it."""
