@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
-from hotswitch.headers.registry import Registry
+from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import link_actions
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import get_link
@@ -20,7 +20,7 @@ from tests.engines.kernel_harness import kernel_engine
 from tests.engines.wires import Capture, Wire, wires
 from tests.support.wait import until
 
-REGISTRY = Registry.standard()
+REGISTRY = standard_registry()
 FRAME = tcp4()
 
 

@@ -24,7 +24,7 @@ ENTRIES = (
 
 LLVM = (22, 1, 0)
 """Another one finds other instructions."""
-SIZES = {"tcx": 491, "xdp": 487}
+SIZES = {"tcx": 544, "xdp": 539}
 """Instructions. Fewer are better: then write them here. More have to have a reason."""
 
 

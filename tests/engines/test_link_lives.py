@@ -165,7 +165,7 @@ class World:
         for number, port in ports.items():
             row = store.get(memory.LINKS).lookup(number.to_bytes(4, "little"))
             assert row is not None
-            assert memory.LINK.unpack(row)[0] == port.ifindex
+            assert memory.LINK.unpack_from(row)[0] == port.ifindex
         for index, life in self.lives.items():
             owner = owners.get(index)
             port = ports[owner] if owner else Port(9, "none")
