@@ -11,24 +11,17 @@ from hotswitch.netlink.attributes import NONE, Attributes, Name
 from hotswitch.netlink.families import actions as kernel
 from hotswitch.netlink.families.actions import ALWAYS
 from hotswitch.netlink.families.keys import Ethernet
+from hotswitch.netlink.syntax.addresses import MAC
+from hotswitch.netlink.syntax.byte_strings import Bytes
 from hotswitch.netlink.syntax.connections import CT
 from hotswitch.netlink.syntax.cookies import COOKIES
 from hotswitch.netlink.syntax.fields import Field, Fields
 from hotswitch.netlink.syntax.form import Form, Style
 from hotswitch.netlink.syntax.keys import BY_ATTRIBUTE, read_attribute
 from hotswitch.netlink.syntax.nsh import PUSHED
+from hotswitch.netlink.syntax.numbers import DECIMAL_16, DECIMAL_32, HEX_16, HEX_32, Integer, Port
 from hotswitch.netlink.syntax.options import Option, Options
 from hotswitch.netlink.syntax.reader import Reader
-from hotswitch.netlink.syntax.values import (
-    DECIMAL_16,
-    DECIMAL_32,
-    HEX_16,
-    HEX_32,
-    MAC,
-    Bytes,
-    Integer,
-    Port,
-)
 from hotswitch.netlink.syntax.vlans import LABEL, PRESENT, PRIORITY, VID
 from hotswitch.netlink.types import Masked
 

@@ -7,10 +7,11 @@ import socket
 from typing import Any
 
 from hotswitch.netlink.attributes import Attributes, Name
+from hotswitch.netlink.syntax.byte_strings import NativeBytes
 from hotswitch.netlink.syntax.form import Style
+from hotswitch.netlink.syntax.numbers import DECIMAL_16, HEX_32, Integer
 from hotswitch.netlink.syntax.options import Option, Options
 from hotswitch.netlink.syntax.reader import Reader
-from hotswitch.netlink.syntax.values import DECIMAL_16, HEX_32, Integer, NativeBytes
 from hotswitch.netlink.types import Masked
 
 _TEXT = re.compile(r"[^\s,()]+")

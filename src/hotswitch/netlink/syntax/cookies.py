@@ -17,8 +17,8 @@ from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.keys import TAG_PRESENT
 from hotswitch.netlink.syntax.fields import Field
 from hotswitch.netlink.syntax.form import Style, c_hex
+from hotswitch.netlink.syntax.numbers import DECIMAL_16, DECIMAL_32, HEX_64, Integer, Port
 from hotswitch.netlink.syntax.reader import Reader
-from hotswitch.netlink.syntax.values import DECIMAL_16, DECIMAL_32, HEX_64, Integer, Port
 from hotswitch.netlink.types import BE16, BE64, U8, U16, U32, Number, Structure
 
 _WORD = re.compile(r"[0-9A-Za-z_]+")

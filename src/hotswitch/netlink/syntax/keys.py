@@ -9,28 +9,24 @@ from typing import Any
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.families import keys as kernel
 from hotswitch.netlink.families.keys import CT_STATE
+from hotswitch.netlink.syntax.addresses import IPV4, IPV6, MAC
+from hotswitch.netlink.syntax.byte_strings import Bytes, NativeBytes, NativeNumber
 from hotswitch.netlink.syntax.fields import Field, Fields
+from hotswitch.netlink.syntax.flag_words import Flags
 from hotswitch.netlink.syntax.form import Form, Style, is_zero, zeros
 from hotswitch.netlink.syntax.nsh import NSH
-from hotswitch.netlink.syntax.reader import Reader
-from hotswitch.netlink.syntax.tunnels import TUNNEL
-from hotswitch.netlink.syntax.values import (
+from hotswitch.netlink.syntax.numbers import (
     DECIMAL_8,
     DECIMAL_16,
     HEX_8,
     HEX_16,
     HEX_32,
-    IPV4,
-    IPV6,
-    MAC,
-    Bytes,
     Choice,
-    Flags,
     Integer,
-    NativeBytes,
-    NativeNumber,
     Port,
 )
+from hotswitch.netlink.syntax.reader import Reader
+from hotswitch.netlink.syntax.tunnels import TUNNEL
 from hotswitch.netlink.syntax.vlans import MPLS, TAG
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(?=\()")

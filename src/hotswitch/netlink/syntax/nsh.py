@@ -6,10 +6,11 @@ from typing import Any
 
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.families.keys import NshBase
+from hotswitch.netlink.syntax.byte_strings import Bytes
 from hotswitch.netlink.syntax.fields import Field, Fields, read_parts
 from hotswitch.netlink.syntax.form import Style
+from hotswitch.netlink.syntax.numbers import Integer
 from hotswitch.netlink.syntax.reader import Reader
-from hotswitch.netlink.syntax.values import Bytes, Integer
 
 _BYTE = Integer(8, mask="0x{:02x}".format, partial="0x{:02x}".format)
 _WORD = Integer(32, "0x{:x}".format, "0x{:08x}".format)

@@ -5,22 +5,14 @@ from __future__ import annotations
 import sys
 
 from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.syntax.addresses import IPV4, IPV6
+from hotswitch.netlink.syntax.byte_strings import Bytes
 from hotswitch.netlink.syntax.fields import Field, Fields
+from hotswitch.netlink.syntax.flag_words import Flags
 from hotswitch.netlink.syntax.form import Style, c_hex, zeros
+from hotswitch.netlink.syntax.numbers import DECIMAL_8, DECIMAL_16, HEX_8, HEX_16, HEX_32, Integer
 from hotswitch.netlink.syntax.options import Option, Options
 from hotswitch.netlink.syntax.reader import Reader
-from hotswitch.netlink.syntax.values import (
-    DECIMAL_8,
-    DECIMAL_16,
-    HEX_8,
-    HEX_16,
-    HEX_32,
-    IPV4,
-    IPV6,
-    Bytes,
-    Flags,
-    Integer,
-)
 
 _HEXADECIMAL = Bytes(prefix="0x")
 _FULL_LENGTH = 0x1F

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hotswitch.netlink.syntax.fields import Field, Fields, read_name, read_parts
 from hotswitch.netlink.syntax.form import Style
+from hotswitch.netlink.syntax.numbers import Integer
 from hotswitch.netlink.syntax.reader import Reader
-from hotswitch.netlink.syntax.values import Integer
 
 LABELS = 3
 """How many labels a key has at most (FLOW_MAX_MPLS_LABELS, include/openvswitch/flow.h)."""

@@ -8,9 +8,9 @@ from hotswitch.headers.text import IPV4
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.syntax.actions import show_actions
+from hotswitch.netlink.syntax.addresses import IPV6, MAC
 from hotswitch.netlink.syntax.form import PLAIN, Style
 from hotswitch.netlink.syntax.keys import show_key
-from hotswitch.netlink.syntax.values import IPV6, MAC
 from hotswitch.netlink.ufid import without_zeros
 
 _PROTOCOLS = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP"}
