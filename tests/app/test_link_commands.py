@@ -75,6 +75,15 @@ def test_list_and_show_tell_all_of_a_link(lab: Daemon) -> None:
     assert "net-of-vm1" in lab.do("link show tap0") and lab.do("link show") == lab.do("link list")
 
 
+def test_names_do_not_steer_the_terminal(lab: Daemon) -> None:
+    lab.room.run("ip", "link", "add", "\x1b[2Jodd\x85", "type", "veth", "peer", "other")
+    lab.do("port add tap0 bridge br0")
+    vsctl(lab, "set port tap0 external_ids:k=\x9bv\x1b[1m")
+    assert "\\x1b[2Jodd\\x85  veth" in lab.do("link list")
+    assert "metadata:    k=\\x9bv\\x1b[1m\n" in lab.do("port show tap0")
+    assert {"\x1b[2Jodd\x85", "other"} <= {each["name"] for each in lab.ask("link list")}
+
+
 def test_ids_and_names_convert_both_ways_and_last(lab: Daemon) -> None:
     number = link_id(lab, "tap1")
     assert lab.do(f"link name {number}") == "tap1\n"

@@ -66,13 +66,27 @@ def call(method: str, **parameters: Any) -> Any:
 
 
 def show(result: Any, render: Callable[[Any], None]) -> None:
-    """Print a result: as JSON if that was asked for, else as `render` does."""
+    """Print a result: as JSON if that was asked for, else as `render` does.
+
+    Names in it may be anybody's, and must not steer the terminal.
+    """
     if settings().json:
         import msgspec
 
         print(msgspec.json.format(msgspec.json.encode(result), indent=2).decode())
     else:
-        render(result)
+        render(_printable(result))
+
+
+def _printable(value: Any) -> Any:
+    """The same with what can't be printed as Python writes it; lines stay lines."""
+    if isinstance(value, str):
+        return "".join(
+            each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in value
+        )
+    if isinstance(value, dict):
+        return {_printable(key): _printable(each) for key, each in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list) else value
 
 
 def done(result: Any = None) -> None:
