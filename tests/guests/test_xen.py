@@ -293,5 +293,7 @@ def test_calls_that_are_none_of_xl(host: Host) -> None:
         done = guest.call(command, kind, **more)
         assert done.returncode == 1 and done.stderr.count("\n") == 1
         assert done.stderr.startswith(f"vif-hotswitch: {expected}")
+    done = guest.call("--help", "vif")
+    assert done.returncode == 0 and done.stdout.startswith("usage: vif-hotswitch online|offline ")
     done = guest.call("online", "vif", XENSTORED_PATH="/nowhere")
     assert done.returncode == 1 and "can't read" in done.stderr

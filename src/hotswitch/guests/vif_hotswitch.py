@@ -15,7 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.guests.control import PATIENCE, Control, with_daemon
+from hotswitch.guests.control import (
+    DEFAULT_RUN_DIRECTORY,
+    PATIENCE,
+    RUN_DIRECTORY,
+    Control,
+    with_daemon,
+)
 from hotswitch.guests.errors import GuestError
 from hotswitch.guests.place import Place
 from hotswitch.guests.plug import find, only_bridge, plug, unplug
@@ -24,6 +30,30 @@ from hotswitch.guests.xen_interface import Interface, names, read_interface
 from hotswitch.guests.xenstore import Store, XenStore
 
 _PROGRAM = "vif-hotswitch"
+_MANUAL = f"""usage: {_PROGRAM} online|offline type_if=vif
+       {_PROGRAM} add|remove type_if=tap
+
+Make an interface of a Xen guest a port of a hotswitch bridge, or take it away. xl calls it, where
+/etc/xen/scripts has a link to it and the guest's configuration names it:
+
+  vif = [ 'mac=00:16:3e:00:00:01, bridge=br0.10, script=vif-hotswitch' ]
+
+  br0              in all VLANs
+  br0.10           an access port in VLAN 10
+  br0:20:30        a trunk of VLANs 20 and 30
+  br0.10:20:30     the same, and frames without a tag are in VLAN 10
+
+Emulated and paravirtual device of one interface are one port, which goes with them. The answer is
+in the interface's folder of XenStore: hotplug-status, and hotplug-error.
+
+Environment, as xl sets it:
+  XENBUS_PATH         the interface's folder in XenStore
+  vif, INTERFACE      the paravirtual device, the emulated one
+  {RUN_DIRECTORY}   the daemon's run directory ({DEFAULT_RUN_DIRECTORY})
+
+Exit codes:
+  0  it is done      1  it failed, and xl gives up the guest
+"""
 
 
 def main() -> int:
@@ -33,6 +63,9 @@ def main() -> int:
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], store: Store) -> int:
     """The same for any call and store."""
+    if "--help" in arguments or "-h" in arguments:
+        print(_MANUAL, end="")
+        return 0
     try:
         call = read_call(arguments, environment)
     except GuestError as error:
