@@ -257,6 +257,44 @@ def test_statistics(lab: Lab) -> None:
     run(work())
 
 
+def test_what_happens_amid_statistics_is_said_before_the_rest_of_them(lab: Lab) -> None:
+    names = [f"v{number}" for number in range(50)]
+    links = [lab.links.add(name) for name in names]
+
+    def counted() -> int:
+        rows = [lab.interface(name)["statistics"] for name in names]
+        return sum(row.get("rx_crc_err") == 3 for row in rows)
+
+    async def work() -> None:
+        lab.database.add_bridge("br0")
+        for name in (*names, "late"):
+            lab.database.add_port("br0", name)
+        await lab.reconciler.start()
+        lab.devices.counted = {link.index: LinkCounters(rx_crc_errors=3) for link in links}
+        lab.clock.advance(5 * SECOND)
+        write, said = lab.database.transact, []
+
+        async def transact(updates: Sequence[Update]) -> None:
+            await write(updates)
+            if not said and counted():
+                lab.links.add("late")
+                lab.reconciler.links_changed()
+            said.append((lab.interface("late")["ofport"] != -1, counted()))
+
+        lab.database.transact = transact  # type: ignore[method-assign]
+        running = asyncio.create_task(lab.reconciler.run())
+        lab.reconciler.changed()
+        while counted() < len(names):
+            await asyncio.sleep(0)
+        running.cancel()
+        (_, first), second, *_, last = said
+        assert 0 < first < len(names)
+        assert second == (True, first)
+        assert last == (True, len(names))
+
+    run(work())
+
+
 def test_statistics_of_the_host_are_there_when_they_are_asked_for(lab: Lab) -> None:
     async def work() -> None:
         await lab.reconciler.start()

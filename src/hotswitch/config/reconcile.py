@@ -26,9 +26,9 @@ from hotswitch.config.read import Reader
 from hotswitch.config.reading import Reading
 from hotswitch.config.resets import Resets
 from hotswitch.config.rows import Tables, Uuid, number, text
+from hotswitch.config.statistics import StatisticsWriting
 from hotswitch.config.unheeded import Unheeded, unheeded
-from hotswitch.config.write import Picture, Writer, host_updates, statistics_updates
-from hotswitch.model.port import PortStatistics
+from hotswitch.config.write import Picture, Writer
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.layout import PortKey
 from hotswitch.switch.status import BridgeStatus
@@ -37,9 +37,6 @@ from hotswitch.switch.switch import Switch
 
 RETRY_PERIOD = 5_000_000_000
 """Nanoseconds after which what failed is tried again."""
-
-_AT_ONCE = 20
-"""Rows whose statistics are seen to at once, about 1 ms: events of links go in between."""
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +100,7 @@ class Reconciler:
         self._failures: frozenset[str] = frozenset()
         self._unwritten = ""
         self._retry_at = 0
+        self._statistics = StatisticsWriting(switch, devices, database.tables, self._transact)
         self._statistics_at = 0
         switch.foretell(self._departing)
 
@@ -229,7 +227,6 @@ class Reconciler:
                 self._statistics_at = 0  # who asks for them now wants to see them now
             self._reading = reading
             is_news = self._note_remarks(reading)
-            await others_turn()  # reading many rows takes long, and so does planning
             is_in_force = await self._make_so(reading)
             if is_news:
                 self._tell_watchers()
@@ -315,33 +312,16 @@ class Reconciler:
                     self._writer.forget()
                     problem = f"the status can't be written: {refused}"
                 await others_turn()
-            if self._clock.now() >= self._statistics_at:
+            if self._clock.now() >= self._statistics_at and not self._statistics.is_amid:
                 self._statistics_at = self._clock.now() + reading.statistics_period
-                await self._write_statistics(reading, picture)
+                await self._statistics.begin(reading, picture)
+            await self._statistics.go_on(reading, picture, self._woken.is_set)
         except HotswitchError as error:
             self._writer.forget()
             problem = f"the status can't be written: {error}"
         if problem and not self._unwritten:
             _log.error("%s", problem)
         self._unwritten = problem
-
-    async def _write_statistics(self, reading: Reading, picture: Picture) -> None:
-        counted = await self._count(picture)
-        counters = await asyncio.to_thread(self._devices.counters)
-        interfaces = list(reading.interfaces)
-        refused: RefusalError | None = None
-        for first in range(0, len(interfaces), _AT_ONCE):
-            some = interfaces[first : first + _AT_ONCE]
-            tables = self._database.tables()
-            if updates := statistics_updates(tables, reading, picture, counted, counters, some):
-                refused = await self._transact(updates) or refused
-            await others_turn()
-        if refused is not None:
-            raise refused
-        if reading.counts_host:
-            said = await asyncio.to_thread(self._devices.host)
-            if updates := host_updates(self._database.tables(), said):
-                await self._database.transact(updates)
 
     async def _transact(self, updates: Sequence[Update]) -> RefusalError | None:
         """Make these changes but for those that the database refuses; why it does the last one.
@@ -357,14 +337,6 @@ class Reconciler:
             first = await self._transact(updates[:middle])
             return await self._transact(updates[middle:]) or first
         return None
-
-    async def _count(self, picture: Picture) -> dict[str, Mapping[str, PortStatistics]]:
-        counted = {}
-        for name, status in picture.status.items():
-            if not status.error:
-                counted[name] = self._switch.statistics(name)
-                await others_turn()  # events of links don't wait for all bridges
-        return counted
 
     def _is_late(self, now: int) -> bool:
         return now >= self._retry_at

@@ -7,7 +7,7 @@ bridge; the others go on. Planning again tries what is left.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar, assert_never
@@ -35,14 +35,15 @@ _ONE_REQUEST = (
 )
 """Steps that say all that is asked of the kernel."""
 
-_OF_LINKS = (
-    *_ONE_REQUEST,
+_LONG = (
     steps.CreateCable,
     steps.CreateInternalLink,
     steps.CreateTap,
+    steps.DeleteLink,
     steps.MoveLink,
 )
-"""Steps that wait for the kernel's lock of network devices, and change nothing here."""
+"""Steps for which the kernel keeps its lock of network devices for long, and others wait."""
+_LONG_IF_MANY = steps.SetLinkUp, steps.SetPromiscuous
 
 _Result = TypeVar("_Result")
 
@@ -77,12 +78,12 @@ def applying(planned: Iterable[Step], world: World) -> Pieces[list[Failure]]:
     broken: set[tuple[str, str]] = set()
     for group in together(planned):
         left = [step for step in group if not _is_broken(step, broken)]
-        rest = (yield from _do(left[0], partial(do_together, left, world))) if left else ()
+        rest = (yield from _do(left, partial(do_together, left, world))) if left else ()
         for step in rest:
             if _is_broken(step, broken):
                 continue
             try:
-                yield from _do(step, partial(carry_out, step, world))
+                yield from _do([step], partial(carry_out, step, world))
             except HotswitchError as error:
                 failures.append(Failure(step, error))
                 broken.add((step.bridge, step.port))
@@ -91,11 +92,11 @@ def applying(planned: Iterable[Step], world: World) -> Pieces[list[Failure]]:
     return failures
 
 
-def _do(step: Step, work: Callable[[], _Result]) -> Pieces[_Result]:
-    """Do something with links aside, and all else here; `step`: one of the kind."""
-    if isinstance(step, _OF_LINKS):
-        return (yield from aside(work))
-    return work()
+def _do(group: Sequence[Step], work: Callable[[], _Result]) -> Pieces[_Result]:
+    """Carry out what a group needs: what takes long and concerns links only, aside."""
+    kinds = (*_LONG, *_LONG_IF_MANY) if len(group) > 1 else _LONG
+    is_long = isinstance(group[0], kinds)
+    return (yield from aside(work)) if is_long else work()
 
 
 def _is_broken(step: Step, broken: Container[tuple[str, str]]) -> bool:
