@@ -16,7 +16,7 @@ from pathlib import Path
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.syscall import get
 
-__all__ = ["directory", "get", "listing", "remove", "rename", "root"]
+__all__ = ["directory", "get", "is_there", "listing", "mark", "remove", "rename", "root"]
 
 _BPF_FS_MAGIC = 0xCAFE4A11
 _MOUNT_POINT = Path("/sys/fs/bpf")
@@ -84,6 +84,24 @@ def listing(path: Path) -> list[Path]:
         return []
     except OSError as error:
         raise KernelError(f"list {path}", error.errno or 0) from None
+
+
+def mark(path: Path) -> None:
+    """Let there be a name that pins nothing; it may be there. Raises KernelError.
+
+    It is a symbolic link to its own name, the only thing in a bpffs that holds no BPF object.
+    """
+    try:
+        path.symlink_to(path.name)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise KernelError(f"make {path}", error.errno or 0) from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name, a mark included."""
+    return os.path.lexists(path)
 
 
 def remove(path: Path) -> None:

@@ -76,12 +76,16 @@ class ClsactAttachment:
             asker.request(*request)
         self._program_id = program.info().id
 
-    def detach(self) -> None:
+    def has_own_qdisc(self) -> bool:
+        """Whether it is there, in a qdisc that was made for it. Raises KernelError."""
+        return self._name() == NAME_WITH_QDISC
+
+    def detach(self, *, keep_qdisc: bool = False) -> None:
         """Take our filter off, and the qdisc if it was made for it. Raises KernelError.
 
         It is no error if they have gone.
         """
-        detach_all([self])
+        detach_all([self], keep_qdiscs=keep_qdisc)
 
     def pin(self, path: Path) -> None:
         """Nothing: a filter outlives the process anyway. `find` finds it again."""
@@ -131,7 +135,7 @@ def attach_all(program: Program, spots: Sequence[Spot]) -> list[ClsactAttachment
     return results
 
 
-def detach_all(attachments: Sequence[ClsactAttachment]) -> None:
+def detach_all(attachments: Sequence[ClsactAttachment], *, keep_qdiscs: bool = False) -> None:
     """Take filters off, and the qdiscs that were made for them. Raises KernelError.
 
     It is no error if they have gone.
@@ -142,7 +146,8 @@ def detach_all(attachments: Sequence[ClsactAttachment]) -> None:
         names = _names(asker, attachments)
         there = [(each.spot, name) for each, name in zip(attachments, names, strict=True) if name]
         _all_done_or_gone(asker, [delete_filter(spot) for spot, _ in there])
-        _remove_qdiscs(asker, [spot.ifindex for spot, name in there if name == NAME_WITH_QDISC])
+        if not keep_qdiscs:
+            _remove_qdiscs(asker, [spot.ifindex for spot, name in there if name == NAME_WITH_QDISC])
 
 
 def remove_empty(indexes: Sequence[int]) -> None:
@@ -151,6 +156,8 @@ def remove_empty(indexes: Sequence[int]) -> None:
     For one that was made, or kept, for a filter of ours by a life that ended in between: nothing
     tells whose it is, so it is only for devices where one ended so.
     """
+    if not indexes:
+        return
     with NetlinkSocket(netlink.ROUTE) as asker:
         _remove_qdiscs(asker, indexes)
 

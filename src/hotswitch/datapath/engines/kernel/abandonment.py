@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hotswitch.compiler.targets.bpf.hook import SKB
 from hotswitch.datapath.engines.kernel.entry_programs import leads_nowhere, leads_to
+from hotswitch.datapath.engines.kernel.qdiscs import Qdiscs
 from hotswitch.kernel import pins
 from hotswitch.kernel.hooks import clsact, hook
 from hotswitch.kernel.links import list_links
@@ -35,5 +36,7 @@ def abandon(directory: Path) -> None:
             if each and (leads_to(each.program_id, arrays) or leads_nowhere(each.program_id))
         ]
     )
+    qdiscs = Qdiscs(directory)
+    qdiscs.remove(qdiscs.kept())
     for path in left:
         pins.remove(path)

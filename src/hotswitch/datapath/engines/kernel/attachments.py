@@ -20,6 +20,7 @@ from hotswitch.datapath.engines.kernel.filters import Filters, find
 from hotswitch.datapath.engines.kernel.leftovers import LEFTOVERS, PREFIX
 from hotswitch.datapath.engines.kernel.other_switches import OTHER_SWITCHES
 from hotswitch.datapath.engines.kernel.promotion import Promotion
+from hotswitch.datapath.engines.kernel.qdiscs import Qdiscs
 from hotswitch.datapath.engines.kernel.spots import LINK_PINS, Place, PortSpot, Spot, unfinished
 from hotswitch.datapath.engines.kernel.store import MapStore
 from hotswitch.kernel import pins
@@ -39,7 +40,8 @@ class Attachments:
         self._programs = EntryPrograms(store)
         self._attached = Attached()
         self._filters = Filters(self._programs, self._attached)
-        self._promotion = Promotion(directory, self._programs, self._attached)
+        self._qdiscs = Qdiscs(directory)
+        self._promotion = Promotion(directory, self._programs, self._attached, self._qdiscs)
 
     def at(self, number: int) -> Set[Spot]:
         """Where a port is attached, as far as is known here."""
@@ -57,7 +59,7 @@ class Attachments:
         paths = {each.pin(self._directory): each for each in wanted}
         filters = self._filters.ours([each.spot for each in paths.values()])
         for path, each in paths.items():
-            attachment = _open(path, each.spot.ifindex, filters.get(each.spot))
+            attachment = self._open(path, filters.get(each.spot))
             if attachment is None:
                 continue
             if attachment.ifindex != each.spot.ifindex:
@@ -69,6 +71,18 @@ class Attachments:
         for path in pins.listing(self._directory):
             if path.name.startswith(LINK_PINS) and path not in paths:
                 self._leave(BpfLink.from_pin(path), path)
+        self._qdiscs.remove(self._qdiscs.kept() - {each.spot.ifindex for each in paths.values()})
+
+    def _open(self, path: Path, left: ClsactAttachment | None) -> Attachment | None:
+        """What an earlier life attached; left: its filter, if that is still there."""
+        new = unfinished(path)
+        if not new.exists() and not path.exists():
+            return left
+        if left:  # that life ended between a link and the filter before it
+            self._qdiscs.give_way(left)
+        if new.exists():
+            pins.rename(new, path)
+        return BpfLink.from_pin(path)
 
     def attach(self, wanted: Sequence[PortSpot]) -> Mapping[PortSpot, KernelError]:
         """Attach ports to links where they are not; those that could not be, and why."""
@@ -164,6 +178,11 @@ class Attachments:
                 else:
                     self._leave(attachment, each.pin(self._directory))
             clsact.detach_all(filters)
+            indexes = {each.spot.ifindex for each in leaving}
+            if ended:
+                self._qdiscs.forget(indexes)
+            else:
+                self._qdiscs.remove(indexes)
 
     def _leave(self, link: BpfLink, path: Path) -> None:
         """Let a link take no more packets. Raises KernelError.
@@ -193,6 +212,7 @@ class Attachments:
         spots = [Spot(place, ifindex) for place in (Place.INGRESS, Place.EGRESS)]
         clsact.detach_all(list(self._filters.ours(spots).values()))
         clsact.remove_empty([ifindex])
+        self._qdiscs.forget([ifindex])
 
     def close(self) -> None:
         """Let go; all stays attached."""
@@ -213,17 +233,3 @@ def _are_there_others() -> bool:
         return any(True for _ in OTHER_SWITCHES.programs())
     except KernelError:
         return True
-
-
-def _open(path: Path, ifindex: int, left: ClsactAttachment | None) -> Attachment | None:
-    """What an earlier life attached; left: its filter, if that is still there."""
-    new = unfinished(path)
-    if new.exists():  # that life ended between a link and the filter before it
-        clsact.detach_all([left] if left else [])
-        clsact.remove_empty([ifindex])
-        pins.rename(new, path)
-    elif not path.exists():
-        return left
-    elif left:
-        left.detach()
-    return BpfLink.from_pin(path)

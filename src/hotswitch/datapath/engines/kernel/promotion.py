@@ -13,6 +13,7 @@ from hotswitch.compiler.targets.bpf.hook import SKB
 from hotswitch.datapath.engines.kernel.attached import Attached
 from hotswitch.datapath.engines.kernel.calm import CALM
 from hotswitch.datapath.engines.kernel.entry_programs import EntryPrograms
+from hotswitch.datapath.engines.kernel.qdiscs import Qdiscs
 from hotswitch.datapath.engines.kernel.spots import Place, PortSpot, unfinished
 from hotswitch.kernel import pins
 from hotswitch.kernel.error import KernelError
@@ -27,8 +28,11 @@ _log = logging.getLogger(__name__)
 class Promotion:
     """Of the filters of one datapath, whose links are pinned in `directory`."""
 
-    def __init__(self, directory: Path, programs: EntryPrograms, attached: Attached) -> None:
+    def __init__(
+        self, directory: Path, programs: EntryPrograms, attached: Attached, qdiscs: Qdiscs
+    ) -> None:
         self._directory = directory
+        self._qdiscs = qdiscs
         self._programs = programs
         self._attached = attached
         self._worker = ThreadPoolExecutor(1, "hotswitch-attach")
@@ -79,7 +83,7 @@ class Promotion:
                     link.pin(unfinished(pin))
                     attached.put(each, link)
                     try:
-                        attachment.detach()
+                        self._qdiscs.give_way(attachment)
                     finally:
                         pins.rename(unfinished(pin), pin)
                     return

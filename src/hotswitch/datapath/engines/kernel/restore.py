@@ -14,6 +14,7 @@ from hotswitch.datapath.engines.kernel.book import Book
 from hotswitch.datapath.engines.kernel.homes import Homes
 from hotswitch.datapath.engines.kernel.journal import MANIFEST
 from hotswitch.datapath.engines.kernel.manifest import Manifest, decode
+from hotswitch.datapath.engines.kernel.qdiscs import MARK
 from hotswitch.datapath.engines.kernel.record import Home, Record
 from hotswitch.datapath.engines.kernel.spots import LINK_PINS
 from hotswitch.datapath.engines.kernel.store import MapStore
@@ -40,7 +41,7 @@ def read(directory: Path, store: MapStore, digest: str) -> Manifest | None:
             for name, number in generations.items()
         }
         for path in pins.listing(directory):
-            if path.name not in wanted and not path.name.startswith(LINK_PINS):
+            if path.name not in wanted and not path.name.startswith((*LINK_PINS, MARK)):
                 pins.remove(path)
         return manifest
     if manifest is not None:
