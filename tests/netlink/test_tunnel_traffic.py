@@ -225,7 +225,7 @@ def test_misses_from_a_tunnel_make_flows_and_their_packets_go_on(
             wanted = Attributes(port=port, upcall_pid=(pid,))
             asker.ask(VPORT, "set", wanted, datapath=machine.datapath)
         hearer.socket.settimeout(0.5)
-        ping = room.start("ping", "-c", "3", "-i", "0.2", "-W", "5", "10.0.0.2", host="h1")
+        ping = room.start("ping", "-c", "3", "-i", "0.2", "-W", "30", "10.0.0.2", host="h1")
         held.callback(process.stop, ping)
         tunnels = set()
         to_there = ("set", Attributes(tunnel=outer(1, 4, VNI)[0])), ("output", 2)
