@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import hotswitch
-from hotswitch.app import appctl, descriptors, pid_files
-from hotswitch.app.control import method
-from hotswitch.app.control.method import Method
-from hotswitch.app.database import ConfigDatabase, open_storage
-from hotswitch.app.departures import KeptDepartures
+from hotswitch.app import descriptors, pid_files
+from hotswitch.app.control_socket import commands_of, listen, names_of
+from hotswitch.app.database_place import DatabasePlace
 from hotswitch.app.engines import EngineKind
+from hotswitch.app.every import every
 from hotswitch.app.files.desk import Desk
 from hotswitch.app.files.mounted import FileTree, take_away
 from hotswitch.app.host_links import HostLinks
@@ -30,23 +26,17 @@ from hotswitch.app.loop_errors import LoopErrors
 from hotswitch.app.methods import all_methods
 from hotswitch.app.netlink import Netlink
 from hotswitch.app.netlink import clean_up as clean_up_netlink
-from hotswitch.app.paths import DATABASE, DEPARTURES, LINK_IDS, VNICS, RunDirectory, beside
+from hotswitch.app.paths import LINK_IDS, VNICS, RunDirectory
 from hotswitch.app.readiness import notify
 from hotswitch.app.service import Service
-from hotswitch.app.store import StoreError
 from hotswitch.app.world import ElsewhereError, Outside
-from hotswitch.base.clock import Clock, MonotonicClock
+from hotswitch.base.clock import MonotonicClock
 from hotswitch.base.errors import HotswitchError
 from hotswitch.headers.standard import standard_registry
 from hotswitch.kernel import netns
 from hotswitch.kernel.namespace_monitor import NamespaceMonitor
-from hotswitch.ovsdb import coverage, vlog
-from hotswitch.ovsdb.caller import usable_servers
-from hotswitch.ovsdb.coverage import Coverage
-from hotswitch.ovsdb.remotes import Connect, RemoteError
-from hotswitch.ovsdb.storage import Storage
+from hotswitch.ovsdb import coverage
 from hotswitch.ovsdb.tls import Tls
-from hotswitch.ovsdb.unixctl import Commands
 from hotswitch.ovsdb.unixctl_server import ControlServer
 from hotswitch.ports.link_id_file import KeptLinkIds
 from hotswitch.ports.vnics_macvlan import Macvlans
@@ -61,14 +51,6 @@ _RETRY_PERIOD = 5.0
 
 _SWITCH_INTERVAL = 0.0005
 """Seconds that another thread, which compiles or counts, keeps this one from following links."""
-
-_METHODS = re.compile(r"p?(unix|tcp|ssl|db):")
-"""What begins like this is no file: an external database, or a mistake."""
-
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9+_-]*:")
-
-if TYPE_CHECKING:
-    from hotswitch.app.external import ExternalConfig
 
 _log = logging.getLogger(__name__)
 
@@ -96,11 +78,10 @@ class Life:
         tree: bool = True,
     ) -> None:
         self._tree = tree
-        self._tls = tls
         self._group = group
         self._engine = engine
         self._files = RunDirectory(run_dir.absolute())
-        self._database = database or str(self._files.path / DATABASE)
+        self._database = DatabasePlace(database, self._files, tls, group)
         self._namespace = namespace
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
@@ -114,29 +95,21 @@ class Life:
         with ExitStack() as held:
             lock = self._begin()
             held.callback(lock.release)
-            storage = None
             # What can't be is refused before anything is touched.
-            servers = None
-            if self._tls is not None:
-                self._tls.check()
-            if _METHODS.match(self._database):
-                servers = usable_servers(self._database, self._tls)
-            else:
-                storage = open_storage(_file(self._database))
-                held.callback(storage.close)
+            config = held.enter_context(self._database.opened())
             registry = standard_registry()
             outside = Outside(self._files.path, registry, self._engine)
             namespaces = held.enter_context(NamespaceMonitor())
-            ids = KeptLinkIds(self._file(LINK_IDS))
+            ids = KeptLinkIds(self._database.beside(LINK_IDS))
             held.callback(ids.close)
             links = KernelLinks(ids)
             held.callback(links.close)
             host = HostLinks(links, ids, outside.owner)
-            macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
+            macvlans = Macvlans(self._database.beside(VNICS), outside.owner, links.look)
             world = outside.world(links)
             clock = MonotonicClock()
             switch = Switch(world, clock)
-            database = self._config(storage, servers, switch, clock)
+            database = config(switch, clock)
             await database.start()
             reconciler = database.reconciler
             service = Service(switch, database, registry, clock, self._leave, reconciler.turns)
@@ -155,25 +128,25 @@ class Life:
                     macvlans.forget_gone()
 
             methods = all_methods(service, host, macvlans)
-            commands, events = _commands(service, database, methods)
+            commands, events = commands_of(service, database, methods)
             files = FileTree(self._files.tree, Desk(service, methods, host.table), self._group)
             server = ControlServer(self._files.control, commands, group=self._group)
-            await _listen(server)
+            await listen(server)
             netlink.start()
             found_by = pid_files.PidFiles(self._files.control, self._group)
             held.callback(found_by.remove)
-            found_by.write(_names(database))
+            found_by.write(names_of(database))
             self._heed_signals()
             if self._tree:
                 files.start()
             with (
                 LinkFollowing(links, follow, service.events.links_lost),
-                _every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
-                _every(_TICK_PERIOD, forget_gone),
-                _every(_AGEING_PERIOD, service.age),
-                _every(_TICK_PERIOD, netlink.tidy),
-                _every(_TICK_PERIOD, reconciler.tick),
-                _every(coverage.PERIOD, events.sample),
+                every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
+                every(_TICK_PERIOD, forget_gone),
+                every(_AGEING_PERIOD, service.age),
+                every(_TICK_PERIOD, netlink.tidy),
+                every(_TICK_PERIOD, reconciler.tick),
+                every(coverage.PERIOD, events.sample),
             ):
                 self._announce(world)
                 await self._ending.wait()
@@ -188,29 +161,6 @@ class Life:
         self._ended.set()
         await server.close()
 
-    def _config(
-        self,
-        storage: Storage | None,
-        servers: Mapping[str, Connect] | None,
-        switch: Switch,
-        clock: Clock,
-    ) -> ConfigDatabase | ExternalConfig:
-        departures = KeptDepartures(self._file(DEPARTURES))
-        if storage is not None:
-            return ConfigDatabase(
-                storage, self._files, switch, clock, departures, tls=self._tls, group=self._group
-            )
-        assert servers is not None
-        from hotswitch.app.external import ExternalConfig  # it loads the ovs library
-
-        return ExternalConfig(servers, self._tls, switch, clock, departures)
-
-    def _file(self, suffix: str) -> Path:
-        """A file beside the database's, or if that is elsewhere, in the run directory."""
-        if _METHODS.match(self._database):
-            return beside(self._files.path / DATABASE, suffix)
-        return beside(Path(self._database), suffix)
-
     def clean_up(self) -> None:
         """End what an earlier daemon left. Raises HotswitchError."""
         lock = self._begin()
@@ -223,7 +173,7 @@ class Life:
                 switch = Switch(world, MonotonicClock())
                 for failure in switch.set_desired(Desired()):
                     _log.error("%s", failure)
-                macvlans = Macvlans(self._file(VNICS), outside.owner, links.look)
+                macvlans = Macvlans(self._database.beside(VNICS), outside.owner, links.look)
                 macvlans.recover()
                 macvlans.take_away()
             except ElsewhereError as error:
@@ -301,70 +251,3 @@ class Life:
         for datapath in world.datapaths.values():
             datapath.close()
         _log.info("ends", extra={"forwarding": "ended" if self._stop_forwarding else "goes on"})
-
-
-def _commands(
-    service: Service, database: ConfigDatabase | ExternalConfig, methods: tuple[Method, ...]
-) -> tuple[Commands, Coverage]:
-    """What the control socket understands, and the events that are counted."""
-    commands = Commands(f"hotswitch {hotswitch.__version__}")
-    vlog.register(commands)
-    events, usage = [lambda: appctl.events(service)], [lambda: appctl.usage(service)]
-    if isinstance(database, ConfigDatabase):
-        counts, holds = database.commands(commands)
-        events.append(counts)
-        usage.append(holds)
-    counted = Coverage(*events)
-    coverage.register(commands, counted, usage)
-    appctl.register(commands, service)
-    method.register(commands, methods)
-    return commands, counted
-
-
-def _names(database: ConfigDatabase | ExternalConfig) -> tuple[str, ...]:
-    """By what Open vSwitch's tools find this daemon."""
-    names = pid_files.OWN, pid_files.SWITCH
-    return (*names, pid_files.DATABASE) if isinstance(database, ConfigDatabase) else names
-
-
-def _file(database: str) -> Path:
-    """A database's file. Raises StoreError for what is rather a remote with a mistake in it."""
-    if _WORD.match(database) and not os.path.lexists(database):
-        raise StoreError(
-            f"--db {database}: there is no such file, and no such way to a server",
-            remedy=f"unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or for a new file ./{database}",
-        )
-    return Path(database)
-
-
-class ListenError(HotswitchError):
-    """The control socket can't be made."""
-
-
-async def _listen(server: ControlServer) -> None:
-    try:
-        await server.start()
-    except RemoteError as error:
-        raise ListenError(
-            f"can't make the control socket: {error.message}",
-            remedy="give a --run-dir with a shorter path" if "too long" in error.message else "",
-        ) from error
-
-
-@contextmanager
-def _every(period: float, work: Callable[[], None]) -> Iterator[None]:
-    """Do something every `period` seconds; what goes wrong in it is logged and forgotten."""
-
-    async def repeat() -> None:
-        while True:
-            await asyncio.sleep(period)
-            try:
-                work()
-            except Exception:
-                _log.exception("a bug in something that is done every %s s", period)
-
-    task = asyncio.get_running_loop().create_task(repeat())
-    try:
-        yield
-    finally:
-        task.cancel()
