@@ -11,7 +11,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.ct_limit import CT_LIMIT
-from hotswitch.netlink.families.datapath import DATAPATH
+from hotswitch.netlink.families.datapath import DATAPATH, PER_CPU
 from hotswitch.netlink.families.flow import FLOW
 from hotswitch.netlink.families.meter import METER
 from hotswitch.netlink.families.packet import PACKET
@@ -528,6 +528,50 @@ def test_a_packet_is_carried_out(world: World, client: Client, datapath: int) ->
     given = Attributes(packet=frame(7), key=Attributes(in_port=1), actions=actions)
     assert client.request(PACKET, "execute", given, datapath=datapath) == []
     assert world.outside.sent == [(world.outside.devices["p2"].port, frame(7))]
+
+
+def test_a_packet_goes_through_the_pipeline(world: World, client: Client, datapath: int) -> None:
+    """recirc(0) is how a client asks for that: a flow takes the packet, or it is a miss."""
+    hearer = world.client()
+    pids = (hearer.session.port,)
+    client.ask(VPORT, "set", Attributes(port=1, upcall_pid=pids), datapath=datapath)
+    client.request(FLOW, "new", flow(1, 7, 2), datapath=datapath, flags=CREATE)
+    for dst in (7, 8):
+        given = Attributes(
+            packet=frame(dst), key=Attributes(in_port=1), actions=Attributes(recirc=0)
+        )
+        assert client.request(PACKET, "execute", given, datapath=datapath) == []
+    assert world.outside.sent == [(world.outside.devices["p2"].port, frame(7))]
+    (missed,) = hearer.received()
+    assert isinstance(missed, Message) and missed.command == "miss"
+    assert missed.attributes["packet"] == frame(8)
+
+
+@pytest.mark.parametrize("per_cpu", [False, True])
+def test_misses_are_spread_over_several_port_ids(
+    world: World, client: Client, datapath: int, per_cpu: bool
+) -> None:
+    """By the packet's hash: those of one flow come in one place. So it is with dispatch per CPU."""
+    hearers = [world.client() for _ in range(3)]
+    pids = tuple(each.session.port for each in hearers)
+    if per_cpu:
+        asked = Attributes(user_features=PER_CPU, per_cpu_pids=pids)
+        client.ask(DATAPATH, "set", asked, datapath=datapath)
+        other = Attributes(port=1, upcall_pid=(client.session.port,))
+        client.ask(VPORT, "set", other, datapath=datapath)
+    else:
+        client.ask(VPORT, "set", Attributes(port=1, upcall_pid=pids), datapath=datapath)
+    own, engine = world.server.datapaths[datapath], world.outside.engines["dp1"]
+    for dst in [*range(100, 160)] * 2:
+        engine.process(1, frame(dst))
+    world.server.upcalls(own)
+    got = [
+        [each.attributes["packet"] for each in hearer.received() if isinstance(each, Message)]
+        for hearer in hearers
+    ]
+    assert all(len(each) > 10 for each in got)
+    assert sum(map(len, got)) == 120 and sum(len(set(each)) for each in got) == 60
+    assert client.received() == []
 
 
 def test_a_flood_of_misses_costs_only_misses(world: World, client: Client, datapath: int) -> None:
