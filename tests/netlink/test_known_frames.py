@@ -10,6 +10,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model.port import Upcall
 from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.checksums import completed_anyhow
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.families.datapath import UNALIGNED
 from hotswitch.netlink.families.keys import KEY
@@ -51,13 +52,13 @@ FRAMES = {
 }
 
 
-def _seen(keys: FrameKeys, frame: bytes, in_port: int) -> tuple[bytes, int]:
+def _seen(keys: FrameKeys, frame: bytes, in_port: int) -> tuple[bytes, int, bytes]:
     return keys.of(Upcall(0, 0, in_port, 0, len(frame), frame))
 
 
-def _parsed(frame: bytes, in_port: int) -> tuple[bytes, int]:
+def _parsed(frame: bytes, in_port: int) -> tuple[bytes, int, bytes]:
     key = key_of_frame(REGISTRY, frame, in_port)
-    return KEY.encode(key), flow_hash(key)
+    return KEY.encode(key), flow_hash(key), completed_anyhow(REGISTRY, frame)
 
 
 @st.composite

@@ -19,6 +19,7 @@ from hotswitch.headers.parse import Parsed, parse
 from hotswitch.headers.registry import Registry
 from hotswitch.model.port import Upcall
 from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.checksums import Layer4, completed, completed_anyhow, layer_4
 from hotswitch.netlink.families.keys import KEY
 from hotswitch.netlink.families.packet import HASH_LAYER_4, HASH_SOFTWARE
 from hotswitch.netlink.keys import key_of_frame
@@ -55,10 +56,12 @@ _UNSEEN = {
 
 
 class Seen(NamedTuple):
-    """What a MISS message says of a frame: its key as a payload, and its hash."""
+    """What a MISS message says of a frame: its key as a payload, its hash, and the frame, of which
+    the checksum is whole."""
 
     key: Encoded
     hash: int
+    frame: bytes
 
 
 class _Copy(NamedTuple):
@@ -88,6 +91,7 @@ class _Form:
     ends: tuple[slice, slice, slice, slice]
     behind: bytes
     flags: int
+    layer_4: Layer4 | None
 
     def read(self, frame: bytes) -> Seen | None:
         """What there is to say of a frame, if it is of this form."""
@@ -108,6 +112,7 @@ class _Form:
         return Seen(
             Encoded(key.to_bytes(self.key_size, "big")),
             zlib.crc32(mixed + self.behind) | self.flags,
+            frame if self.layer_4 is None else completed(frame, self.layer_4),
         )
 
 
@@ -141,7 +146,8 @@ class FrameKeys:
 
     def _parsed(self, upcall: Upcall) -> Seen:
         key = key_of_frame(self._registry, upcall.frame, upcall.in_port, upcall.fields)
-        return Seen(Encoded(KEY.encode(key)), flow_hash(key))
+        frame = completed_anyhow(self._registry, upcall.frame)
+        return Seen(Encoded(KEY.encode(key)), flow_hash(key), frame)
 
 
 def flow_hash(key: Attributes) -> int:
@@ -191,8 +197,9 @@ def _form(registry: Registry, frame: bytes, seen: Seen) -> _Form | None:
     number = int.from_bytes(frame[:size], "big")
     selectors = tuple(_selectors(registry, parsed, places))
     return _Form(
-        size, same, number & same, selectors, key, len(seen.key), tuple(copies), ends, behind, flags
-    )
+        size, same, number & same, selectors, key, len(seen.key), tuple(copies), ends, behind,
+        flags, layer_4(parsed),
+    )  # fmt: skip
 
 
 def _free_fields(parsed: Parsed) -> Iterator[str]:

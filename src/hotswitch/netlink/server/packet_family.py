@@ -13,6 +13,7 @@ from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.actions import actions_of
 from hotswitch.netlink.asides import ByDaemon
 from hotswitch.netlink.attributes import Attributes, Name
+from hotswitch.netlink.checksums import completed_anyhow
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.datapath import PER_CPU, UNALIGNED
@@ -64,7 +65,8 @@ class PacketFamily:
                 self._hand_on(own, upcall, asked, reached)
             elif left and upcall.length <= len(upcall.frame):
                 left -= 1
-                self._told(own, self._carrying.go_on(own, upcall, asked), None, reached)
+                whole = replace(upcall, frame=completed_anyhow(self._room.registry, upcall.frame))
+                self._told(own, self._carrying.go_on(own, whole, asked), None, reached)
             else:
                 own.lost += 1
         return reached | self._tell_overrun(own)
@@ -129,16 +131,17 @@ class PacketFamily:
     ) -> None:
         if len(upcall.frame) > _LONGEST:
             upcall = replace(upcall, frame=upcall.frame[:_LONGEST])
-        key, number = self._frames.of(upcall)
+        key, number, frame = self._frames.of(upcall)
         session = self._sessions.get(self._pid(own, upcall, action, number))
         if session is None:
             own.lost += 1
             return
         own.readers.add(session.port)
         if action is None and upcall.length <= len(upcall.frame):
-            data = self._misses.encode(own.number, key, number, upcall.frame, own.features)
+            data = self._misses.encode(own.number, key, number, frame, own.features)
         else:
-            data = self._encode(own, upcall, key, number, action, actions)
+            whole = replace(upcall, frame=frame)
+            data = self._encode(own, whole, key, number, action, actions)
         if session.deliver(data):
             reached.add(session)
         else:
