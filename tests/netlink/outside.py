@@ -14,6 +14,7 @@ from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.checksums import Layer4
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.family import Family
 from hotswitch.netlink.message import Received, split
@@ -123,7 +124,14 @@ class FakeOutside:
     def counters(self, index: int) -> LinkCounters:
         return LinkCounters()
 
-    def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
+    def send(
+        self,
+        index: int,
+        frame: bytes,
+        priority: int = 0,
+        mark: int = 0,
+        layer_4: Layer4 | None = None,
+    ) -> None:
         self.sent.append((index, frame))
 
     def send_in_tunnel(self, index: int, frame: bytes, key: TunnelKey) -> None:

@@ -16,8 +16,10 @@ from typing import NamedTuple
 from hotswitch.headers.parse import Parsed, parse
 from hotswitch.headers.registry import Registry
 
-_PROTOCOLS = {"tcp": 6, "udp": 17}
-_CHECKSUMS = {6: 16, 17: 6}
+TCP, UDP = 6, 17
+
+_PROTOCOLS = {"tcp": TCP, "udp": UDP}
+_CHECKSUMS = {TCP: 16, UDP: 6}
 """Where the checksum is in the header, by protocol."""
 _IPV6 = 40
 """Bytes of its header."""
@@ -50,6 +52,35 @@ def layer_4(parsed: Parsed) -> Layer4 | None:
 
 def completed(frame: bytes, where: Layer4) -> bytes:
     """The frame with its checksum, if that has only been begun, and if the frame is whole."""
+    total, size = _pseudo_header(frame, where)
+    start, protocol, at = where.start, where.protocol, where.checksum
+    found = int.from_bytes(frame[at : at + 2])
+    is_begun = found and found % _ONES == total % _ONES
+    if not is_begun or not at + 2 - start <= size <= len(frame) - start:
+        return frame
+    covered = int.from_bytes(frame[start : start + size]) << 8 * (size % 2)
+    # The sum has the pseudo header's in it, as that is in the checksum's place.
+    whole = -covered % _ONES
+    if protocol == UDP:
+        whole = whole or _ONES  # 0 would be none
+    return b"".join((frame[:at], whole.to_bytes(2), frame[at + 2 :]))
+
+
+def begun(frame: bytes, where: Layer4) -> bytes:
+    """The frame with the sum of its pseudo header alone in the checksum's place."""
+    at = where.checksum
+    begun = _pseudo_header(frame, where)[0] % _ONES
+    return b"".join((frame[:at], begun.to_bytes(2), frame[at + 2 :]))
+
+
+def completed_anyhow(registry: Registry, frame: bytes) -> bytes:
+    """The same for a frame of which nothing is known yet."""
+    where = layer_4(parse(registry, frame))
+    return frame if where is None else completed(frame, where)
+
+
+def _pseudo_header(frame: bytes, where: Layer4) -> tuple[int, int]:
+    """The sum of its parts, and the bytes of the header and what follows, as IP says."""
     network, start, protocol = where
     if frame[network] >> 4 == 4:
         size = int.from_bytes(frame[network + 2 : network + 4]) - (start - network)
@@ -57,20 +88,4 @@ def completed(frame: bytes, where: Layer4) -> bytes:
     else:
         size = int.from_bytes(frame[network + 4 : network + 6]) - (start - network - _IPV6)
         addresses = frame[network + 8 : network + 40]
-    at = start + _CHECKSUMS[protocol]
-    found = int.from_bytes(frame[at : at + 2])
-    begun = (int.from_bytes(addresses) + protocol + size) % _ONES
-    if found % _ONES != begun or not found or not at + 2 - start <= size <= len(frame) - start:
-        return frame
-    covered = int.from_bytes(frame[start : start + size]) << 8 * (size % 2)
-    # The sum has the pseudo header's in it, as that is in the checksum's place.
-    whole = -covered % _ONES
-    if protocol == _PROTOCOLS["udp"]:
-        whole = whole or _ONES  # 0 would be none
-    return b"".join((frame[:at], whole.to_bytes(2), frame[at + 2 :]))
-
-
-def completed_anyhow(registry: Registry, frame: bytes) -> bytes:
-    """The same for a frame of which nothing is known yet."""
-    where = layer_4(parse(registry, frame))
-    return frame if where is None else completed(frame, where)
+    return int.from_bytes(addresses) + protocol + size, size

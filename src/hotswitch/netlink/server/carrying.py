@@ -11,6 +11,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import PutEntry
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.datapath.engines.reference import ReferenceEngine
+from hotswitch.headers.parse import parse
 from hotswitch.model.action import Actions, Recirculate, SetField, walk
 from hotswitch.model.entry import Entry, EntryKey
 from hotswitch.model.match import Match
@@ -19,6 +20,7 @@ from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.actions import Translated, actions_of
 from hotswitch.netlink.asides import ByDaemon
 from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.checksums import layer_4
 from hotswitch.netlink.errors import declared
 from hotswitch.netlink.server.own_datapath import OwnDatapath
 from hotswitch.netlink.server.room import Room
@@ -33,6 +35,8 @@ _UNMARK = SetField(_MARK, 0)
 _DEEPEST = 3
 """How often what is carried out can lead to copies that are again carried out."""
 _KEPT = 256
+_USUAL = 1514
+"""Bytes of a frame; longer ones may be too long for a link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,9 @@ class Carrying:
         key = tunnel_keys.outer_headers(beside) if vport.tunnel_port else None
         if key is None:
             priority, mark = beside.get("priority", 0), beside.get("skb_mark", 0)
-            outside.send(port.ifindex, frame, priority, mark)
+            long = len(frame) > _USUAL
+            where = layer_4(parse(self._room.registry, frame)) if long else None
+            outside.send(port.ifindex, frame, priority, mark, where)
         else:
             outside.send_in_tunnel(port.ifindex, frame, key)
 

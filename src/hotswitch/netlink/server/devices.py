@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import socket
-import struct
 from collections.abc import Callable, Mapping, Set
 
 from hotswitch.base.errors import HotswitchError
@@ -20,8 +18,10 @@ from hotswitch.kernel import link_actions
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_counters import LinkCounters, link_counters
 from hotswitch.kernel.links import Link
+from hotswitch.kernel.packet_output import PacketOutput, Segments
 from hotswitch.kernel.tunnel_key import TunnelKey
 from hotswitch.kernel.tunnel_output import TunnelOutput
+from hotswitch.netlink.checksums import TCP, Layer4, begun
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.server import vxlan_devices
 from hotswitch.netlink.server.outside import Device
@@ -54,9 +54,8 @@ class Devices:
         self._make = make
         self._found = found
         self._taken = taken
-        self._socket: socket.socket | None = None
+        self._output: PacketOutput | None = None
         self._tunnel_output: TunnelOutput | None = None
-        self._sends_with = (0, 0)
 
     def datapaths(self) -> Mapping[str, Datapath]:
         """Those of an earlier life, by name. Devices that none of them needs are deleted."""
@@ -183,21 +182,36 @@ class Devices:
                 return LinkCounters()
             raise
 
-    def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
+    def send(
+        self,
+        index: int,
+        frame: bytes,
+        priority: int = 0,
+        mark: int = 0,
+        layer_4: Layer4 | None = None,
+    ) -> None:
         """Let a frame leave by the link of this index, if it is up, with this priority and mark."""
         try:
-            if self._socket is None:
-                self._socket = socket.socket(
-                    socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0
-                )
-            if (priority, mark) != self._sends_with:
-                signed = struct.pack("=I", priority), struct.pack("=I", mark)
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, signed[0])
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, signed[1])
-                self._sends_with = priority, mark
-            self._socket.sendto(frame, (socket.if_indextoname(index), 0))
-        except OSError as error:
+            if self._output is None:
+                self._output = PacketOutput()
+            segments = None if layer_4 is None else self._segments(index, frame, layer_4)
+            if segments is not None and layer_4 is not None:
+                frame = begun(frame, layer_4)
+            self._output.send(index, frame, priority, mark, segments)
+        except KernelError as error:
             _log.debug("netlink: a packet could not leave by link %d: %s", index, error)
+
+    def _segments(self, index: int, frame: bytes, where: Layer4) -> Segments | None:
+        """How a frame is cut up if it is too long for a link."""
+        link = self._links.look().by_index.get(index)
+        if link is None or where.protocol != TCP or len(frame) - where.network <= link.mtu:
+            return None
+        headers = where.start + 4 * (frame[where.start + 12] >> 4)
+        payload = link.mtu - (headers - where.network)
+        if not 0 < payload < len(frame) - headers:
+            return None
+        ipv6 = frame[where.network] >> 4 == 6
+        return Segments(headers, payload, where.start, where.checksum - where.start, ipv6)
 
     def send_in_tunnel(self, index: int, frame: bytes, key: TunnelKey) -> None:
         """Let a frame leave by a VXLAN device, with these outer headers."""
@@ -210,8 +224,8 @@ class Devices:
 
     def close(self) -> None:
         """Let go of what it holds."""
-        if self._socket is not None:
-            self._socket.close()
+        if self._output is not None:
+            self._output.close()
         if self._tunnel_output is not None:
             self._tunnel_output.close()
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.link_counters import LinkCounters
 from hotswitch.kernel.tunnel_key import TunnelKey
+from hotswitch.netlink.checksums import Layer4
 from hotswitch.netlink.server.records import Record
 
 
@@ -77,8 +78,18 @@ class Outside(Protocol):
     def counters(self, index: int) -> LinkCounters:
         """What the kernel has counted for a device; nothing if it has gone."""
 
-    def send(self, index: int, frame: bytes, priority: int = 0, mark: int = 0) -> None:
-        """Let a frame leave by the link of this index, with this priority and mark."""
+    def send(
+        self,
+        index: int,
+        frame: bytes,
+        priority: int = 0,
+        mark: int = 0,
+        layer_4: Layer4 | None = None,
+    ) -> None:
+        """Let a frame leave by the link of this index, with this priority and mark.
+
+        layer_4: of a frame that may be too long for the link; TCP is then cut into segments.
+        """
 
     def send_in_tunnel(self, index: int, frame: bytes, key: TunnelKey) -> None:
         """Let a frame leave by a VXLAN device, with these outer headers."""
