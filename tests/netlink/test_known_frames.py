@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hotswitch.headers.parse import parse
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
 from hotswitch.model.port import Upcall
 from hotswitch.netlink.attributes import Attributes
-from hotswitch.netlink.checksums import completed_anyhow
+from hotswitch.netlink.checksums import begun, completed_anyhow, layer_4
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.families.datapath import UNALIGNED
 from hotswitch.netlink.families.keys import KEY
@@ -80,6 +81,25 @@ def test_they_are_understood_as_when_parsed(frames: list[tuple[bytes, int]]) -> 
     for frame, in_port in frames:
         assert _seen(keys, frame, in_port) == _parsed(frame, in_port)
         assert _seen(keys, frame, in_port) == _parsed(frame, in_port)
+
+
+@given(
+    st.sampled_from(["tcp", "udp", "ipv6", "vlan"]),
+    st.lists(st.tuples(st.binary(min_size=4, max_size=4), st.booleans()), min_size=2, max_size=9),
+)
+def test_checksums_are_completed_as_when_parsed(name: str, ends: list[tuple[bytes, bool]]) -> None:
+    keys = FrameKeys(REGISTRY)
+    where = layer_4(parse(REGISTRY, FRAMES[name]))
+    assert where is not None
+    is_completed = []
+    for end, is_begun in ends:
+        frame = FRAMES[name][:30] + end + FRAMES[name][34:] + bytes(40)
+        if is_begun:
+            frame = begun(frame, where)
+        seen = _seen(keys, frame, 1)
+        assert seen == _parsed(frame, 1)
+        is_completed.append(seen[2] != frame)
+    assert is_completed == [is_begun for _, is_begun in ends]
 
 
 @pytest.mark.parametrize("name", ["tcp", "udp", "ipv6", "arp"])

@@ -188,6 +188,53 @@ def test_misses_arrive_and_their_packets_go_on(lab: Lab) -> None:
         assert len(client.list(FLOW, datapath=datapath)) >= 2
 
 
+_SERVE = """
+import socket
+server = socket.create_server(("", 5000))
+print("listens", flush=True)
+peer = server.accept()[0]
+print(sum(map(len, iter(lambda: peer.recv(65536), b""))), flush=True)
+"""
+_CONNECT = """
+import socket
+peer = socket.create_connection(("10.0.0.2", 5000), 20)
+peer.sendall(bytes(500_000))
+"""
+
+
+def test_tcp_goes_on_as_packets_that_are_missed(lab: Lab) -> None:
+    """With checksums that hosts leave to their devices, and segments that are too long for them."""
+    datapath = lab.datapath
+    with lab.client() as hearer, lab.client() as client, contextlib.ExitStack() as held:
+        pid = hearer.ask(SOCKET, "bind", NONE).attributes["port"]
+        for port in (1, 2):
+            wanted = Attributes(port=port, upcall_pid=(pid,))
+            client.ask(VPORT, "set", wanted, datapath=datapath)
+        serving = (sys.executable, "-c", _SERVE)
+        server = lab.room.start(*serving, host="h2", stdout=subprocess.PIPE)
+        held.callback(process.stop, server)
+        assert server.stdout and server.stdout.readline() == "listens\n"
+        connecting = (sys.executable, "-c", _CONNECT)
+        sender = lab.room.start(*connecting, host="h1")
+        held.callback(process.stop, sender)
+        hearer.socket.settimeout(0.2)
+        sizes: list[int] = []
+        until_when = time.monotonic() + 60
+        while server.poll() is None and time.monotonic() < until_when:
+            try:
+                miss = hearer.receive()
+            except TimeoutError:
+                continue
+            assert isinstance(miss, Message) and miss.command == "miss"
+            said = miss.attributes
+            sizes.append(len(said["packet"]))
+            actions = Attributes(output=3 - said["key"]["in_port"])
+            given = Attributes(packet=said["packet"], key=said["key"], actions=actions)
+            client.send(PACKET, "execute", given, datapath=datapath)
+        assert server.stdout.readline() == "500000\n"
+        assert max(sizes) > 1514
+
+
 def test_what_is_not_netlink_is_refused(lab: Lab) -> None:
     with lab.client() as client:
         for data in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 40, b"x", bytes(200_000)):
