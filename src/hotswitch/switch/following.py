@@ -19,9 +19,7 @@ from hotswitch.switch.desired import Desired, DesiredBridge, DesiredPort
 from hotswitch.switch.facades import master_of
 from hotswitch.switch.layout import Layout, PortKey, finder
 from hotswitch.switch.making import is_own
-from hotswitch.switch.observed import Observed, ObservedDatapath
-
-_NOTHING_THERE = ObservedDatapath()
+from hotswitch.switch.observed import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def follow_devices(
     remembered = {*memory.absent, *memory.seen}
     for name, bridge in layout.bridges.items():
         then = before.bridges.get(name)
-        present = finder(then, observed.datapaths.get(name, _NOTHING_THERE).ports)
+        present = finder(then, observed.ports(name))
         names = _names(bridge, then) | {port for of, port in remembered if of == name}
         for wanted, lifecycle in _expirable(bridge, names):
             key = name, wanted.name

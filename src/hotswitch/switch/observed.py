@@ -33,3 +33,8 @@ class Observed:
     datapaths: Mapping[str, ObservedDatapath] = field(default_factory=lambda: MappingProxyType({}))
     owner: str = ""
     machine: str = ""
+
+    def ports(self, bridge: str) -> Mapping[int, Port]:
+        """The ports of a bridge's datapath; none if there is no datapath."""
+        found = self.datapaths.get(bridge)
+        return found.ports if found else {}

@@ -24,7 +24,8 @@ from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.entry_changes import entry_changes
 from hotswitch.switch.facades import master_of
-from hotswitch.switch.layout import NOTHING, Layout, finder, lay_out
+from hotswitch.switch.laying_out import lay_out
+from hotswitch.switch.layout import NOTHING, Layout, finder
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.making import is_own
 from hotswitch.switch.marks import (

@@ -22,7 +22,8 @@ from hotswitch.switch.apply import Failure, applying
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
 from hotswitch.switch.following import follow_devices
-from hotswitch.switch.layout import NOTHING, Layout, PortKey, lay_out
+from hotswitch.switch.laying_out import lay_out
+from hotswitch.switch.layout import NOTHING, Layout, PortKey
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed
 from hotswitch.switch.pipeline import port_of
