@@ -220,9 +220,10 @@ class Ports:
             for index in (port.ifindex, _other(port))
             if index and port.side is not Side.HOST
         ]
-        asked = get_links([index for index in wires if index not in known])
+        links = {index: known[index] for index in wires if index in known}
+        links.update(get_links([index for index in wires if index not in known]))
         features = xdp_features(wires) if XDP.name in self.hooks else {}  # no other program asks
-        self._write(aimed, {**asked, **known}, features, states)
+        self._write(aimed, links, features, states)
 
     def _write(
         self,
