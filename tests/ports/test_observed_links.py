@@ -122,7 +122,11 @@ def test_a_link_keeps_its_life_in_another_namespace(here: Lab, watch: LinkWatch)
     before = known(watch, "one")
     link_actions.move(index, here.away)
     gone, changed = watch.read()
-    assert gone == Disappeared(before)
+    assert isinstance(gone, Disappeared)
+    assert gone.link == before
+    assert gone.departure
+    with netns.inside(here.away_name):
+        assert get_link(gone.departure.index)
     assert isinstance(changed, Changed)
     assert (changed.new.name, changed.new.peer_namespace) == ("two", 0)
     with netns.inside(here.away_name):

@@ -15,9 +15,11 @@ from hotswitch.datapath.provider import Restored
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_actions import FlagChange
+from hotswitch.kernel.link_monitor import Departure
 from hotswitch.kernel.links import Link
 from hotswitch.model.entry import NOTHING, Entry, EntryKey, EntryStatistics
 from hotswitch.model.port import Address, Meter, Port, PortStatistics, Upcall
+from hotswitch.ports.link_changes import Disappeared
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.world import World
 
@@ -39,6 +41,7 @@ class FakeLinks:
     def __init__(self) -> None:
         self.links: dict[int, Link] = {}
         self.elsewhere: dict[str, Link] = {}
+        self.departed: dict[int, Disappeared] = {}
         self.broken: set[str] = set()
         self.silent: set[int] = set()
         self.patience: int | None = None
@@ -68,10 +71,17 @@ class FakeLinks:
         """Somebody moves a device to another network namespace."""
         gone = self.links.pop(index)
         self.elsewhere[gone.name] = gone
+        self.departed[gone.incarnation] = Disappeared(gone, Departure(0, index, 0))
+
+    def calm_elsewhere(self, departed: Disappeared) -> None:
+        self.live()
+        if gone := self.elsewhere.get(departed.link.name):
+            self.elsewhere[gone.name] = replace(gone, promiscuous=False)
 
     def come_back(self, was: str, name: str) -> None:
         """The device that was called so when it left comes back with this name only, and down."""
         back = self.elsewhere.pop(was)
+        del self.departed[back.incarnation]
         self.links[back.index] = replace(back, name=name, alternative_names=(), up=False)
 
     def change(self, index: int, **values: object) -> None:
@@ -86,7 +96,8 @@ class FakeLinks:
         return next(each for each in self.links.values() if each.name == name)
 
     def look(self) -> LinkTable:
-        self._table = self._table.having_only(self.links.values())
+        table = replace(self._table, departed=dict(self.departed))
+        self._table = table.having_only(self.links.values())
         return self._table
 
     def create_veth(self, name: str, peer: str, mtu: int, address: int = 0) -> Link:

@@ -35,6 +35,19 @@ def namespace_id(descriptor: int) -> int:
         except KernelError as error:
             if error.errno != errno.EEXIST:
                 raise
-        answer = asker.request(_RTM_GETNSID, 0, _HEAD + other, attempt)
+        return _ask(asker, other, attempt)
+
+
+def known_id(descriptor: int) -> int:
+    """The id by which the thread's namespace knows that of a descriptor already; -1: by none.
+
+    Raises KernelError.
+    """
+    with NetlinkSocket(netlink.ROUTE) as asker:
+        return _ask(asker, netlink.u32(_NETNSA_FD, descriptor), "ask for a network namespace's id")
+
+
+def _ask(asker: NetlinkSocket, other: bytes, attempt: str) -> int:
+    answer = asker.request(_RTM_GETNSID, 0, _HEAD + other, attempt)
     said = netlink.attributes(answer[0].body[len(_HEAD) :]) if answer else {}
     return int.from_bytes(said.get(_NETNSA_NSID, b"\xff" * 4), sys.byteorder, signed=True)

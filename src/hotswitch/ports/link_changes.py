@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from hotswitch.kernel.link_monitor import Departure
 from hotswitch.kernel.links import Link
 
 
 @dataclass(frozen=True, slots=True)
 class Disappeared:
-    """A link has gone, from the machine or to another network namespace; as it was last."""
+    """A link has gone, from the machine or to another network namespace; as it was last.
+
+    departure: where it has gone to, if the kernel has told.
+    """
 
     link: Link
+    departure: Departure | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from hotswitch.kernel.link_monitor import Changed, Departure, LinkEvent, Overflo
 from hotswitch.kernel.links import Link
 from hotswitch.ports import link_changes
 from hotswitch.ports.incarnation import Incarnations, known_as
-from hotswitch.ports.link_changes import LinkChange
+from hotswitch.ports.link_changes import Disappeared, LinkChange
 
 _PAIRS = frozenset(("veth", "netkit", "vxcan"))
 """Kinds whose links come in pairs that name each other."""
@@ -51,6 +51,7 @@ class LinkBook:
         self._far_below: set[int] = set()
         self._before: dict[int, Link | None] = {}
         self._listed: dict[int, tuple[Link, Link]] = {}
+        self._departures: dict[int, Departure] = {}
         self._doubtful: set[int] = set()
         self._asked: set[int] = set()
         self.links: Mapping[int, Link] = MappingProxyType(self._links)
@@ -64,6 +65,9 @@ class LinkBook:
                 case Overflow():
                     self.stale = True
                 case Removed(index, _, departure):
+                    known = self._links.get(index)
+                    if known and departure:
+                        self._departures[known.incarnation] = departure
                     self._remove(index)
                     removed[index].append(departure)
                 case Changed(link):
@@ -118,9 +122,17 @@ class LinkBook:
         changes: list[LinkChange] = []
         for index, old in self._before.items():
             changes += link_changes.between(old, self._links.get(index))
+        changes = [self._with_departure(each) for each in changes]
+        self._departures.clear()
         self._before.clear()
         self._asked.clear()
         return link_changes.in_order(changes)
+
+    def _with_departure(self, change: LinkChange) -> LinkChange:
+        """Say where a link has gone to that has not come back since."""
+        if not isinstance(change, Disappeared):
+            return change
+        return replace(change, departure=self._departures.get(change.link.incarnation))
 
     def _follow(self, link: Link) -> None:
         known = self._links.get(link.index)

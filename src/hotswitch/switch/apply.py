@@ -119,6 +119,7 @@ def carry_out(step: Step, world: World) -> None:
             | steps.DeleteLink()
             | steps.SetLinkUp()
             | steps.SetPromiscuous()
+            | steps.CalmElsewhere()
             | steps.SetAddress()
             | steps.SetMtu()
             | steps.MoveLink()
@@ -138,6 +139,7 @@ def _change_link(
     | steps.DeleteLink
     | steps.SetLinkUp
     | steps.SetPromiscuous
+    | steps.CalmElsewhere
     | steps.SetAddress
     | steps.SetMtu
     | steps.MoveLink
@@ -162,6 +164,8 @@ def _change_link(
         case steps.SetLinkUp() | steps.SetPromiscuous():
             for error in filter(None, links.change_flags([flag_change(step)])):
                 raise error
+        case steps.CalmElsewhere():
+            links.calm_elsewhere(step.departed)
         case steps.SetAddress():
             links.set_address(step.index, step.address)
         case steps.SetMtu():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from hotswitch.base.errors import HotswitchError
-from hotswitch.kernel import link_actions, link_deletion, netns, tap
+from hotswitch.kernel import elsewhere, link_actions, link_deletion, netns, tap
 from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.link_flags import is_up
 from hotswitch.kernel.links import Link
@@ -18,6 +20,11 @@ from hotswitch.switch.link_table import LinkTable
 
 _MANY = 1 << 20
 """Messages to take in at one look: all."""
+_DEPARTED = 256
+"""Links that have gone to other network namespaces: the last of them are remembered."""
+
+
+_log = logging.getLogger(__name__)
 
 
 def _tell_nobody(heard: Heard) -> None:
@@ -42,6 +49,7 @@ class KernelLinks:
         self._watch: LinkWatch | None = None
         self._table = LinkTable()
         self._silent: set[int] = set()
+        self._departed: dict[int, Disappeared] = {}
         self._tell: Callable[[Heard], None] = _tell_nobody
 
     @staticmethod
@@ -92,6 +100,17 @@ class KernelLinks:
         finally:
             os.close(descriptor)
 
+    @staticmethod
+    def calm_elsewhere(departed: Disappeared) -> None:
+        """Turn promiscuous mode of a link off that has gone to another network namespace, if there
+        is a way in."""
+        where = departed.departure
+        if where and not elsewhere.calm(where.namespace, where.index, departed.link.incarnation):
+            _log.info(
+                "%s stays promiscuous: there is no way into the network namespace where it is now",
+                departed.link.name,
+            )
+
     def doubt(self, indexes: Iterable[int]) -> None:
         """Have the next look ask for these links again.
 
@@ -134,12 +153,19 @@ class KernelLinks:
         if self._ids and changes:
             self._ids.follow(changes)
         news: dict[int, Link | None] = {}
+        departed = dict(self._departed)
         for change in changes:
             if isinstance(change, Disappeared):
                 news[change.link.index] = None
+                if change.departure:
+                    departed[change.link.incarnation] = change
             else:
                 link = change.link if isinstance(change, Appeared) else change.new
+                departed.pop(link.incarnation, None)
                 news[link.index] = self._with_id(link)
+        if departed != self._departed:
+            self._departed = dict([*departed.items()][-_DEPARTED:])
+            self._table = replace(self._table, departed=MappingProxyType(self._departed))
         self._table = self._table.having(news)
         return self._table
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from hotswitch.base.shared import SharedMap
 from hotswitch.kernel.links import Link
+from hotswitch.ports.link_changes import Disappeared
 
 
 @dataclass(frozen=True, slots=True)
 class LinkTable:
-    """by_index: by the kernel's index. by_name: by name and by alternative name."""
+    """by_index: by the kernel's index. by_name: by name and by alternative name.
+
+    departed: links that have lately gone to other network namespaces, by incarnation.
+    """
 
     by_index: SharedMap[int, Link] = field(default_factory=SharedMap)
     by_name: SharedMap[str, Link] = field(default_factory=SharedMap)
+    departed: Mapping[int, Disappeared] = field(
+        default_factory=lambda: MappingProxyType({}), compare=False
+    )
 
     @staticmethod
     def of(links: Iterable[Link]) -> LinkTable:
@@ -41,9 +49,10 @@ class LinkTable:
         there = {index: link for index, link in news.items() if link}
         named = {name: link for link in there.values() for name in link.alternative_names}
         named |= {link.name: link for link in there.values()}
-        return LinkTable(
-            self.by_index.having(there, news.keys() - there.keys()),
-            self.by_name.having(named, gone - named.keys()),
+        return replace(
+            self,
+            by_index=self.by_index.having(there, news.keys() - there.keys()),
+            by_name=self.by_name.having(named, gone - named.keys()),
         )
 
     def other_end(self, link: Link) -> Link | None:

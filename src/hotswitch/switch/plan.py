@@ -41,6 +41,7 @@ from hotswitch.switch.pipeline import INGRESS, meter_of
 from hotswitch.switch.steps import (
     AddPort,
     BindPort,
+    CalmElsewhere,
     ChangeEntries,
     CreateCable,
     CreateDatapath,
@@ -223,8 +224,13 @@ def _let_go(name: str, port: Port, layout: Layout, before: Layout) -> Iterator[S
     wanted = before.wanted.get(port.name)
     for life in lives_of(port):
         link = layout.links.by_index.get(life.ifindex)
-        is_others = wanted.master if wanted else link and link.master
+        departed = layout.links.departed.get(life.incarnation)
+        was = departed.link if departed else link
+        is_others = wanted.master if wanted else was and was.master
         if port.side is Side.HOST or is_others:
+            continue
+        if departed and departed.link.promiscuous and not (link and lives(life, link)):
+            yield CalmElsewhere(name, port.name, departed)
             continue
         taker = layout.takers.get(life.ifindex)
         is_taken = taker is not None and not layout.wanted[taker[1]].master

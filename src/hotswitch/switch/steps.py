@@ -11,6 +11,7 @@ from typing import TypeAlias
 from hotswitch.datapath.contract import Change, PutEntry
 from hotswitch.headers.text import MAC
 from hotswitch.model.port import Hook, Meter, Port
+from hotswitch.ports.link_changes import Disappeared
 from hotswitch.switch.vlans import PortVlans
 
 
@@ -233,6 +234,19 @@ class SetPromiscuous:
 
 
 @dataclass(frozen=True, slots=True)
+class CalmElsewhere:
+    """Turn promiscuous mode of a link off that has gone to another network namespace."""
+
+    bridge: str
+    port: str
+    departed: Disappeared
+
+    def __str__(self) -> str:
+        name = self.departed.link.name
+        return f"{self.bridge}: turn promiscuous mode of {name} off, in its new namespace"
+
+
+@dataclass(frozen=True, slots=True)
 class SetAddress:
     """Set the MAC address (48 bits) of a link that was made for a port."""
 
@@ -331,6 +345,7 @@ Step: TypeAlias = (
     | ForgetAddresses
     | SetLinkUp
     | SetPromiscuous
+    | CalmElsewhere
     | SetAddress
     | SetMtu
     | MoveLink

@@ -10,6 +10,7 @@ from hotswitch.base.errors import HotswitchError
 from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link
+from hotswitch.ports.link_changes import Disappeared
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed, ObservedDatapath
 
@@ -49,6 +50,10 @@ class Links(Protocol):
 
     def move(self, index: int, namespace: str, name: str) -> None:
         """Move a link to the network namespace of this name or path, and call it so there."""
+
+    def calm_elsewhere(self, departed: Disappeared) -> None:
+        """Turn promiscuous mode of a link off that has gone to another network namespace, if there
+        is a way in."""
 
     def delete_many(self, indexes: Sequence[int]) -> Sequence[HotswitchError | None]:
         """Delete links, of a pair both ends; for each why it failed, or None."""
