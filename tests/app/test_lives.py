@@ -284,6 +284,25 @@ def test_a_device_that_comes_back_before_anybody_looks_forwards_again(lab: Daemo
     until(lambda: reaches(lab, BEN), "the port forwards again", 20)
 
 
+@pytest.mark.parametrize("way", ["port del tap1", "port list"])
+def test_a_device_that_has_left_is_promiscuous_no_more(lab: Daemon, way: str) -> None:
+    """Neither where it is now, nor when it comes back and is no port by then."""
+    lab.room.run("ip", "netns", "add", "elsewhere")
+    lab.do("port add tap1 bridge br0 lifecycle static")
+
+    def is_promiscuous(host: str) -> bool:
+        shown = lab.room.run("ip", "-j", "-d", "link", "show", "tap1", host=host).stdout
+        return bool(json.loads(shown)[0]["promiscuity"])
+
+    assert is_promiscuous("switch")
+    link(lab, "set", "tap1", "netns", "elsewhere")
+    until(lambda: not is_promiscuous("elsewhere"), "it is promiscuous no more")
+    lab.do(way)
+    lab.room.run("ip", "link", "set", "tap1", "netns", "switch", host="elsewhere")
+    until(lambda: is_promiscuous("switch") == (way == "port list"), "as ports are")
+    assert "WARNING" not in lab.log and "ERROR" not in lab.log
+
+
 def test_metadata_of_the_port_and_of_its_link_are_told_apart(lab: Daemon) -> None:
     lab.room.run("ip", "tuntap", "add", "tap0", "mode", "tap")
     lab.do("port add tap0 bridge br0 metadata vm-id=5")
