@@ -504,3 +504,36 @@ def test_a_missing_device_is_explained(lab: Daemon) -> None:
     room.run("ip", "link", "set", "vnic0", "netns", "other", host="web")
     shown = vnics(lab)["vnic0"]
     assert shown["state"] == "missing" and "not in that namespace" in shown["error"]
+
+
+def test_what_another_hotswitch_has_is_left_to_it(real: Daemon, tmp_path: Path) -> None:
+    """Neither a macvlan over its port, nor another name for that or for what it has made."""
+    real.room.run("ip", "link", "add", "tap0", "type", "veth", "peer", "far0")
+    real.room.run("ip", "link", "add", "eth0", "type", "veth", "peer", "far1")
+    real.do("port add tap0 bridge br0")
+    made = [real.do(f"vnic add --over {over}").strip() for over in ("br0", "eth0")]
+    before = links(real.room)
+    with Daemon(real.room, tmp_path / "other", kind=REAL) as other:
+        for name in ("tap0", *made):
+            said = other.refuse(f"link rename {name} mine")
+            assert "another hotswitch" in said and "rename it there" in said
+        for name in ("tap0", made[0]):
+            assert "another hotswitch" in other.refuse(f"vnic add --over {name}")
+        assert "another hotswitch" in other.refuse("vnic add --over tap0 --netns anna")
+        # What has only a macvlan over it can have others.
+        assert other.do("vnic add --over eth0 --name own").strip() == "own"
+        other.do("vnic rename own mine")
+        other.do("link rename far0 far")
+        other.do("vnic del mine")
+        other.do("link rename far far0")
+        assert links(real.room).keys() == before.keys()
+        # Its own it renames, also once it has them from an earlier life.
+        real.do("link rename tap0 tap1")
+        kill(real)
+        assert "another hotswitch" in other.refuse("link rename tap1 mine")
+        real.start()
+        real.do("link rename tap1 tap2")
+        real.do("port del tap0")
+        other.do("link rename tap2 mine")
+        other.do("shutdown --stop-forwarding")
+    assert well(real)

@@ -24,10 +24,13 @@ class EngineKind:
         address table's size, and how many bytes packets on their way to user space have room for
         (0: the usual); the engine takes over what is pinned there. Raises HotswitchError.
     why_unusable: why there can't be one on this machine, or None.
+    has_other_port: whether the link of this index is a port of another daemon's. Raises
+        HotswitchError.
     """
 
     make: Callable[[str, Registry, Path, int, int], Engine]
     why_unusable: Callable[[], HotswitchError | None]
+    has_other_port: Callable[[int], bool] = lambda ifindex: False
 
 
 def _kernel_engine(
@@ -52,7 +55,13 @@ def _why_no_kernel() -> HotswitchError | None:
     return why_unusable()
 
 
-_KERNEL = EngineKind(_kernel_engine, _why_no_kernel)
+def _has_other_port(ifindex: int) -> bool:
+    from hotswitch.datapath.engines.kernel.other_switches import has_other_port
+
+    return has_other_port(ifindex)
+
+
+_KERNEL = EngineKind(_kernel_engine, _why_no_kernel, _has_other_port)
 
 ENGINES: Mapping[str, EngineKind] = {"auto": _KERNEL, "kernel": _KERNEL}
 """By the name that a person gives; `auto` is the fastest that there is."""

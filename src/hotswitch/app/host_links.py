@@ -16,6 +16,7 @@ from hotswitch.ports.link_id_file import KeptLinkIds
 from hotswitch.ports.link_id_records import LARGEST
 from hotswitch.switch.kernel_links import KernelLinks
 from hotswitch.switch.link_table import LinkTable
+from hotswitch.switch.marks import is_another_s
 
 _LIVE_RENAME = "before Linux 6.3 the kernel renames no link that is up: set it down first"
 
@@ -23,10 +24,18 @@ _LIVE_RENAME = "before Linux 6.3 the kernel renames no link that is up: set it d
 class HostLinks:
     """The links of the daemon's network namespace, with their ids.
 
-    owner: what tells links that this daemon has made from others.
+    owner: what tells links that this daemon has made from others. has_other_port: whether the link
+    of this index is a port of another daemon's.
     """
 
-    def __init__(self, links: KernelLinks, ids: KeptLinkIds, owner: str) -> None:
+    def __init__(
+        self,
+        links: KernelLinks,
+        ids: KeptLinkIds,
+        owner: str,
+        has_other_port: Callable[[int], bool],
+    ) -> None:
+        self._has_other_port = has_other_port
         self.owner = owner
         self.ids = ids
         self.kernel = links
@@ -61,6 +70,16 @@ class HostLinks:
         if record is None:
             raise RequestError(f"there is no {what} {link_id}", remedy="see `hotswitch link list`")
         raise RequestError(f"link {link_id}, which was called {record.name}, is not there now")
+
+    def refuse_another_s(self, link: Link, remedy: str) -> None:
+        """Raise RequestError for a link that another hotswitch has as a port, or has made.
+
+        remedy: what can be done about it. Raises KernelError if that can't be told.
+        """
+        if any(is_another_s(self.owner, end) for end in self.kernel.look().ends(link)):
+            raise RequestError(f"{link.name} was made by another hotswitch", remedy=remedy)
+        if self._has_other_port(link.index):
+            raise RequestError(f"{link.name} is a port of another hotswitch", remedy=remedy)
 
     def rename(self, link: Link, name: str) -> Callable[[], None]:
         """As `give_name` does, here."""

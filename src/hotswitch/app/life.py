@@ -104,7 +104,7 @@ class Life:
             held.callback(ids.close)
             links = KernelLinks(ids)
             held.callback(links.close)
-            host = HostLinks(links, ids, outside.owner)
+            host = HostLinks(links, ids, outside.owner, self._engine.has_other_port)
             macvlans = Macvlans(self._database.beside(VNICS), outside.owner, links.look)
             world = outside.world(links)
             clock = MonotonicClock()

@@ -55,6 +55,12 @@ def is_marked(link: Link) -> bool:
     return any(_MADE.match(name) for name in link.alternative_names)
 
 
+def is_another_s(owner: str, link: Link) -> bool:
+    """Whether a daemon other than this one has made the link."""
+    names = [name for name in link.alternative_names if _MADE.match(name)]
+    return any(not name.startswith(f"hotswitch-{owner}-") for name in names)
+
+
 def inside_name(owner: str, outer: str) -> str:
     """The name that a pair's inner end is made with, from the outer end's."""
     return _HIDDEN + hashlib.sha256(f"{owner}/{outer}".encode()).hexdigest()[:8]

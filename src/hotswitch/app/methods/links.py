@@ -83,6 +83,7 @@ async def rename_link(
     check_name("link", name)
     place = LinkView(host.table(), service.switch.statuses()).place(link)
     port = place[1].name if place else ""
+    host.refuse_another_s(link, "rename it there")
     check_rename(link, name, host.table(), service.desired, host.owner, port)
     undo = host.rename(link, name)
     try:

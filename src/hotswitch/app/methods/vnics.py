@@ -140,6 +140,7 @@ def _under(service: Service, host: HostLinks, over: str) -> tuple[str, Link | No
                 raise RequestError(
                     f"{base.name} is port {port.name} of bridge {name}", remedy=f"--over {name}"
                 )
+    host.refuse_another_s(base, "make the vNIC there, or take another link")
     return "", base
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Set
 
 from hotswitch.compiler.targets.bpf.hook import SKB, XDP, Context
 from hotswitch.datapath.engines.kernel.other_switches import (
     ENTRY,
     OTHER_SWITCHES,
+    leads_on,
     program_info,
 )
 from hotswitch.datapath.engines.kernel.store import MapStore
@@ -84,7 +85,7 @@ class EntryPrograms:
                 )
 
     def _is_anothers(self, info: ProgramInfo) -> bool:
-        return self._store.get(SKB.programs).id not in info.map_ids and _leads_on(info.map_ids)
+        return self._store.get(SKB.programs).id not in info.map_ids and leads_on(info.map_ids)
 
     def close(self) -> None:
         """Let go; what is attached stays."""
@@ -102,13 +103,4 @@ def leads_to(program_id: int, arrays: Set[int]) -> bool:
 def leads_nowhere(program_id: int) -> bool:
     """Whether this is an entry program without a pipeline to jump to. Raises KernelError."""
     info = program_info(program_id)
-    return info is not None and info.name == ENTRY and not _leads_on(info.map_ids)
-
-
-def _leads_on(map_ids: Sequence[int]) -> bool:
-    """Whether an entry program's array still has a pipeline to jump to."""
-    for number in map_ids:
-        with Map.from_id(number) as programs:
-            if programs.lookup(bytes(4)):
-                return True
-    return False
+    return info is not None and info.name == ENTRY and not leads_on(info.map_ids)

@@ -7,9 +7,12 @@ there can be an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hotswitch.kernel.error import KernelError
+from hotswitch.kernel.hooks import clsact, tcx
+from hotswitch.kernel.maps import Map
+from hotswitch.kernel.probe import TCX
 from hotswitch.kernel.programs import Program, ProgramInfo, next_program_id
 
 ENTRY = "hotswitch_entry"
@@ -46,6 +49,34 @@ class OtherSwitches:
 
 OTHER_SWITCHES = OtherSwitches()
 """Those beside this process."""
+
+
+def has_other_port(ifindex: int) -> bool:
+    """Whether a device is a port of another process's datapath, at either side. Raises KernelError.
+
+    What that has left behind counts only while it leads on.
+    """
+    others = set(OTHER_SWITCHES.programs())
+    if not others:
+        return False
+    there: set[int] = set()
+    for egress in (False, True):
+        if TCX:
+            there.update(tcx.program_ids(ifindex, egress=egress))
+        if found := clsact.find(ifindex, egress=egress):
+            there.add(found.program_id)
+    return any(
+        leads_on(info.map_ids) for number in there & others if (info := program_info(number))
+    )
+
+
+def leads_on(map_ids: Sequence[int]) -> bool:
+    """Whether an entry program's array still has a pipeline to jump to. Raises KernelError."""
+    for number in map_ids:
+        with Map.from_id(number) as programs:
+            if programs.lookup(bytes(4)):
+                return True
+    return False
 
 
 def program_info(number: int) -> ProgramInfo | None:
