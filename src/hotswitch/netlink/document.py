@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hotswitch.netlink import lacks
+from hotswitch.netlink import extension_headers, lacks
 from hotswitch.netlink.attribute_type import AttributeType
 from hotswitch.netlink.codec import FAMILIES
 from hotswitch.netlink.extended import EXTENDED
@@ -23,6 +23,8 @@ def limits() -> str:
     """What is decoded but can't be carried out, and what it would take."""
     lines = ["| key attribute | takes |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, reason in lacks.KEYS.items()]
+    lines += [f"| `ipv6_extensions`, bits 0x180 | {extension_headers.NO_FIELD} |"]
+    lines += [f"| `ipv6_extensions`, bits 0x3 | {extension_headers.NO_PROTOCOL} |"]
     lines += ["", "| attribute of `tunnel` | takes |", "|---|---|"]
     lines += [f"| `{name}` | {reason} |" for name, reason in lacks.TUNNELS.items()]
     lines += [f"| `oam`, set | {lacks.OAM} |"]

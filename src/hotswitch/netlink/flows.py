@@ -13,7 +13,7 @@ from typing import Any
 
 from hotswitch.headers.registry import Registry
 from hotswitch.model.match import Match
-from hotswitch.netlink import lacks, ports, tunnel_keys
+from hotswitch.netlink import extension_headers, lacks, ports, tunnel_keys
 from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.errors import NetlinkError, UnsupportedError
 from hotswitch.netlink.families.keys import (
@@ -95,10 +95,28 @@ class _Translation:
                 raise _missing(each, said_by(self._key, each))
         check_mask(self._key, self._mask, expected)
         for name, value in self._key:
-            if name not in ("ethertype", "vlan", "encap", "tunnel"):
+            if name not in ("ethertype", "vlan", "encap", "tunnel", "ipv6_extensions"):
                 self._attribute(str(name), value)
+        self._extensions()
         self._tunnel()
         return Match.of(self._terms)
+
+    def _extensions(self) -> None:
+        """The extension headers, behind what else is known of the packet."""
+        value, mask = self._key.get("ipv6_extensions"), mask_of(self._mask, "ipv6_extensions")
+        if value is None or not mask:
+            return
+        protocol, exact = self._terms.get("ip_protocol", (0, 0))
+        try:
+            if "ethertype" not in self._terms or "ipv6" not in self._key:
+                raise NetlinkError("nothing that is matched says that it is IPv6")
+            known = protocol if exact == 0xFF else None
+            for layer, there in extension_headers.presence(value, mask, known):
+                if self._terms.get(layer, (there, 1)) != (there, 1):
+                    raise NetlinkError(f"it contradicts ipv6.fragment {self._key['ipv6'].fragment}")
+                self._term(layer, there, 1)
+        except NetlinkError as error:
+            raise error.inside("ipv6_extensions").inside("key") from None
 
     def _tunnel(self) -> None:
         """The outer headers; a mask that is there looks at them even if it is zero."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hotswitch.headers.parse import Parsed
 from hotswitch.headers.registry import Registry
 from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.extension_headers import FRAGMENT, LAYERS
 from hotswitch.netlink.families.keys import FRAGMENT_FIRST, FRAGMENT_LATER, FRAGMENT_NONE
 from hotswitch.netlink.places import FIRST_ETHERTYPE, IPV4, IPV6, LABELS, TAGS
 
@@ -18,7 +19,8 @@ class Shape:
 
     tags: the EtherType of each tag, outermost first; cut: that of a tag that is cut off, or 0.
     ethertype: None: left out. protocol: -1: left out. tunnel: the outer headers' IP version; 0:
-    there are none, None: they are not looked at.
+    there are none, None: they are not looked at. extensions: the bits of `ipv6_extensions` that are
+    looked at.
     """
 
     tags: tuple[int, ...] = ()
@@ -29,6 +31,7 @@ class Shape:
     labels: int = 1
     icmpv6: int = -1
     tunnel: int | None = None
+    extensions: int = 0
 
 
 def shape_of_frame(parsed: Parsed, values: Mapping[str, int]) -> Shape:
@@ -98,7 +101,7 @@ def shape_of_match(
     fragment = FRAGMENT_NONE
     if "ip_fragment" in masks:
         fragment = values["ip_fragment"] & (FRAGMENT_FIRST | FRAGMENT_LATER)
-    elif values.get("ipv4.more_fragments") or values.get("ipv6_fragment"):
+    elif values.get("ipv4.more_fragments") or "ipv6_fragment.fragment_offset" in masks:
         fragment = FRAGMENT_FIRST
     kind = exact("icmpv6.type")
     return Shape(
@@ -110,7 +113,16 @@ def shape_of_match(
         _label_count(masks),
         -1 if kind is None else kind,
         exact("tunnel"),
+        _extensions(values, masks) if ethertype == IPV6 else 0,
     )
+
+
+def _extensions(values: Mapping[str, int], masks: Mapping[str, int]) -> int:
+    """That there is no fragment header, or that it is the first fragment's, is said otherwise."""
+    looked_at = sum(bit for layer, bit in LAYERS.items() if layer in masks)
+    if not values.get("ipv6_fragment") or "ipv6_fragment.fragment_offset" in masks:
+        looked_at &= ~FRAGMENT
+    return looked_at
 
 
 def _label_count(masks: Mapping[str, int]) -> int:

@@ -15,6 +15,7 @@ from hotswitch.model.match import Match
 from hotswitch.netlink import ports, tunnel_keys
 from hotswitch.netlink.attributes import Attributes, Name
 from hotswitch.netlink.errors import NetlinkError
+from hotswitch.netlink.extension_headers import FRAGMENT, LAYERS
 from hotswitch.netlink.families.keys import (
     FRAGMENT_LATER,
     KEY,
@@ -179,6 +180,8 @@ class _Writer:
     def _internet(self, name: str) -> list[tuple[Name, Any]]:
         shape = self._shape
         pairs: list[tuple[Name, Any]] = [(name, self._members(name, fragment=self._fragment(name)))]
+        if shape.extensions:
+            pairs.append(("ipv6_extensions", self._extensions()))
         layer_4 = LAYER_4.get(shape.protocol)
         other = "icmpv6" if name == "ipv4" else "icmp"
         if shape.fragment == FRAGMENT_LATER or layer_4 in (None, other):
@@ -191,6 +194,11 @@ class _Writer:
             pairs.append(("nd", self._neighbour()))
         return pairs
 
+    def _extensions(self) -> int:
+        looked_at = [layer for layer, bit in LAYERS.items() if self._shape.extensions & bit]
+        self.used |= set(looked_at)
+        return sum(LAYERS[layer] for layer in looked_at if self._values[layer])
+
     def _fragment(self, name: str) -> int:
         fields = (
             {"ipv4.more_fragments", "ipv4.fragment_offset"}
@@ -202,6 +210,8 @@ class _Writer:
             return self._shape.fragment
         if self.fragment:
             return self.fragment
+        if self._shape.extensions & FRAGMENT:
+            return 0  # whether there is a fragment header is said by these
         return 0xFF if any(field in self._values for field in fields) else 0
 
     def _neighbour(self) -> Any:

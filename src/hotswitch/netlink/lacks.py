@@ -20,7 +20,6 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "packet_type": "frames without Ethernet; the kernel refuses it too",
         "nd_extensions": "options and flags of neighbour discovery; the kernel refuses it too",
         "tunnel_info": "nothing: it is the kernel's own",
-        "ipv6_extensions": "a field that says which extension headers there are",
     }
 )
 """Key attributes. Those that are zero in every packet here may be matched as zero."""
