@@ -52,6 +52,24 @@ def _imported(path: Path, files: Collection[str]) -> set[str]:
     return found & set(files)
 
 
+def test_the_page_on_the_architecture_names_each_folder() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`((?:[\w-]+/)+)`", page)
+    folders = [f"{each.parent.relative_to(HOUSE)}/" for each in HOUSE.glob("*/**/__init__.py")]
+    folders += [f"{each.parent.relative_to(ROOT)}/" for each in ROOT.glob("bench/**/__init__.py")]
+    assert len(folders) > 30
+    assert [each for each in folders if not any(name.startswith(each) for name in named)] == []
+
+
+def test_the_pages_of_docs_are_linked_and_their_links_lead_somewhere() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert [page.name for page in pages[1:] if f"](docs/{page.name})" not in readme] == []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)
+
+
 def test_the_page_on_the_architecture_names_what_is_there() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     there = [f"/{path.relative_to(ROOT)}/" for path in ROOT.glob("[a-z]*/**/*")]
