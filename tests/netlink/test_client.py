@@ -13,8 +13,8 @@ import pytest
 
 from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import BUILT_IN
+from hotswitch.netlink import Client
 from hotswitch.netlink.attributes import Attributes
-from hotswitch.netlink.client import Client
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
 from hotswitch.netlink.families.controller import CONTROLLER
