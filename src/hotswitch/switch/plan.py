@@ -15,25 +15,20 @@ from dataclasses import dataclass, replace
 from hotswitch.datapath.contract import Change, DeleteEntry
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import Port, Side
-from hotswitch.ports.adoption import fit
 from hotswitch.ports.members import lives
 from hotswitch.switch.addresses import derived
-from hotswitch.switch.adopting import has_moved
 from hotswitch.switch.binding import lives_of
 from hotswitch.switch.bridge_layout import BridgeLayout
 from hotswitch.switch.desired import Desired, DesiredPort, PortKind
 from hotswitch.switch.entry_changes import entry_changes
-from hotswitch.switch.facades import master_of
+from hotswitch.switch.kept_names import keep_names, take_names
 from hotswitch.switch.laying_out import lay_out
 from hotswitch.switch.layout import NOTHING, Layout, finder
+from hotswitch.switch.letting_go import let_go, mark_let_go, take_marks
 from hotswitch.switch.link_table import LinkTable
-from hotswitch.switch.making import is_own
 from hotswitch.switch.marks import (
     cable_names,
-    former_mark,
-    former_names,
     inside_name,
-    let_go_mark,
     mark,
 )
 from hotswitch.switch.observed import Observed, ObservedDatapath
@@ -41,7 +36,6 @@ from hotswitch.switch.pipeline import INGRESS, meter_of
 from hotswitch.switch.steps import (
     AddPort,
     BindPort,
-    CalmElsewhere,
     ChangeEntries,
     CreateCable,
     CreateDatapath,
@@ -52,8 +46,6 @@ from hotswitch.switch.steps import (
     DeleteMeter,
     DeletePort,
     ForgetAddresses,
-    KeepName,
-    MarkLetGo,
     MoveLink,
     PutMeter,
     SetAddress,
@@ -62,7 +54,6 @@ from hotswitch.switch.steps import (
     SetMtu,
     SetPromiscuous,
     Step,
-    TakeNames,
 )
 from hotswitch.switch.vlans import port_vlans
 
@@ -86,8 +77,8 @@ def work(layout: Layout, observed: Observed, before: Layout = NOTHING) -> list[S
     return [
         *_delete_bridges(layout, before, observed),
         *(step for each in focus for step in _release(each, layout, before, observed)),
-        *_take_names(layout, before, observed.owner),
-        *_take_marks(layout, before, observed.owner),
+        *take_names(layout, before, observed.owner),
+        *take_marks(layout, before, observed.owner),
         *_delete_links(layout, before, observed),
         *(step for each in focus for step in _build(each, observed)),
     ]
@@ -151,7 +142,7 @@ def _is_internal(port: DesiredPort) -> bool:
 def _delete_bridges(layout: Layout, before: Layout, observed: Observed) -> Iterator[Step]:
     for name in sorted({*observed.datapaths} - {*layout.bridges}):
         for port in observed.datapaths[name].ports.values():
-            yield from _let_go(name, port, layout, before)
+            yield from let_go(name, port, layout, before)
         yield DeleteDatapath(name)
 
 
@@ -179,10 +170,10 @@ def _release(focus: _Focus, layout: Layout, before: Layout, observed: Observed) 
     found = [port for each in focus.names if (port := focus.present(each))]
     for port in sorted(found, key=lambda port: port.number):
         binding = focus.bridge.bound.get(port.name)
-        yield from _let_go(name, port, layout, before)
+        yield from let_go(name, port, layout, before)
         if port.name not in focus.bridge.ports:
             wanted = before.wanted.get(port.name)
-            yield from _mark_let_go(focus, port, wanted, layout, observed)
+            yield from mark_let_go(focus.bridge, port, wanted, layout, observed)
         if binding is None or binding.number != port.number:
             yield DeletePort(name, port.name, port.number)
             continue
@@ -196,107 +187,6 @@ def _release(focus: _Focus, layout: Layout, before: Layout, observed: Observed) 
         elif contested:
             rest = tuple(life for life in port.standby if life.ifindex not in contested)
             yield BindPort(name, replace(port, standby=rest))
-
-
-def _mark_let_go(
-    focus: _Focus, port: Port, wanted: DesiredPort | None, layout: Layout, observed: Observed
-) -> Iterator[Step]:
-    """Mark links that the bridge would take at once again. wanted: what the port was."""
-    rules = focus.bridge.bridge.adopt
-    for life in lives_of(port) if rules else ():
-        link = layout.links.by_index.get(life.ifindex)
-        if link is None or not lives(life, link) or is_own(observed.owner, layout.links, link):
-            continue
-        mark = let_go_mark(observed.owner, link.index)
-        is_free = link.index not in layout.takers and link.index not in layout.gone
-        is_new = is_free and mark not in link.alternative_names
-        if not is_new or has_moved(wanted, link, layout):
-            continue
-        if fit(rules, link, master_of(link, layout.links, layout.facades)):
-            yield MarkLetGo(focus.name, port.name, link.index, mark)
-
-
-def _let_go(name: str, port: Port, layout: Layout, before: Layout) -> Iterator[Step]:
-    """Leave links as they were found, unless they only change ports or go themselves.
-
-    A Linux bridge and what is in one have not been made promiscuous, but by others.
-    """
-    wanted = before.wanted.get(port.name)
-    for life in lives_of(port):
-        link = layout.links.by_index.get(life.ifindex)
-        departed = layout.links.departed.get(life.incarnation)
-        was = departed.link if departed else link
-        is_others = wanted.master if wanted else was and was.master
-        if port.side is Side.HOST or is_others:
-            continue
-        if departed and departed.link.promiscuous and not (link and lives(life, link)):
-            yield CalmElsewhere(name, port.name, departed)
-            continue
-        taker = layout.takers.get(life.ifindex)
-        is_taken = taker is not None and not layout.wanted[taker[1]].master
-        is_kept = is_taken or life.ifindex in layout.gone
-        if link and lives(life, link) and link.promiscuous and not is_kept:
-            yield SetPromiscuous(name, port.name, link.index, promiscuous=False)
-
-
-def _take_names(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
-    """Take old names back from links that are not their ports' any more, or are called so again."""
-    changed = layout.links.by_index.differing(before.links.by_index)
-    for bridge, then in before.bridges.items():
-        now = layout.bridges.get(bridge)
-        for name in now.differing(then) if now else then.bound:
-            if binding := then.bound.get(name):
-                changed.update(link.index for link in (*binding.links, *binding.away.values()))
-    for index in sorted(changed):
-        link = layout.links.by_index.get(index)
-        if link is None or index in layout.gone:
-            continue
-        for name in former_names(owner, link) if link.alternative_names else ():
-            bridge, port = layout.owner_of(index) or ("", "")
-            bound = layout.bridges[bridge].bound[port] if bridge else None
-            is_its = bound and link in (bound.members.get(name), bound.away.get(name))
-            follows = bridge and name in _following(layout.wanted[port])
-            if not is_its or link.name == name or not follows:
-                given = (name, former_mark(owner, name))
-                there = tuple(each for each in given if each in link.alternative_names)
-                yield TakeNames(bridge, port or name, index, there)
-
-
-def _following(port: DesiredPort) -> set[str]:
-    """The names of those links of a port that are kept when they are renamed."""
-    return {member.name for member in port.members if member.follow_rename}
-
-
-def _take_marks(layout: Layout, before: Layout, owner: str) -> Iterator[Step]:
-    """Forget that links were let go which no bridge would take any more."""
-    was = [each.bridge.adopt for each in before.bridges.values()]
-    rules = [each.bridge.adopt for each in layout.bridges.values()]
-    if before is not NOTHING and was == rules:
-        return
-    for index, link in sorted(layout.links.by_index.items()):
-        mark = let_go_mark(owner, index)
-        if mark in link.alternative_names and index not in layout.gone:
-            master = master_of(link, layout.links)
-            if not any(fit(each, link, master) for each in rules):
-                yield TakeNames("", link.name, index, (mark,))
-
-
-def _keep_names(focus: _Focus, links: LinkTable, owner: str) -> Iterator[Step]:
-    """A link that was renamed stays known by its configured name, where that is free.
-
-    The mark outlasts the name, so that a person can take it away.
-    """
-    for port in focus.ports:
-        bound = focus.bridge.bound[port.name]
-        for member in port.members if bound.links or bound.away else ():
-            link = bound.members.get(member.name) or bound.away.get(member.name)
-            if link is None or link.name == member.name:
-                continue
-            if not (member.has_usual_name and member.follow_rename):
-                continue
-            mark = former_mark(owner, member.name)
-            if member.name not in links.by_name and mark not in link.alternative_names:
-                yield KeepName(focus.name, port.name, link.index, member.name, mark)
 
 
 def _build(focus: _Focus, observed: Observed) -> Iterator[Step]:
@@ -325,7 +215,7 @@ def _build(focus: _Focus, observed: Observed) -> Iterator[Step]:
     yield from _forget(focus, changes)
     yield from _create_links(focus, observed)
     yield from _bind(focus)
-    yield from _keep_names(focus, observed.links, observed.owner)
+    yield from keep_names(bridge, focus.ports, observed.links, observed.owner)
     yield from _set_addresses(focus, observed)
     yield from _set_mtu(focus, observed.links)
     yield from _move_out(focus)
