@@ -16,7 +16,7 @@ from hotswitch.headers.registry import Registry
 from hotswitch.model.port import Address, PortStatistics
 from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.check import SwitchError
-from hotswitch.switch.desired import DesiredPort, VlanMode
+from hotswitch.switch.desired import Desired, DesiredPort, VlanMode
 from hotswitch.switch.status import AddressStatus, describe_vlans
 from hotswitch.switch.switch import Switch
 from hotswitch.switch.vlans import port_vlans
@@ -82,6 +82,17 @@ def test_silent_addresses_age(machine: Machine) -> None:
     machine.clock.advance(200 * SECOND)
     machine.switch.age(machine.clock.now())
     assert machine.macs() == set()
+
+
+def test_what_has_expired_is_counted_for_each_life_of_a_bridge(machine: Machine) -> None:
+    before = machine.switch.desired
+    machine.send("a", frame(A, BROADCAST))
+    machine.clock.advance(300 * SECOND)
+    machine.switch.age(machine.clock.now())
+    assert machine.switch.expired["br0"] == 1
+    machine.switch.set_desired(Desired())
+    machine.switch.set_desired(before)
+    assert machine.switch.expired["br0"] == 0
 
 
 def test_addresses_never_age_where_that_is_wanted(machine: Machine) -> None:

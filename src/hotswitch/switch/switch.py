@@ -226,6 +226,8 @@ class Switch:
         self._check(desired)
         self._desired = desired
         bridges = desired.bridges
+        for gone in self.expired.keys() - bridges.keys():
+            del self.expired[gone]  # another one of that name begins anew
         self._departed = {
             (bridge, port)
             for bridge, port in self._departed
