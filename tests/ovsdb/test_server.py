@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from hotswitch.ovsdb import connection, storage
+from hotswitch.ovsdb import connection, endpoints, storage
 from hotswitch.ovsdb import server as server_module
 from hotswitch.ovsdb.jsonrpc import Reply, Request, encode
 from hotswitch.ovsdb.log import LogError, read_records
@@ -193,6 +193,31 @@ async def test_the_server_calls_and_calls_again(tmp_path: Path) -> None:
             peer = await asyncio.wait_for(peers.get(), 20)
             assert await peer.ask("list_dbs") == ["Open_vSwitch", "_Server"]
             peer.close()
+
+
+@in_loop
+async def test_the_log_says_once_why_nobody_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(endpoints, "_PAUSE", 0.01)
+    caplog.set_level("INFO")
+    calls: list[int] = []
+
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(1)
+        writer.close()
+
+    def said() -> int:
+        return caplog.text.count("unix:later.sock: can't connect")
+
+    async with room(tmp_path) as it:
+        await it.server.add_remote("unix:later.sock")
+        await asyncio.sleep(0.3)  # five calls
+        assert said() == 1
+        async with await asyncio.start_unix_server(accept, tmp_path / "later.sock"):
+            await eventually(lambda: calls)
+        (tmp_path / "later.sock").unlink()
+        await eventually(lambda: said() == 2)
 
 
 @in_loop

@@ -23,6 +23,9 @@ MAXIMUM_CONNECTIONS = 2000
 _RECEIVED_AT_ONCE = 64 << 10
 _DEFAULT_PROBE = 5.0
 _HANDSHAKE = 10.0
+_PAUSE = 1.0
+"""Seconds between the first two calls; it doubles each time."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -252,23 +255,27 @@ class Connector(_Connections):
 
     async def _run(self) -> None:
         longest = max(self._options.backoff, 1000) / 1000
-        pause = 1.0
+        pause = _PAUSE
+        said = ""
         while True:
             began = asyncio.get_running_loop().time()
             try:
                 await asyncio.wait_for(self._connect(), max(pause, _HANDSHAKE))
             except (OSError, RemoteError) as error:
                 self._error = error.message if isinstance(error, RemoteError) else explain(error)
-                _log.info("%s: can't connect: %s", self.name, self._error)
+                if self._error != said:  # it is tried again for as long as it takes
+                    _log.info("%s: can't connect: %s; trying on", self.name, self._error)
+                    said = self._error
                 self._tell()
             else:
+                said = ""
                 self._changed = asyncio.get_running_loop().time()
                 self._tell()
                 await self._empty.wait()
                 self._changed = asyncio.get_running_loop().time()
                 self._tell()
             lasted = asyncio.get_running_loop().time() - began
-            pause = 1.0 if lasted > longest else min(pause * 2, longest)
+            pause = _PAUSE if lasted > longest else min(pause * 2, longest)
             await asyncio.sleep(pause)
 
     async def _connect(self) -> None:
