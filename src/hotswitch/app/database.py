@@ -72,6 +72,7 @@ class ConfigDatabase:
         self._news: dict[str, set[Uuid]] | None = None
         self._is_writing = False
         self._running: asyncio.Task[None] | None = None
+        self._adding: asyncio.Task[None] | None = None
         identity = own_identity(self._storage.database.schema.version)
         self.reconciler = Reconciler(self, switch, KernelDevices(), clock, identity, departures)
 
@@ -85,14 +86,18 @@ class ConfigDatabase:
         self._databases.observers.append(self._committed)
         await self.reconciler.start()
         try:
-            await self._server.start(
-                {f"punix:{self._files.database}": Options(), _MANAGERS: Options()}
-            )
+            remotes = {f"punix:{self._files.database}": Options()}
+            await self._server.start(remotes | ({_MANAGERS: Options()} if self._can_manage else {}))
         except RemoteError as error:
             too_long = "too long" in error.message
             remedy = "give a --run-dir with a shorter path" if too_long else ""
             raise StoreError(error.message, remedy=remedy) from error
         self._running = asyncio.create_task(self.reconciler.run())
+
+    @property
+    def _can_manage(self) -> bool:
+        """Whether managers can be named: schemas from before version 1 have no column for them."""
+        return self._trimmer.has_column(NAME, "manager_options")
 
     def _make_root(self) -> None:
         """Make the row that all bridges hang from, if it is missing: any client may delete it."""
@@ -102,12 +107,14 @@ class ConfigDatabase:
     async def close(self) -> None:
         """Bring everything to the disk, and hang up. The storage stays open."""
         if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+            tasks = [each for each in (self._running, self._adding) if each is not None]
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._server.close()
-        for each in self._databases.storages():
-            if each is not self._storage:  # `ovsdb-server/add-db` has added it
-                each.close()
+        for added in self._databases.storages():
+            if added is not self._storage:  # `ovsdb-server/add-db` has added it
+                added.close()
 
     def commands(self, commands: Commands) -> tuple[Source, Source]:
         """Add those of the server. Returns what it counts, and what it holds."""
@@ -232,6 +239,8 @@ class ConfigDatabase:
         self._trimmer = Trimmer(self._storage.database.schema)
         self._trimmer.say_what_is_missing()
         self.reconciler.identify(own_identity(self._storage.database.schema.version))
+        if self._can_manage and self._running and _MANAGERS not in self._server.remotes:
+            self._adding = asyncio.create_task(self._server.add_remote(_MANAGERS))
 
 
 def open_storage(path: Path) -> Storage:
