@@ -111,6 +111,22 @@ def test_a_port_finds_its_device_by_id(lab: Daemon) -> None:
     assert lab.ask("port show uplink")["link"] == "other"
 
 
+def test_names_that_a_device_gets_while_it_is_down_are_found(lab: Daemon) -> None:
+    """The kernel tells nobody of them."""
+    lab.do("port add later bridge br0 link alternative-name=net1 --absent-ok")
+    for device, name in (("tap0", "net0"), ("tap1", "net1")):
+        lab.room.run("ip", "link", "property", "add", "dev", device, "altname", name)
+        if name == "net0":
+            lab.do(f"port add {name} bridge br0")
+            assert lab.ask(f"port show {name}")["device"] == device
+    until(lambda: vsctl(lab, "get Interface later error") == "[]", "it is found")
+    assert lab.ask("port show later")["device"] == "tap1"
+    lab.do("port add other bridge br0 --absent-ok")
+    lab.room.run("ip", "link", "property", "add", "dev", "tap2", "altname", "net2")
+    lab.do("port set other link alternative-name=net2")
+    assert lab.ask("port show other")["device"] == "tap2"
+
+
 def test_a_name_of_digits_comes_before_an_id(lab: Daemon) -> None:
     number = link_id(lab, "tap1")
     lab.room.run("ip", "link", "set", "tap2", "name", str(number))

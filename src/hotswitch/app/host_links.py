@@ -18,6 +18,8 @@ from hotswitch.switch.kernel_links import KernelLinks
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.marks import is_another_s
 
+_SOME = 64
+"""Links to look at in one go."""
 _LIVE_RENAME = "before Linux 6.3 the kernel renames no link that is up: set it down first"
 
 
@@ -39,12 +41,26 @@ class HostLinks:
         self.owner = owner
         self.ids = ids
         self.kernel = links
+        self._quiet: list[int] = []
 
     def table(self) -> LinkTable:
         """All links as they are now, those that are not up too. Raises KernelError."""
         quiet = [index for index, link in self.kernel.look().by_index.items() if not link.up]
         self.kernel.doubt(quiet)
         return self.kernel.look()
+
+    def look_at_some(self) -> None:
+        """Look at the next few of those that are not up: nobody tells that they get names.
+
+        Raises KernelError.
+        """
+        if not self._quiet:
+            links = self.kernel.look().by_index
+            self._quiet = [index for index, link in links.items() if not link.up]
+        some, self._quiet = self._quiet[-_SOME:], self._quiet[:-_SOME]
+        if some:
+            self.kernel.doubt(some)
+            self.kernel.look()
 
     def find(self, given: str, what: str = "link") -> Link:
         """The link of that name, alternative name or id. Raises RequestError.

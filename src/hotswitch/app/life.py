@@ -127,6 +127,13 @@ class Life:
                 if namespaces.has_told():
                     macvlans.forget_gone()
 
+            def look_for_devices() -> None:
+                if switch.lacks_devices:
+                    try:
+                        host.look_at_some()
+                    except HotswitchError as error:
+                        _log.error("links are not known: %s", error)
+
             methods = all_methods(service, host, macvlans)
             commands, events = commands_of(service, database, methods)
             files = FileTree(self._files.tree, Desk(service, methods, host.table), self._group)
@@ -143,6 +150,7 @@ class Life:
                 LinkFollowing(links, follow, service.events.links_lost),
                 every(_RETRY_PERIOD, partial(macvlans.follow, again=True)),
                 every(_TICK_PERIOD, forget_gone),
+                every(_TICK_PERIOD, look_for_devices),
                 every(_AGEING_PERIOD, service.age),
                 every(_TICK_PERIOD, netlink.tidy),
                 every(_TICK_PERIOD, reconciler.tick),

@@ -408,6 +408,16 @@ class Switch:
         self._shown = self._shown.after(self._layout(), self._failures, self._strays)
         return self._shown.bridges
 
+    @property
+    def lacks_devices(self) -> bool:
+        """Whether a port was without a device that others make when the status was last asked."""
+        return any(
+            link.link is None
+            for bridge in self._shown.bridges.values()
+            for port in bridge.ports.values()
+            for link in port.links
+        )
+
     def vif_of(self, link: str) -> str:
         """The port that is called otherwise than this configured link of it; empty: there is none.
 

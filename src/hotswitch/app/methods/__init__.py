@@ -22,9 +22,10 @@ from hotswitch.ports.vnics_macvlan import Macvlans
 
 def all_methods(service: Service, host: HostLinks, macvlans: Macvlans) -> tuple[Method, ...]:
     """The whole table."""
-    rooms = (bridges, ports, addresses, tables, traces, programs, events, general)
+    rooms = (bridges, addresses, tables, traces, programs, events, general)
     return (
         *(method for room in rooms for method in room.methods(service)),
+        *ports.methods(service, host),
         *links.methods(service, host, macvlans),
         *vnics.methods(service, host, macvlans),
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NoReturn, TypeVar
 
 from hotswitch.app.control.method import RequestError
+from hotswitch.app.host_links import HostLinks
 from hotswitch.app.service import Service
 from hotswitch.base.errors import HotswitchError
 from hotswitch.ports.adoption import Rule, read_rules
@@ -51,6 +52,19 @@ def with_links(
         links = tuple(replace(each, follow_rename=follow_rename) for each in port.members)
         port = replace(port, links=links)
     return replace(port, links=()) if port.links == (Member(port.name),) else port
+
+
+def look_for_devices(service: Service, host: HostLinks, port: DesiredPort) -> None:
+    """Look also at links that are not up, unless the port's devices are known: they get names that
+    nobody tells of. Raises HotswitchError.
+    """
+    links = service.switch.links()
+    for member in port.members:
+        wanted = member.finds_by
+        is_known = wanted.by is By.NAME and wanted.value in links.by_name
+        if not is_known and not any(map(wanted.fits, links.by_index.values())):
+            host.table()
+            return
 
 
 def require_own_links(

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from hotswitch.app.control.method import Method, RequestError
+from hotswitch.app.host_links import HostLinks
 from hotswitch.app.methods.fields import taken_back
-from hotswitch.app.methods.lives import require_device, require_own_links
+from hotswitch.app.methods.lives import look_for_devices, require_device, require_own_links
 from hotswitch.app.methods.port_requests import Add, Set, changes_from, port_from
 from hotswitch.app.methods.port_rows import port_rows
 from hotswitch.app.service import Service, refusal, with_port, without_port
@@ -38,20 +39,23 @@ class OfBridge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bridge: str = ""
 
 
-def methods(service: Service) -> tuple[Method, ...]:
+def methods(service: Service, host: HostLinks) -> tuple[Method, ...]:
     """The methods of this noun."""
     return (
-        Method("port/add", partial(_add, service), Add),
+        Method("port/add", partial(_add, service, host), Add),
         Method("port/del", partial(_delete, service), Delete),
-        Method("port/set", partial(_change, service), Set),
+        Method("port/set", partial(_change, service, host), Set),
         Method("port/show", partial(_show, service), Name),
         Method("port/list", partial(_list, service), OfBridge),
         Method("stats/show", partial(_statistics, service), OfBridge),
     )
 
 
-async def _add(service: Service, asked: Add) -> None:
+async def _add(service: Service, host: HostLinks, asked: Add) -> None:
     port = port_from(asked)
+    device_needed = port.kind is PortKind.SYSTEM and not asked.absent_ok
+    if device_needed:
+        look_for_devices(service, host, port)
 
     def with_new_port(bridge: DesiredBridge) -> DesiredBridge:
         for other in (bridge, *service.bridges()):
@@ -67,7 +71,7 @@ async def _add(service: Service, asked: Add) -> None:
         asked.bridge,
         with_new_port,
         port.name,
-        device_needed=port.kind is PortKind.SYSTEM and not asked.absent_ok,
+        device_needed=device_needed,
     )
 
 
@@ -97,11 +101,13 @@ async def _delete(service: Service, asked: Delete) -> None:
     await service.change(bridge.name, without_the_port)
 
 
-async def _change(service: Service, asked: Set) -> None:
+async def _change(service: Service, host: HostLinks, asked: Set) -> None:
     if refused := service.refused_port(asked.name):
         raise refusal(refused)
     bridge, port = service.port(asked.name)
     changes = changes_from(asked)
+    if changes.of_links:
+        look_for_devices(service, host, changes.applied(port))
 
     def with_changed_port(bridge: DesiredBridge) -> DesiredBridge:
         after = changes.applied(bridge.ports.get(port.name, port))
