@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -233,6 +234,27 @@ def test_a_renamed_facade_stays_it(lab: FacadeLab) -> None:
     lab.has("tap0", "tap1", bridge="hs0")
     lab.daemon.do("bridge del hs0")
     assert "altnames" not in lab.link("lan")
+
+
+def test_a_facade_that_hotswitch_renames_stays_it_by_its_new_name(lab: FacadeLab) -> None:
+    lab.daemon.do("bridge add hs0 facade br0")
+    lab.daemon.hotswitch("bridge", "set", "hs0", "adopt", "tap*,master=br0 tag=7")
+    lab.enslave("tap0", "tap1")
+    lab.has("tap0", "tap1", bridge="hs0")
+    lab.daemon.do("link rename br0 net0")
+    (bridge,) = lab.daemon.ask("bridge list")
+    assert (bridge["facade"], bridge["adopt"]) == ("net0", "tap*,master=net0 tag=7")
+    assert "master=net0" in lab.vsctl("get port tap0 other_config")
+    lab.has("tap0", "tap1", bridge="hs0")
+    told = lab.daemon.do("events --no-follow")
+    assert "port-adopted" in told and not re.search(" (port-removed|device-gone|link-down) ", told)
+    assert lab.reaches("anna", "ben")
+    lab.kill()
+    lab.ip("link property del dev net0 altname br0")
+    lab.daemon.start()
+    lab.has("tap0", "tap1", bridge="hs0")
+    assert lab.daemon.ask("port show hs0")["device"] == "net0"
+    assert lab.reaches("anna", "ben")
 
 
 def test_a_bridge_with_a_mind_of_its_own_is_no_facade(lab: FacadeLab) -> None:

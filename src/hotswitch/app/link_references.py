@@ -70,13 +70,16 @@ def _bridge(bridge: DesiredBridge, old: str, new: str) -> DesiredBridge:
         if (port := _port(before, old, new)) is not before
     }
     adopt = tuple(_rule(each, old, new) for each in bridge.adopt)
-    if not changed and adopt == bridge.adopt:
+    facade = new if bridge.facade == old else bridge.facade
+    if not changed and (adopt, facade) == (bridge.adopt, bridge.facade):
         return bridge
     ports = SharedMap(bridge.ports).having(changed)
-    return replace(bridge, ports=ports, adopt=adopt)
+    return replace(bridge, ports=ports, adopt=adopt, facade=facade)
 
 
 def _rule(rule: Rule, old: str, new: str) -> Rule:
+    if rule.master == old:
+        rule = replace(rule, master=new)
     if Pattern(old) not in rule.patterns:
         return rule
     named = (read_pattern(new) if each == Pattern(old) else each for each in rule.patterns)
@@ -103,6 +106,8 @@ def with_device_name(port: DesiredPort, name: str) -> DesiredPort:
 def _port(port: DesiredPort, old: str, new: str) -> DesiredPort:
     if port.kind is not PortKind.SYSTEM:
         return port
+    if port.master == old:
+        port = replace(port, master=new)
     links = tuple(_member(each, old, new) for each in port.members)
     if links == port.members:
         return port

@@ -74,8 +74,10 @@ def changed_ports(before: Moment, now: Moment) -> Iterator[tuple[str, str]]:
 
 
 def devices(port: PortStatus) -> dict[str, Device]:
-    """A port's devices by their configured names: of a VIF, all of its links that are there."""
-    if port.links:
+    """A port's devices: of a VIF, all of its links that are there, by their configured names; of
+    another port, whose link may be configured by any name, by the port's.
+    """
+    if port.is_vif:
         links = ((each.name, each.link) for each in port.links)
         return {
             name: Device(link.name, link.index, link.incarnation) for name, link in links if link
@@ -89,9 +91,9 @@ def devices(port: PortStatus) -> dict[str, Device]:
 
 
 def forwarding(port: PortStatus) -> str:
-    """The configured name of the link that forwards; empty if there is none."""
+    """Which of `devices` forwards; empty if there is none."""
     of_vif = next((each.name for each in port.links if each.forwards), "")
-    return of_vif if port.links else (port.name if port.ifindex else "")
+    return of_vif if port.is_vif else (port.name if port.ifindex else "")
 
 
 _TOLD_OTHERWISE = frozenset(
