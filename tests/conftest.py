@@ -71,6 +71,7 @@ LONG = (
     "guests/test_xen.py",
     "netlink/syntax/test_beside_dpctl.py",
     "netlink/test_bounds.py",
+    "netlink/test_fuzz_guided.py",
     "netlink/test_killed_daemon.py",
     "tests/test_bench.py",
 )

@@ -1,9 +1,9 @@
 """Fuzzes the Netlink decoder and server: `python -m tests.long.netlink [--minutes N]`.
 
-Guided by coverage, with Atheris (`pip install '.[fuzz]'`), from the recorded requests on; what the
-server is given is decoded by itself, too. Ends at the first input that breaks a rule of
-`tests.netlink.fuzzing`, or that lets memory grow beyond `MEMORY`; the input is then in the folder
-that it names: it belongs into tests/netlink/corpus.
+Guided by coverage, with Atheris (one of `develop`'s packages where there is a wheel), from the
+recorded requests on; what the server is given is decoded by itself, too. Ends at the first input
+that breaks a rule of `tests.netlink.fuzzing`, or that lets memory grow beyond `MEMORY`; the input
+is then in the folder that it names: it belongs into tests/netlink/corpus.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> int:
     try:
         import atheris  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        print("tests.long.netlink: Atheris is missing (pip install '.[fuzz]')", file=sys.stderr)
+        print("tests.long.netlink: Atheris is missing (pip install atheris)", file=sys.stderr)
         return 1
     with atheris.instrument_imports(include=["hotswitch.netlink"]):
         from tests.netlink.fuzzing import Target, decode
