@@ -25,6 +25,8 @@ from hotswitch.model.entry import Entry
 from hotswitch.model.match import Mask, Match
 
 _HIGHEST = 0xFFFF
+_KEPT_FORMS = 4096
+"""Forms that are remembered, whether or not an entry has them."""
 
 
 class Widths:
@@ -81,6 +83,9 @@ class Shaper:
         alike = mask, tuple([values[place] for place in deciding])
         form = self._known_forms.get(alike)
         if form is None:
+            if len(self._known_forms) >= _KEPT_FORMS:
+                self._known_forms.clear()
+                self._presence = {mask: deciding}
             form = self._known_forms[alike] = form_of(self.flow, match)
         return form
 
