@@ -24,7 +24,7 @@ ENTRIES = (
 
 LLVM = (22, 1, 0)
 """Another one finds other instructions."""
-SIZES = {"tcx": 544, "xdp": 539}
+SIZES = {"tcx": 549, "xdp": 544}
 """Instructions. Fewer are better: then write them here. More have to have a reason."""
 
 

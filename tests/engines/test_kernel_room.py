@@ -13,6 +13,8 @@ from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.contract import DeleteEntry, PutEntry
 from hotswitch.datapath.engines.kernel import KernelEngine
 from hotswitch.datapath.engines.kernel.journal import MANIFEST
+from hotswitch.datapath.provider import Engine
+from hotswitch.headers.registry import Registry
 from hotswitch.headers.standard import standard_registry
 from hotswitch.model.action import Limit, Output, OutputList
 from hotswitch.model.entry import Entry
@@ -21,7 +23,7 @@ from hotswitch.model.port import Address, Meter
 from tests.engines.fixture import read_entry
 from tests.engines.frames import MAC_A, MAC_B, tcp4
 from tests.engines.harness import Setup, install
-from tests.engines.kernel_harness import KernelHarness, kernel_harness
+from tests.engines.kernel_harness import KernelHarness, kernel_engine, kernel_harness
 
 REGISTRY = standard_registry()
 FRAME = tcp4()
@@ -64,6 +66,26 @@ def test_slots_and_counters(harness: KernelHarness) -> None:
     assert _hits(harness, seen) == 5
     (last,) = harness.datapath.change([DeleteEntry(seen.key)]).values()
     assert (last.packets, last.bytes) == (5, 5 * len(FRAME))
+
+
+def test_what_is_counted_in_a_map_that_was_made_ahead() -> None:
+    """Before there is no room left it is made in the background; growing takes it."""
+
+    def beside(name: str, registry: Registry, folder: str, limit: int) -> Engine:
+        return kernel_engine(name, registry, f"{folder}_ahead", limit)
+
+    with kernel_harness(REGISTRY, beside) as harness:
+        seen = read_entry(REGISTRY, "0 9 in_port=1 output:2")
+        before = _size(harness, memory.SLOTS)
+        almost = [PutEntry(_entry(number)) for number in range(1, before * 7 // 8)]
+        harness.datapath.change([PutEntry(seen), *almost])
+        harness.send([(1, FRAME)] * 3)
+        store = harness.datapath._engine.store  # type: ignore[attr-defined]
+        _, ahead = store._foreseen[memory.COUNTERS]
+        harness.datapath.change([PutEntry(_entry(before + number)) for number in range(before)])
+        assert store.get(memory.COUNTERS) is ahead.result()
+        harness.send([(1, FRAME)] * 2)
+        assert _hits(harness, seen) == 5
 
 
 def test_a_slot_for_many_operands(harness: KernelHarness) -> None:

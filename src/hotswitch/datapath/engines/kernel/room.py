@@ -22,7 +22,7 @@ from hotswitch.datapath.engines.kernel.record import Home, Record
 from hotswitch.datapath.engines.kernel.running import Running
 from hotswitch.datapath.engines.kernel.slots import flags_in
 from hotswitch.datapath.engines.kernel.statistics import PortCounters
-from hotswitch.datapath.engines.kernel.store import MapStore
+from hotswitch.datapath.engines.kernel.store import ENTRY_LIMIT, MapStore
 from hotswitch.datapath.engines.kernel.tables import AddressTable
 from hotswitch.kernel import map_batches
 from hotswitch.kernel.error import KernelError
@@ -30,9 +30,6 @@ from hotswitch.kernel.maps import Map
 from hotswitch.kernel.quiescence import wait_for_programs
 from hotswitch.model.action import Actions, OutputList, walk
 from hotswitch.model.port import worth_keeping
-
-SLOT_LIMIT = 1 << 20
-"""Entries of one datapath, and one more."""
 
 
 class Room:
@@ -60,9 +57,9 @@ class Room:
         slots, runs = self._book.slots, self._book.runs
         if len(records) > slots.room():
             entries = slots.map.max_entries - slots.room() + len(records)
-            if entries > SLOT_LIMIT:
+            if entries > ENTRY_LIMIT:
                 raise DatapathError(
-                    f"the tables are full: they hold {SLOT_LIMIT - 1} entries",
+                    f"the tables are full: they hold {ENTRY_LIMIT - 1} entries",
                     remedy="delete some first",
                 )
             wanted[memory.SLOTS] = wanted[memory.COUNTERS] = entries
@@ -79,6 +76,9 @@ class Room:
             places = [home for record in records if (home := homes.home(record)) is not None]
             wanted |= self._match_maps(places)
         self.grow(wanted, slot_size)
+        if slots.room() - len(records) < slots.map.max_entries // 4:
+            # The kernel needs long for it: half a microsecond an entry, and nobody else is served.
+            self._store.foresee(memory.COUNTERS, slots.map.max_entries + 1)
 
     def for_homes(self, homes: Sequence[Home]) -> None:
         """Have place for entries that move to these homes. Raises KernelError."""
@@ -167,9 +167,10 @@ class Room:
             done.append(self._book.counters.carry_over(retiring[memory.COUNTERS], slots))
         if memory.SLOTS in retiring:
             old = retiring[memory.SLOTS]
-            flags = partial(flags_in, old.mmap(), old.value_size)
-            slots = [slot for slot in self._book.used_slots() if slot < old.max_entries]
-            self._book.counters.add_flags(slots, flags)
+            before = old.mmap()
+            other = self._book.slots.other_than(before, old.value_size)
+            flags = partial(flags_in, before, old.value_size)
+            self._book.counters.add_flags(other.intersection(self._book.used_slots()), flags)
         if memory.PORT_COUNTERS in retiring:
             done.append(self._port_counters.carry_over(retiring[memory.PORT_COUNTERS]))
         self._journal.retiring = {}

@@ -17,6 +17,8 @@ from hotswitch.kernel.maps import Map
 
 _NEXT = _U32 = struct.Struct("<I")
 _NEXT_OFFSET = 4
+_RUN = 64
+"""Slots that are compared at once."""
 
 
 class Slot(NamedTuple):
@@ -53,7 +55,8 @@ class Slots:
         self._memory = map_.mmap()
         if old_size == self.size:
             end = self._next * self.size
-            self._memory[:end] = before[:end]
+            with memoryview(before) as old, memoryview(self._memory) as new:
+                new[:end] = old[:end]
             return
         length = min(old_size, self.size)
         for slot in range(self._next):
@@ -61,6 +64,18 @@ class Slots:
             self._memory[start : start + length] = before[
                 slot * old_size : slot * old_size + length
             ]
+
+    def other_than(self, before: mmap.mmap, size: int) -> set[int]:
+        """The slots that are not as in another memory, where each has so many bytes."""
+        slots = len(before) // size
+        if size != self.size:
+            return set(range(slots))
+        found: set[int] = set()
+        for first in range(0, slots, _RUN):
+            end = min(first + _RUN, slots)
+            if before[first * size : end * size] != self._memory[first * size : end * size]:
+                found.update(range(first, end))
+        return found
 
     def room(self) -> int:
         """How many more slots there are."""

@@ -21,6 +21,8 @@ from hotswitch.model.port import PortStatistics
 _Counted = Callable[[int], EntryStatistics]
 _APART = 32
 """Slots at most so far from each other are read together with those between them."""
+_RUN = 64
+"""Slots that are compared at once."""
 _NOT_CARRIED = bytes(memory.CARRY.size)
 _FEW_PORTS = 8
 """The same for ports."""
@@ -87,20 +89,17 @@ class EntryCounters:
         then. Raises KernelError.
         """
         data, stride = map_batches.read_all(old), old.stride
-        starts = range(0, len(data), stride)
-        nothing = bytes(stride)
+        busy = _busy(data, stride)
         known, size = self._carried, self._store.get(memory.COUNTERS).max_entries
         before, after = self._store.grow(memory.CARRIED, size)
         self._carried = after.mmap()
-        self._carried[: before.max_entries * memory.CARRY.size] = known[
-            : before.max_entries * memory.CARRY.size
-        ]
-        for slot in slots:
-            at = starts[slot]
-            value = data[at : at + stride]
-            if value != nothing:
-                base, predecessor = self._unpack(slot)
-                self._carry(slot, base + _entry(value), predecessor)
+        with memoryview(known) as here, memoryview(self._carried) as there:
+            end = before.max_entries * memory.CARRY.size
+            there[:end] = here[:end]
+        for slot in busy.intersection(slots):
+            base, predecessor = self._unpack(slot)
+            value = data[slot * stride : (slot + 1) * stride]
+            self._carry(slot, base + _entry(value), predecessor)
         return lambda: self._store.drop(before, memory.CARRIED)
 
     def _with_carried(self, counted: _Counted, slot: int) -> EntryStatistics:
@@ -113,7 +112,7 @@ class EntryCounters:
         total = counted(slot) + base + EntryStatistics(tcp_flags=flags)
         return total + self._with_carried(counted, predecessor) if predecessor else total
 
-    def add_flags(self, slots: Sequence[int], flags: Callable[[int], int]) -> None:
+    def add_flags(self, slots: Collection[int], flags: Callable[[int], int]) -> None:
         """Add the TCP flags that were noted in slots of a map that has been replaced."""
         for slot in slots:
             if seen := flags(slot):
@@ -167,6 +166,20 @@ def _groups(slots: Sequence[int]) -> Iterator[tuple[int, int]]:
         last = slot
     if first >= 0:
         yield first, last + 1 - first
+
+
+def _busy(data: bytes, stride: int) -> set[int]:
+    """The slots that have counted something. Whole runs of others are passed over at once."""
+    run = stride * _RUN
+    idle = bytes(run)
+    found: set[int] = set()
+    for start in range(0, len(data), run):
+        if not idle.startswith(data[start : start + run]):
+            first = start // stride
+            count = min(_RUN, len(data) // stride - first)
+            found.update(range(first, first + count))
+    nothing = idle[:stride]
+    return {slot for slot in found if data[slot * stride : (slot + 1) * stride] != nothing}
 
 
 def _one(counters: Map, slot: int) -> bytes:

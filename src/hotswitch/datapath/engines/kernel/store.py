@@ -7,12 +7,15 @@ A map's name in programs ("slots") stays; its pin has a generation's number behi
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from hotswitch.compiler.targets.bpf import layout as memory
 from hotswitch.datapath.engines.kernel import port_records
 from hotswitch.kernel import pins
+from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.map_types import MapFlag, MapType
 from hotswitch.kernel.maps import Map
 
@@ -50,7 +53,9 @@ _SPECS = {
     "manifest": Spec(MapType.ARRAY, 4, 1 << 16, 1),
 }
 _FEW = 1 << 16
-_MATCH_ENTRIES = 1 << 14
+_MATCH_ENTRIES = 1 << 13
+ENTRY_LIMIT = 1 << 20
+"""Entries of one datapath, and one more."""
 COPIES_SIZE = 1 << 20
 """Bytes of the ring buffer."""
 
@@ -89,6 +94,7 @@ class MapStore:
         self._address_limit = address_limit
         self._maps: dict[str, Map] = {}
         self._generation: dict[str, int] = {}
+        self._foreseen: dict[str, tuple[Spec, Future[Map]]] = {}
 
     def restore(self, generations: dict[str, int]) -> None:
         """Open the maps of these generations. Raises KernelError if one is missing."""
@@ -119,11 +125,27 @@ class MapStore:
         The old one stays pinned until it is dropped. Raises KernelError.
         """
         old = self.get(name)
-        spec = spec_of(name, self._address_limit)._replace(
-            entries=_larger(old.max_entries, entries),
+        spec = self._larger_spec(name, entries, value_size)
+        return old, self._make(name, spec)
+
+    def foresee(self, name: str, entries: int) -> None:
+        """Begin to make a larger map in the background, so that `grow` finds it ready."""
+        if name in self._foreseen:
+            return
+        spec = self._larger_spec(name, entries, 0)
+        worker = ThreadPoolExecutor(1, "hotswitch-maps")
+        self._foreseen[name] = spec, worker.submit(_create, name, spec)
+        worker.shutdown(wait=False)
+
+    def _larger_spec(self, name: str, entries: int, value_size: int) -> Spec:
+        old = self.get(name)
+        # The keys of one that is looked up have to be copied, a thousand a millisecond, but room
+        # for all that there can be is only its buckets, 16 bytes each. So it grows once.
+        once = name.startswith(("hash_", "trie_"))
+        return spec_of(name, self._address_limit)._replace(
+            entries=max(entries, ENTRY_LIMIT) if once else _larger(old.max_entries, entries),
             value_size=max(old.value_size, value_size),
         )
-        return old, self._make(name, spec)
 
     def resize(self, name: str, entries: int) -> tuple[Map, Map]:
         """A new map of exactly this size in the place of one; the old and the new one.
@@ -168,16 +190,13 @@ class MapStore:
         for each in self._maps.values():
             each.close()
         self._maps.clear()
+        for _, future in self._foreseen.values():
+            future.add_done_callback(_close)
+        self._foreseen.clear()
 
     def _make(self, name: str, spec: Spec) -> Map:
-        made = Map.create(
-            spec.type,
-            key_size=spec.key_size,
-            value_size=spec.value_size,
-            max_entries=spec.entries,
-            name=name,
-            flags=spec.flags,
-        )
+        foreseen = self._take_foreseen(name, spec)
+        made = _create(name, spec) if foreseen is None else foreseen
         generation = self._generation.get(name, 0) + 1
         path = self._path(name, generation)
         pins.remove(path)  # one that an earlier daemon had no time to use
@@ -186,5 +205,32 @@ class MapStore:
         self._generation[name] = generation
         return made
 
+    def _take_foreseen(self, name: str, spec: Spec) -> Map | None:
+        foreseen, future = self._foreseen.pop(name, (None, None))
+        if future is None:
+            return None
+        if foreseen == spec:
+            with suppress(KernelError):  # then it is tried again
+                return future.result()
+        future.add_done_callback(_close)
+        return None
+
     def _path(self, name: str, generation: int) -> Path:
         return self.directory / f"{name}_{generation}"
+
+
+def _create(name: str, spec: Spec) -> Map:
+    return Map.create(
+        spec.type,
+        key_size=spec.key_size,
+        value_size=spec.value_size,
+        max_entries=spec.entries,
+        name=name,
+        flags=spec.flags,
+    )
+
+
+def _close(future: Future[Map]) -> None:
+    """Let go of a map that is not needed after all."""
+    if future.exception() is None:
+        future.result().close()
