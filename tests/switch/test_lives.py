@@ -84,6 +84,20 @@ def test_a_static_port_takes_the_new_device_of_its_name(lab: Lab) -> None:
     assert (after.ifindex, after.incarnation) == (tap.index, new.incarnation)
 
 
+def test_it_knows_whether_ports_lack_devices(lab: Lab) -> None:
+    made = DesiredPort("t", kind=PortKind.TAP)
+    tap = lab.links.add("tap0")
+    lab.want(DesiredPort("tap0", lifecycle=STATIC), made)
+    for lacks in (False, True, False):
+        lab.switch.statuses()
+        assert lab.switch.lacks_devices is lacks
+        if lacks:
+            tap = lab.links.add("tap0")
+        else:
+            lab.links.delete(tap.index)
+        lab.follow()
+
+
 def test_grace_is_a_time(lab: Lab) -> None:
     tap = lab.links.add("tap0")
     lab.want(DesiredPort("tap0", lifecycle=Lifecycle(Policy.GRACE, 5)))

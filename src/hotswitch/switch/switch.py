@@ -94,6 +94,7 @@ class Switch:
         self._checked = Desired()
         self._settled = NOTHING
         self._shown = Statuses()
+        self._lacking: dict[str, tuple[BridgeStatus, bool]] = {}
         self._failures: list[Failure] = []
         self._thought: _Plan | None = None
         self.expired: Counter[str] = Counter()
@@ -411,12 +412,12 @@ class Switch:
     @property
     def lacks_devices(self) -> bool:
         """Whether a port was without a device that others make when the status was last asked."""
-        return any(
-            link.link is None
-            for bridge in self._shown.bridges.values()
-            for port in bridge.ports.values()
-            for link in port.links
-        )
+        known = self._lacking
+        self._lacking = {
+            name: known[name] if name in known and known[name][0] is bridge else _lacking(bridge)
+            for name, bridge in self._shown.bridges.items()
+        }
+        return any(lacks for _, lacks in self._lacking.values())
 
     def vif_of(self, link: str) -> str:
         """The port that is called otherwise than this configured link of it; empty: there is none.
@@ -488,3 +489,9 @@ class Switch:
         So nobody waits for thousands. Raises HotswitchError, also when looked into.
         """
         return PortCounts(self.datapath(bridge))
+
+
+def _lacking(bridge: BridgeStatus) -> tuple[BridgeStatus, bool]:
+    """The bridge, and whether one of its ports is without a device that others make."""
+    links = (link for port in bridge.ports.values() for link in port.links)
+    return bridge, any(link.link is None for link in links)
