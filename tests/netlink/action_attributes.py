@@ -37,6 +37,11 @@ def attributes_of(
     return _Writing(registry, actions, upcalls, known).attributes()
 
 
+def flagged(upcall: Attributes) -> Attributes:
+    """A userspace action as a message has it: `actions` is a flag there."""
+    return Attributes((name, True if name == "actions" else value) for name, value in upcall)
+
+
 class _Writing:
     """One list of actions on its way into attributes.
 
@@ -122,7 +127,7 @@ class _Writing:
             return 1
         if action.length != EVERYTHING:
             self._pairs.append(("trunc", action.length))
-        self._pairs.append(("userspace", upcall))
+        self._pairs.append(("userspace", flagged(upcall)))
         return 1
 
     def _truncate(self, action: act.Truncate) -> int:

@@ -17,6 +17,7 @@ from hotswitch.model import action as act
 from hotswitch.model.text import read_match, show_actions
 from hotswitch.netlink import places
 from hotswitch.netlink.actions import Upcall, actions_of
+from hotswitch.netlink.asides import ByDaemon
 from hotswitch.netlink.attributes import Attributes
 from hotswitch.netlink.codec import Codec
 from hotswitch.netlink.errors import NetlinkError
@@ -27,7 +28,7 @@ from hotswitch.netlink.known import Known, known_in_frame, known_in_match
 from hotswitch.netlink.locate import with_offset
 from hotswitch.netlink.message import Message
 from hotswitch.netlink.types import Masked
-from tests.netlink.action_attributes import attributes_of
+from tests.netlink.action_attributes import attributes_of, flagged
 from tests.netlink.recorded import everything
 from tests.netlink.test_flows import structure
 from tests.netlink.values import of_set
@@ -364,7 +365,9 @@ def meant(actions: act.Actions, upcalls: Sequence[Upcall]) -> list[object]:
         inner = act.lists_in(action)
         found.append(act.with_lists(action, ((),) * len(inner)))
         if isinstance(action, act.CopyToUser):
-            found[-1:] = [replace(action, reason=0), upcalls[action.reason - 1]]
+            upcall = upcalls[action.reason - 1]
+            asked = upcall if isinstance(upcall, ByDaemon) else flagged(upcall)
+            found[-1:] = [replace(action, reason=0), asked]
         found += [meant(each, upcalls) for each in inner]
     return found
 

@@ -9,6 +9,7 @@ import pytest
 
 from hotswitch.headers.registry import Registry
 from hotswitch.netlink.attributes import NONE, Attributes
+from hotswitch.netlink.families.actions import ALWAYS
 from hotswitch.netlink.families.controller import CONTROLLER
 from hotswitch.netlink.families.ct_limit import CT_LIMIT
 from hotswitch.netlink.families.datapath import DATAPATH, PER_CPU
@@ -521,6 +522,31 @@ def test_packets_of_a_flow_s_action(world: World, client: Client, datapath: int)
     assert sent.attributes["userdata"] == b"cookie"
     assert sent.attributes["packet"] == frame(7)[:20]
     assert sent.attributes["length"] == len(frame(7))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_actions_go_with_a_packet_where_that_is_asked_for(
+    world: World, client: Client, datapath: int, nested: bool
+) -> None:
+    """Those of the list that the action is in, as in the kernel (do_execute_actions)."""
+    hearer = world.client()
+    asked = Attributes(pid=hearer.session.port, userdata=b"x", actions=True)
+    around = Attributes(userspace=asked)
+    actions = (
+        Attributes(sample=Attributes(probability=ALWAYS, actions=around)) if nested else around
+    )
+    actions += Attributes(output=2)
+    wanted = Attributes(key=key(1, 7), mask=mask(), actions=actions)
+    client.request(FLOW, "new", wanted, datapath=datapath, flags=CREATE)
+    world.outside.engines["dp1"].process(1, frame(7))
+    world.server.upcalls(world.server.datapaths[datapath])
+    given = Attributes(packet=frame(7), key=Attributes(in_port=1), actions=actions)
+    assert client.request(PACKET, "execute", given, datapath=datapath) == []
+    for sent in hearer.received():
+        assert isinstance(sent, Message) and sent.command == "action"
+        assert sent.attributes.names == ("key", "userdata", "actions", "hash", "packet")
+        assert sent.attributes["actions"] == (around if nested else actions)
+    assert len(world.outside.sent) == 1
 
 
 def test_a_packet_is_carried_out(world: World, client: Client, datapath: int) -> None:

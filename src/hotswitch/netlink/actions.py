@@ -15,7 +15,7 @@ from hotswitch.model import action as act
 from hotswitch.model.action import Action, Actions
 from hotswitch.netlink import lacks, ports, tunnel_keys
 from hotswitch.netlink.asides import ByDaemon, Step, in_order, leaves_packet
-from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.attributes import NONE, Attributes
 from hotswitch.netlink.errors import NetlinkError, UnsupportedError
 from hotswitch.netlink.families.actions import ALWAYS, AT_LAYER_3, HASHES, USERSPACE
 from hotswitch.netlink.families.keys import (
@@ -50,7 +50,8 @@ Upcall: TypeAlias = Attributes | ByDaemon
 
 class Translated(NamedTuple):
     """Actions of the model. `CopyToUser` with the reason n stands for `upcalls[n - 1]`: the
-    attributes of a userspace action (the set OVS_USERSPACE_ATTR), or what the daemon does."""
+    attributes of a userspace action (the set OVS_USERSPACE_ATTR), or what the daemon does.
+    `actions` there is the list of actions that it is in, which goes with the packet."""
 
     actions: Actions
     upcalls: tuple[Upcall, ...]
@@ -68,7 +69,7 @@ def actions_of(registry: Registry, attributes: Attributes, known: Known) -> Tran
         translation.all(attributes)
         if are_too_many(translation.result):
             translation = _Translation(registry, known)
-            translation.all(grouped(attributes))
+            translation.all(grouped(attributes), attributes)
     except NetlinkError as error:
         raise error.inside("actions") from None
     return Translated(translation.result, tuple(translation.upcalls))
@@ -95,13 +96,15 @@ class _Translation:
         self._outer_headers: dict[str, int] = {}
         self._name = ""
         self._steps: list[Step] = []
+        self._said = NONE
         self.actions: list[Action] = []
         self.upcalls: list[Upcall] = [] if upcalls is None else upcalls
         self.result: Actions = ()
         """What it all is, in the end."""
 
-    def all(self, attributes: Attributes) -> None:
-        """Translate these actions."""
+    def all(self, attributes: Attributes, said: Attributes | None = None) -> None:
+        """Translate these actions. said: as they are in the message, if otherwise."""
+        self._said = attributes if said is None else said
         end = len(attributes) - 1
         for place, (name, value) in enumerate(attributes):
             self._name = f"{name}[{place}]"
@@ -156,6 +159,9 @@ class _Translation:
     def userspace(self, value: Attributes, _last: bool) -> None:
         if "pid" not in value:
             raise NetlinkError("pid is missing", missing=USERSPACE.by_name["pid"].number)
+        if "actions" in value:
+            pairs = dict(value.pairs) | {"actions": self._said}
+            value = Attributes(pairs.items())
         self.upcalls.append(value)
         fields = self._copied()
         if "egress_port" in value:

@@ -66,7 +66,7 @@ class PacketFamily:
             elif left and upcall.length <= len(upcall.frame):
                 left -= 1
                 whole = replace(upcall, frame=completed_anyhow(self._room.registry, upcall.frame))
-                self._told(own, self._carrying.go_on(own, whole, asked), None, reached)
+                self._told(own, self._carrying.go_on(own, whole, asked), reached)
             else:
                 own.lost += 1
         return reached | self._tell_overrun(own)
@@ -88,7 +88,6 @@ class PacketFamily:
         self,
         own: OwnDatapath,
         copies: Iterable[tuple[Upcall, Attributes | None]],
-        actions: Attributes | None,
         reached: set[Session],
     ) -> None:
         """Hand copies on that carrying actions out has made.
@@ -100,7 +99,7 @@ class PacketFamily:
             if isinstance(by, ByDaemon):
                 own.lost += 1
             else:
-                self._hand_on(own, copy, by, reached, None if asked is None else actions)
+                self._hand_on(own, copy, by, reached)
 
     def _asked_by(self, own: OwnDatapath, upcall: Upcall) -> Attributes | ByDaemon | None:
         """The userspace action, or what is done here; nothing for a miss."""
@@ -127,7 +126,6 @@ class PacketFamily:
         upcall: Upcall,
         action: Attributes | None,
         reached: set[Session],
-        actions: Attributes | None = None,
     ) -> None:
         if len(upcall.frame) > _LONGEST:
             upcall = replace(upcall, frame=upcall.frame[:_LONGEST])
@@ -141,7 +139,7 @@ class PacketFamily:
             data = self._misses.encode(own.number, key, number, frame, own.features)
         else:
             whole = replace(upcall, frame=frame)
-            data = self._encode(own, whole, key, number, action, actions)
+            data = self._encode(own, whole, key, number, action)
         if session.deliver(data):
             reached.add(session)
         else:
@@ -154,15 +152,14 @@ class PacketFamily:
         key: Encoded,
         number: int,
         action: Attributes | None,
-        actions: Attributes | None,
     ) -> bytes:
         pairs: list[tuple[Name, Any]] = [("key", key)]
         if action is not None and "userdata" in action:
             pairs.append(("userdata", action["userdata"]))
         if (outer := _egress_key(own, upcall, action)) is not None:
             pairs.append(("egress_tunnel_key", outer))
-        if action is not None and "actions" in action and actions is not None:
-            pairs.append(("actions", actions))
+        if action is not None and "actions" in action:
+            pairs.append(("actions", action["actions"]))
         if upcall.length > len(upcall.frame):
             pairs.append(("length", upcall.length))
         pairs += [("hash", number), ("packet", upcall.frame)]
@@ -203,7 +200,7 @@ class PacketFamily:
         check_tunnel_ports(own, given["actions"])
         copies = self._carrying.carry_out(own, in_port, frame, translated, beside)
         reached: set[Session] = set()
-        self._told(own, copies, given["actions"], reached)
+        self._told(own, copies, reached)
         return Outcome(reached=tuple(reached))
 
 
