@@ -573,6 +573,26 @@ def test_a_packet_goes_through_the_pipeline(world: World, client: Client, datapa
     assert missed.attributes["packet"] == frame(8)
 
 
+@pytest.mark.parametrize("actions", [{"userspace": Attributes(pid=1)}, {"recirc": 0}])
+def test_who_has_a_packet_carried_out_says_who_gets_it(
+    world: World, client: Client, datapath: int, actions: dict[str, object]
+) -> None:
+    """Whoever is named by the action, the vport, or the datapath."""
+    hearer, named = world.client(), world.client()
+    pids = (named.session.port,)
+    client.ask(VPORT, "set", Attributes(port=1, upcall_pid=pids), datapath=datapath)
+    said = Attributes(user_features=PER_CPU, per_cpu_pids=pids)
+    client.ask(DATAPATH, "set", said, datapath=datapath)
+    given = Attributes(
+        packet=frame(7),
+        key=Attributes(in_port=1),
+        actions=Attributes(**actions),
+        upcall_pid=hearer.session.port,
+    )
+    assert client.request(PACKET, "execute", given, datapath=datapath) == []
+    assert len(hearer.received()) == 1 and named.received() == []
+
+
 @pytest.mark.parametrize("per_cpu", [False, True])
 def test_misses_are_spread_over_several_port_ids(
     world: World, client: Client, datapath: int, per_cpu: bool

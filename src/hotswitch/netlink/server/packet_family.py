@@ -89,17 +89,19 @@ class PacketFamily:
         own: OwnDatapath,
         copies: Iterable[tuple[Upcall, Attributes | None]],
         reached: set[Session],
+        pid: int = 0,
     ) -> None:
         """Hand copies on that carrying actions out has made.
 
         Each with what asked for it, of the actions that were carried out; None: an entry did.
+        pid: who gets them all, 0: who is named.
         """
         for copy, asked in copies:
             by = asked if asked is not None else self._asked_by(own, copy)
             if isinstance(by, ByDaemon):
                 own.lost += 1
             else:
-                self._hand_on(own, copy, by, reached)
+                self._hand_on(own, copy, by, reached, pid)
 
     def _asked_by(self, own: OwnDatapath, upcall: Upcall) -> Attributes | ByDaemon | None:
         """The userspace action, or what is done here; nothing for a miss."""
@@ -126,11 +128,12 @@ class PacketFamily:
         upcall: Upcall,
         action: Attributes | None,
         reached: set[Session],
+        pid: int = 0,
     ) -> None:
         if len(upcall.frame) > _LONGEST:
             upcall = replace(upcall, frame=upcall.frame[:_LONGEST])
         key, number, frame = self._frames.of(upcall)
-        session = self._sessions.get(self._pid(own, upcall, action, number))
+        session = self._sessions.get(pid or self._pid(own, upcall, action, number))
         if session is None:
             own.lost += 1
             return
@@ -200,7 +203,7 @@ class PacketFamily:
         check_tunnel_ports(own, given["actions"])
         copies = self._carrying.carry_out(own, in_port, frame, translated, beside)
         reached: set[Session] = set()
-        self._told(own, copies, reached)
+        self._told(own, copies, reached, given.get("upcall_pid", 0))
         return Outcome(reached=tuple(reached))
 
 
