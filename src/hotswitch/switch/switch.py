@@ -15,9 +15,9 @@ from hotswitch.datapath.contract import Datapath
 from hotswitch.kernel.links import Link
 from hotswitch.model.port import Address, PortStatistics
 from hotswitch.ports.lifecycle import Memory
+from hotswitch.switch import address_table
 from hotswitch.switch.adopted_ports import with_examples
 from hotswitch.switch.adopting import Strays, adopt
-from hotswitch.switch.ageing import aged, astray
 from hotswitch.switch.apply import Failure, applying
 from hotswitch.switch.check import SwitchError, check
 from hotswitch.switch.desired import Desired
@@ -26,7 +26,6 @@ from hotswitch.switch.laying_out import lay_out
 from hotswitch.switch.layout import NOTHING, Layout, PortKey
 from hotswitch.switch.link_table import LinkTable
 from hotswitch.switch.observed import Observed
-from hotswitch.switch.pipeline import port_of
 from hotswitch.switch.plan import work
 from hotswitch.switch.port_counts import PortCounts
 from hotswitch.switch.settled import settled
@@ -43,7 +42,6 @@ from hotswitch.switch.steps import (
     Step,
     TakeNames,
 )
-from hotswitch.switch.vlans import port_vlans
 from hotswitch.switch.world import World, observe
 
 TellDeparting: TypeAlias = Callable[[Sequence[PortKey]], None]
@@ -377,22 +375,13 @@ class Switch:
             datapath = self._world.datapaths.get(name)
             if datapath is None:
                 continue
-            ports = datapath.ports()
             try:
-                rows = datapath.addresses()
-                there = {row.port: ports[row.port].name for row in rows if row.port in ports}
-                vlans = {
-                    number: port_vlans(port)
-                    for number, of in there.items()
-                    if (port := port_of(bridge, of))
-                }
-                if old := aged(rows, now=now, ageing_time=bridge.ageing_time):
-                    self.expired[name] += datapath.delete_addresses(old)
-                if lost := astray(rows, vlans):
-                    datapath.delete_addresses(lost)
-                gone = {(row.vlan, row.mac) for row in (*old, *lost)}
-                left = [row for row in rows if (row.vlan, row.mac) not in gone] if gone else rows
-                tell(name, left, there)
+                known = address_table.look(bridge, datapath, now)
+                if known.old:
+                    self.expired[name] += datapath.delete_addresses(known.old)
+                if known.lost:
+                    datapath.delete_addresses(known.lost)
+                tell(name, known.left, known.ports)
             except HotswitchError as error:
                 errors.append(error)
         return errors
@@ -450,19 +439,7 @@ class Switch:
 
     def addresses(self, bridge: str) -> list[AddressStatus]:
         """The bridge's address table, sorted by VLAN and address. Raises HotswitchError."""
-        datapath = self.datapath(bridge)
-        names = {number: port.name for number, port in datapath.ports().items()}
-        now = self._clock.now()
-        return [
-            AddressStatus(
-                row.vlan,
-                row.mac,
-                names.get(row.port, str(row.port)),
-                max(0, now - row.last_seen) / _SECOND,
-                row.static,
-            )
-            for row in sorted(datapath.addresses(), key=lambda row: (row.vlan, row.mac))
-        ]
+        return address_table.show(self.datapath(bridge), self._clock.now())
 
     def flush(self, bridge: str, port: str = "", vlan: int | None = None) -> int:
         """Forget what was learned, at one port or in one VLAN if given; how many rows.
@@ -475,13 +452,7 @@ class Switch:
             raise SwitchError(
                 f"bridge {bridge} has no port {port}", remedy="see `hotswitch port list`"
             )
-        return datapath.delete_addresses(
-            row
-            for row in datapath.addresses()
-            if not row.static
-            and (not port or row.port == numbers[port])
-            and (vlan is None or row.vlan == vlan)
-        )
+        return address_table.flush(datapath, numbers[port] if port else None, vlan)
 
     def statistics(self, bridge: str) -> Mapping[str, PortStatistics]:
         """The ports' statistics by name, some ports' at a time, when first looked at.
