@@ -12,7 +12,6 @@ from hotswitch.kernel import link_actions, netlink, netns
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.link_deletion import delete_many
-from hotswitch.kernel.link_flags import is_up
 from hotswitch.kernel.link_monitor import (
     Changed,
     LinkEvent,
@@ -257,17 +256,6 @@ def test_many_links_at_once(inside: str) -> None:
     assert first.up
     assert not first.promiscuous
     assert get_links([]) == {}
-
-
-def test_a_link_is_known_to_be_up(inside: str) -> None:
-    made = link_actions.create_veth("a", "b")
-    assert not is_up(made.index)
-    link_actions.set_up(made.index)
-    assert is_up(made.index)
-    assert not is_up(made.peer)
-    link_actions.rename(made.index, "c")
-    assert is_up(made.index)
-    assert not is_up(4711)
 
 
 def test_many_links_are_deleted_at_once(inside: str) -> None:

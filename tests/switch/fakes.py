@@ -197,20 +197,25 @@ class FakeLinks:
 
 
 class FakeEngine:
-    """Forwards nothing; holds an address table. live: called before each change."""
+    """Forwards nothing; holds an address table. live: called before each change.
+
+    unfit: the links that no port can be bound to.
+    """
 
     def __init__(self, address_limit: int, live: Callable[[], None]) -> None:
         self._live = live
         self.address_limit = address_limit
         self.rows: list[Address] = []
         self.refuses: HotswitchError | None = None
+        self.unfit: set[int] = set()
 
     def restore(self) -> Restored:
         return Restored()
 
     def put_ports(self, ports: Sequence[Port]) -> Mapping[int, DatapathError]:
         self._maybe()
-        return {}
+        unfit = (each for each in ports if each.ifindex in self.unfit)
+        return {each.number: DatapathError(f"no way to link {each.ifindex}") for each in unfit}
 
     def delete_ports(self, numbers: Collection[int]) -> Mapping[int, PortStatistics]:
         self._maybe()

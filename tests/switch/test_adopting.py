@@ -212,10 +212,9 @@ def test_a_name_that_is_used_again_is_a_new_port(lab: Lab) -> None:
 def test_a_device_that_goes_before_its_port_is_bound_takes_the_port_along(lab: Lab) -> None:
     begin(lab, adopting("br0", "tap*"))
     tap = lab.links.add("tap0")
-    lab.links.broken.add("tap0")
+    lab.world.engines["br0"].unfit = {tap.index}
     assert lab.switch.links_changed() != []
     assert lab.ports == {"tap0": 0}
-    lab.links.broken.clear()
     lab.links.delete(tap.index)
     lab.follow()
     assert lab.ports == {}

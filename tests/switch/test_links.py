@@ -15,7 +15,6 @@ from hotswitch.base.clock import ManualClock
 from hotswitch.datapath.datapath import EntryDatapath
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel import link_actions, netns
-from hotswitch.kernel.link_actions import FlagChange
 from hotswitch.kernel.links import Link, get_link, list_links
 from hotswitch.ports.lifecycle import EPHEMERAL
 from hotswitch.ports.members import Member
@@ -321,20 +320,3 @@ def test_the_table_of_links_is_true_whatever_happens_to_them(world: World) -> No
         check()
         assert links.delete_many([link("near").index]) == [None]
         check()
-
-
-def test_links_that_are_up_by_now_need_no_request() -> None:
-    one, two = (link_actions.create_veth(name, f"{name}b") for name in ("one", "two"))
-    link_actions.set_up(one.index)
-    changes = [FlagChange(each, up=True) for each in (one.index, 4711, two.index)]
-    changes.append(FlagChange(one.index, promiscuous=True))
-    assert [error and error.message for error in KernelLinks.change_flags(changes)] == [
-        None,
-        "set the link 4711 up: No such device",
-        None,
-        None,
-    ]
-    there = {link.name: link for link in list_links()}
-    assert there["one"].up and there["one"].promiscuous
-    assert there["two"].up and not there["two"].promiscuous
-    assert KernelLinks.change_flags(changes[:1]) == [None]

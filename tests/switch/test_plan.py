@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hotswitch.model.port import Address, Hook, Port
+from hotswitch.switch.apply import apply
 from hotswitch.switch.desired import Desired, DesiredPort
 from hotswitch.switch.marks import inside_name
 from hotswitch.switch.pipeline import LOCAL_PORT
@@ -32,8 +33,8 @@ def test_a_new_bridge_step_by_step(world: FakeWorld) -> None:
         "br0: limit floods of port tap0 to 100 packets/s",
         "br0: put 54 entries, delete 0",
         f"br0: create the link br0, with {INSIDE} as its inner end",
-        "br0: set the link of port tap0 up",
         f"br0: bind port tap0 to link {tap.index}, hook auto",
+        "br0: set the link of port tap0 up",
         "br0: turn promiscuous mode of port tap0's link on",
     ]
 
@@ -195,6 +196,19 @@ def test_a_link_that_was_set_down_stays_down(world: FakeWorld, switch: Switch) -
     assert not any(isinstance(each, SetLinkUp) for each in plan(switch.desired, observe(world)))
 
 
+def test_a_link_is_set_up_though_the_daemon_died_when_it_was_bound(
+    world: FakeWorld, switch: Switch
+) -> None:
+    tap = world.kernel.add("tap0")
+    wanted = desired(bridge("br0", "tap0"))
+    steps = plan(wanted, observe(world))
+    at = next(place for place, step in enumerate(steps) if isinstance(step, BindPort))
+    assert apply(steps[: at + 1], world) == []
+    assert world.datapaths["br0"].ports()[1].ifindex == tap.index
+    assert switch.set_desired(wanted) == []
+    assert world.kernel.named("tap0").up
+
+
 def test_a_number_that_is_asked_for(world: FakeWorld, switch: Switch) -> None:
     world.kernel.add("a")
     world.kernel.add("b")
@@ -257,7 +271,6 @@ def test_an_error_in_one_port_stops_no_other(world: FakeWorld, switch: Switch) -
     world.kernel.broken = {"a"}
     (failure,) = switch.set_desired(desired(bridge("br0", "a", "b")))
     assert "link a does not want to" in str(failure)
-    assert ports(world)["a"][1] == 0
     assert ports(world)["b"][1] != 0
     status = switch.status()["br0"].ports
     assert status["a"].state is PortState.ERROR
@@ -267,6 +280,8 @@ def test_an_error_in_one_port_stops_no_other(world: FakeWorld, switch: Switch) -
     world.kernel.broken = set()
     assert switch.reconcile() == []
     assert not switch.status()["br0"].ports["a"].error
+    assert world.kernel.named("a").up
+    assert world.kernel.named("a").promiscuous
 
 
 def test_an_error_in_one_bridge_stops_no_other(world: FakeWorld, switch: Switch) -> None:

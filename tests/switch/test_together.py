@@ -37,14 +37,14 @@ def test_kind_by_kind_instead_of_port_by_port() -> None:
         name = f"p{number}"
         steps += [
             SetPromiscuous("br0", f"old{number}", 10 + number, promiscuous=False),
-            SetLinkUp("br0", name, number),
             binding(name, number, number),
+            SetLinkUp("br0", name, number),
             SetPromiscuous("br0", name, number, promiscuous=True),
         ]
-    flags, ports, promiscuous = together(steps)
-    assert flags == [steps[0], steps[1], steps[4], steps[5]]
-    assert ports == [steps[2], steps[6]]
-    assert promiscuous == [steps[3], steps[7]]
+    left, ports, flags = together(steps)
+    assert left == [steps[0], steps[4]]
+    assert ports == [steps[1], steps[5]]
+    assert flags == [steps[2], steps[3], steps[6], steps[7]]
 
 
 def test_what_is_not_alike_keeps_its_place() -> None:

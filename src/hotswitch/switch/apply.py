@@ -43,7 +43,7 @@ _LONG = (
     steps.MoveLink,
 )
 """Steps for which the kernel keeps its lock of network devices for long, and others wait."""
-_LONG_IF_MANY = steps.SetLinkUp, steps.SetPromiscuous
+_LONG_IF_MANY, _MANY = (steps.SetLinkUp, steps.SetPromiscuous), 16
 
 _Result = TypeVar("_Result")
 
@@ -94,7 +94,7 @@ def applying(planned: Iterable[Step], world: World) -> Pieces[list[Failure]]:
 
 def _do(group: Sequence[Step], work: Callable[[], _Result]) -> Pieces[_Result]:
     """Carry out what a group needs: what takes long and concerns links only, aside."""
-    kinds = (*_LONG, *_LONG_IF_MANY) if len(group) > 1 else _LONG
+    kinds = (*_LONG, *_LONG_IF_MANY) if len(group) >= _MANY else _LONG
     is_long = isinstance(group[0], kinds)
     return (yield from aside(work)) if is_long else work()
 

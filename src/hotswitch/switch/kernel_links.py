@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from hotswitch.base.errors import HotswitchError
 from hotswitch.kernel import elsewhere, link_actions, link_deletion, netns, tap
-from hotswitch.kernel.link_actions import FlagChange
-from hotswitch.kernel.link_flags import is_up
 from hotswitch.kernel.links import Link
 from hotswitch.ports.link_changes import Appeared, Disappeared
 from hotswitch.ports.link_id_file import KeptLinkIds
@@ -38,6 +35,7 @@ class KernelLinks:
     """
 
     take_no_addresses = staticmethod(link_actions.take_no_addresses)
+    change_flags = staticmethod(link_actions.change_flags)
     set_address = staticmethod(link_actions.set_address)
     set_mtu = staticmethod(link_actions.set_mtu)
     rename = staticmethod(link_actions.rename)
@@ -59,21 +57,6 @@ class KernelLinks:
         address: its MAC address, 48 bits; 0: any.
         """
         return link_actions.create_veth(name, peer, mtu=mtu, address=address)
-
-    @staticmethod
-    def change_flags(changes: Sequence[FlagChange]) -> Sequence[HotswitchError | None]:
-        """Set links up or down, promiscuous or not; for each why it failed, or None.
-
-        Who has made a device sets it up, too, mostly by now: then nothing is asked of the kernel,
-        which may keep waiting who does.
-        """
-        left = [
-            each
-            for each in changes
-            if each != FlagChange(each.ifindex, up=True) or not is_up(each.ifindex)
-        ]
-        errors = dict(zip(left, link_actions.change_flags(left) if left else (), strict=True))
-        return [errors.get(each) for each in changes]
 
     def create_tap(self, name: str, mark: str) -> Link:
         """Make a TAP device that has this alternative name; never one without it."""

@@ -274,22 +274,25 @@ def _forget(focus: _Focus, changes: tuple[Change, ...]) -> Iterator[Step]:
 
 
 def _bind(focus: _Focus) -> Iterator[Step]:
-    """Bind ports to links. A link is set up once, when it is bound: people may set it down."""
+    """Bind ports to links, and set these up once: people may set them down.
+
+    That comes last: of a link that is up, the kernel stops the queues while something is attached,
+    and most take all frames anyway. One that does not yet has not been set up either.
+    """
     bridge = focus.name
     for port in focus.ports:
         binding = focus.bridge.bound[port.name]
         there = focus.present(port.name)
         if there is None or there.number != binding.number:
             there = Port(binding.number, port.name, hook=port.hook)
-        has = there.ties
-        own = [link for link in binding.links if not _is_the_kernel_s(port, link)]
-        for link in own:
-            if not link.up and not any(lives(life, link) for life in has):
-                yield SetLinkUp(bridge, port.name, link.index)
         wanted = binding.port(port, there)
         if wanted != there:
             yield BindPort(bridge, wanted)
-        for link in own:  # last: most links take all frames anyway
+        own = [link for link in binding.links if not _is_the_kernel_s(port, link)]
+        for link in own:
+            is_new = not any(lives(life, link) for life in there.ties)
+            if not link.up and (is_new or not link.promiscuous):
+                yield SetLinkUp(bridge, port.name, link.index)
             if not link.promiscuous:
                 yield SetPromiscuous(bridge, port.name, link.index, promiscuous=True)
 

@@ -25,7 +25,7 @@ from hotswitch.switch.world import World
 _LATER = 3
 _KINDS: Mapping[type[Step], int] = {
     SetPromiscuous: 0,
-    SetLinkUp: 0,
+    SetLinkUp: _LATER,
     DeletePort: 1,
     BindPort: 2,
     AddPort: 0,
@@ -33,7 +33,8 @@ _KINDS: Mapping[type[Step], int] = {
     DeleteLink: 0,
 }
 """What is done at once. Of the first four many follow each other, port by port; they may as well
-follow each other kind by kind, in this order. But a link takes all frames once it is bound."""
+follow each other kind by kind, in this order. But a link takes all frames and is set up once it is
+bound."""
 _AT_MOST, _LINKS_AT_MOST = 64, 256
 """Steps in a group: others wait until it is done, but for one of links (`apply`)."""
 _PORT_BY_PORT = SetPromiscuous, SetLinkUp, DeletePort, BindPort
