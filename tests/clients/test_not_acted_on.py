@@ -32,6 +32,7 @@ BRIDGE = {
     "mcast_snooping_enable": "set Bridge br0 mcast_snooping_enable=true",
     "flood_vlans": "set Bridge br0 flood_vlans=5",
     "other_config:stp-priority": "set Bridge br0 other_config:stp-priority=0x8000",
+    "other_config:dp-desc": "set Bridge br0 other_config:dp-desc=web",
     "Flow_Sample_Collector_Set 7": f"{_IPFIX} -- --id=@b get Bridge br0 "
     "-- create Flow_Sample_Collector_Set id=7 bridge=@b ipfix=@n",
 }
@@ -118,6 +119,16 @@ def test_a_controller_is_said_not_to_be_called(switch: Switch) -> None:
     assert said.splitlines()[:2] == ["false", "VOID"]
     assert "OpenFlow" in said.splitlines()[2]
     assert "is_connected" not in switch.vsctl("show")
+
+
+def test_a_manager_says_what_it_does_not_follow(switch: Switch) -> None:
+    switch.vsctl("set-manager ptcp:6650:127.0.0.1")
+    switch.vsctl("set Manager . connection_mode=in-band other_config:dscp=40")
+    said = switch.vsctl("get Manager . status:state status:not_acted_on")
+    assert said == 'LISTENING\n"connection_mode; other_config:dscp"'
+    switch.vsctl("set Manager . connection_mode=out-of-band -- clear Manager . other_config")
+    assert "not_acted_on" not in switch.vsctl("get Manager . status")
+    switch.vsctl("del-manager")
 
 
 def test_a_bond_is_kept_and_refused(switch: Switch) -> None:

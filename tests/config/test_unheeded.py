@@ -100,8 +100,11 @@ def test_what_concerns_no_bridge(tables: TestTables) -> None:
     tables.put("Manager", "m1", target="tcp:10.0.0.2:6640", **wrong)
     tables.put("Manager", "m2", target="tcp:10.0.0.1:6640", **wrong)
     tables.put("Manager", "m3", target="tcp:10.0.0.3:6640", is_connected=True, **wrong)
+    kept = {"not_acted_on": "other_config:dscp"}
+    tables.put("Manager", "m4", target="ptcp:6640", is_connected=True, status=kept)
     assert found(tables).of_daemon == (
         "not acted on: Open_vSwitch: other_config:vlan-limit",
+        "not acted on: Manager ptcp:6640: other_config:dscp",
         "Manager tcp:10.0.0.1:6640: Connection refused",
         "Manager tcp:10.0.0.2:6640: Connection refused",
     )

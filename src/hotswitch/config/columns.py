@@ -18,7 +18,7 @@ ACTED_ON: Mapping[str, tuple[str, ...]] = _names(
     Bridge="name ports datapath_type other_config",
     Port="name interfaces tag trunks vlan_mode fake_bridge other_config",
     Interface="name type options mac mtu_request ofport_request other_config",
-    Manager="target max_backoff inactivity_probe other_config",
+    Manager="target max_backoff inactivity_probe",
     SSL="private_key certificate ca_cert bootstrap_ca_cert",
 )
 """What is wanted is read from these. Manager and SSL are the database server's own."""
@@ -75,6 +75,10 @@ NOT_ACTED_ON: Mapping[str, Mapping[str, object]] = {
         "cfm_mpid": None,
         "lldp": {},
     },
+    "Manager": {
+        "connection_mode": None,
+        "other_config": {},
+    },
 }
 """A switch's settings that hotswitch keeps but does not act on, and what is the same without it."""
 
@@ -125,7 +129,7 @@ OTHER_CONFIG: Mapping[str, Mapping[str, str]] = {
 
 KEPT_KEYS: Mapping[str, tuple[str, ...]] = {
     "Open_vSwitch": ("system-id",),
-    "Bridge": ("disable-in-band", "dp-desc", "dp-sn"),
+    "Bridge": ("disable-in-band",),
 }
 """Keys of `other_config` that are for others, or already so; nothing is said of them."""
 

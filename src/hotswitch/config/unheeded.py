@@ -72,7 +72,7 @@ class Unheeded:
 
 def unheeded(tables: Tables, reading: Reading) -> Unheeded:
     """What of these tables is not in what was read of them as wanted."""
-    of_managers = tuple(_failing_managers(tables))
+    of_managers = tuple(_managers(tables))
     if not reading.notes:
         return Unheeded(of_daemon=of_managers)
     holders = _holders(tables, reading)
@@ -155,8 +155,11 @@ def _line(item: tuple[str, list[str]]) -> str:
     return f"{who}: {'; '.join(texts)}"
 
 
-def _failing_managers(tables: Tables) -> Iterator[str]:
+def _managers(tables: Tables) -> Iterator[str]:
     for row in sorted(tables.get("Manager", {}).values(), key=lambda each: text(each, "target")):
-        error = pairs(row, "status").get("last_error")
+        status, name = pairs(row, "status"), text(row, "target")
+        error = status.get("last_error")
         if error and row.get("is_connected") is not True:
-            yield f"Manager {text(row, 'target')}: {error}"
+            yield f"Manager {name}: {error}"
+        if ignored := status.get("not_acted_on"):
+            yield f"not acted on: Manager {name}: {ignored}"

@@ -119,6 +119,7 @@ def status_record(databases: Databases, name: str, status: Status) -> tuple[str,
         text = _one(schema, row, "target")
         state = status(text) if isinstance(text, str) else None
         connected, words = state if state is not None else (False, {})
+        words = {**words, **_without_effect(schema, row)}
         wanted: dict[str, Json] = {}
         if "is_connected" in schema.by_name and _one(schema, row, "is_connected") != connected:
             wanted["is_connected"] = connected
@@ -182,6 +183,15 @@ def _one(schema: TableSchema, row: Row, name: str) -> Any:
     column = schema.by_name.get(name)
     datum = row[column.index] if column else ()
     return datum[0] if datum else None
+
+
+def _without_effect(schema: TableSchema, row: Row) -> Mapping[str, str]:
+    """What `status` says of settings of a remote that nothing here follows."""
+    settings = schema.by_name.get("other_config")
+    keys = [f"other_config:{key}" for key, _ in row[settings.index]] if settings else []
+    if _one(schema, row, "connection_mode") == "in-band":
+        keys.insert(0, "connection_mode")
+    return {"not_acted_on": "; ".join(keys)} if keys else {}
 
 
 def _options(schema: TableSchema, row: Row) -> Options:
