@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import select
 from collections.abc import Iterator
 from unittest import mock
@@ -11,6 +13,7 @@ import pytest
 from hotswitch.kernel import link_actions, netlink, netns, sysfs
 from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.links import Link, get_link
+from hotswitch.kernel.netlink import NetlinkSocket
 from hotswitch.ports.incarnation import KernelIncarnations, OwnIncarnations
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, LinkChange, Renamed
 from hotswitch.ports.link_watch import Heard, LinkWatch
@@ -46,6 +49,27 @@ def test_the_first_read_lists(here: Lab) -> None:
         assert sorted(known(watch, each).name for each in ("lo", "one")) == ["lo", "one"]
         assert all(each.incarnation for each in watch.links.values())
         assert watch.read() == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EMSGSIZE, errno.EIO])
+def test_no_error_of_the_socket_leaves_a_link_unknown(
+    watch: LinkWatch, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The kernel says so when it can't make a message; what was read before it is lost too."""
+    link_actions.create("one", "bridge")
+    receive, calls = NetlinkSocket.receive, itertools.count()
+
+    def fails_once(socket: NetlinkSocket) -> bytes | None:
+        if next(calls) == 1:
+            raise KernelError("receive netlink messages", number)
+        return receive(socket)
+
+    monkeypatch.setattr(NetlinkSocket, "receive", fails_once)
+    if number == errno.EIO:
+        with pytest.raises(KernelError):
+            watch.read()
+    watch.read()
+    assert known(watch, "one").incarnation
 
 
 def test_it_is_readable_when_something_happens(watch: LinkWatch) -> None:

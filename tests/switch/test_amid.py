@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 from hotswitch.base.clock import ManualClock
 from hotswitch.base.pieces import by_turns
 from hotswitch.headers.registry import Registry
 from hotswitch.kernel.links import Link
 from hotswitch.switch.desired import DesiredPort, PortKind
 from hotswitch.switch.switch import Switch
-from tests.switch.fakes import FakeLinks, FakeWorld
+from tests.switch.fakes import FakeError, FakeLinks, FakeWorld
 from tests.switch.wishes import bridge, desired
 
 PATIENCE = 20
@@ -57,3 +59,21 @@ def test_others_look_at_the_switch_while_the_kernel_keeps_it_waiting(
     asyncio.run(main())
     assert not switch.is_amid
     assert switch.status()["br0"].ports["br0"].ifindex
+
+
+def test_links_that_change_amid_work_that_fails_are_looked_at_later(registry: Registry) -> None:
+    links = FakeLinks()
+    world = FakeWorld(registry)
+    world.links = links
+    switch = Switch(world, ManualClock())
+    work = switch.setting_desired(desired(bridge("br0", "tap0")))
+    next(work)
+    links.add("tap0")
+    assert switch.links_changed() == []  # later
+    assert switch.is_amid and not switch.is_behind
+    with pytest.raises(FakeError):
+        work.throw(FakeError("the kernel can't be asked"))
+    assert switch.is_behind and not switch.is_amid
+    assert switch.links_changed() == []
+    assert not switch.is_behind
+    assert switch.status()["br0"].ports["tap0"].ifindex

@@ -184,7 +184,7 @@ class Reconciler:
         if now >= self._statistics_at or self._unwritten or (self._failures and self._is_late(now)):
             self._woken.set()
         deadline = self._switch.deadline
-        if deadline is not None and now >= deadline:
+        if self._switch.is_behind or (deadline is not None and now >= deadline):
             self.links_changed()
         if self._has_begun:
             try:

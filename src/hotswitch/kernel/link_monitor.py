@@ -24,6 +24,9 @@ from hotswitch.kernel.netlink import NetlinkSocket
 
 _GROUP_LINK = 1
 _RECEIVE_BUFFER = 4 << 20
+_LOST = frozenset((errno.ENOBUFS, errno.ENOMEM, errno.EMSGSIZE))
+"""A message had no room in this socket; or could not be made at all, which the kernel tells all who
+listen by its own error (rtnl_set_sk_err in rtmsg_ifinfo_build_skb, net/core/rtnetlink.c)."""
 _WHERE = frozenset((IFLA_NEW_NETNSID, IFLA_NEW_IFINDEX))
 
 
@@ -92,7 +95,7 @@ class LinkMonitor(Closing):
                 for message in netlink.messages(datagram):
                     _note(message, removed, changed)
         except KernelError as error:
-            if error.errno != errno.ENOBUFS:
+            if error.errno not in _LOST:
                 raise
             self._drain()
             return [Overflow()]
@@ -114,7 +117,7 @@ class LinkMonitor(Closing):
                 if self._socket.receive() is None:
                     return
             except KernelError as error:
-                if error.errno != errno.ENOBUFS:
+                if error.errno not in _LOST:
                     raise
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from hotswitch.base.closing import Closing
 from hotswitch.kernel import netlink, netns
+from hotswitch.kernel.error import KernelError
 from hotswitch.kernel.link_monitor import Changed, LinkEvent, LinkMonitor, Overflow, Removed
 from hotswitch.kernel.links import Link, LinkLister, get_link
 from hotswitch.kernel.netlink import NetlinkSocket
@@ -102,7 +103,11 @@ class LinkWatch(Closing):
 
     def _hear(self, limit: int) -> bool:
         """Take in at most about so many messages; whether there were any. Raises KernelError."""
-        events = self._monitor.read(limit)
+        try:
+            events = self._monitor.read(limit)
+        except KernelError:
+            self._book.apply([Overflow()])  # what came before the error is lost
+            raise
         if any(isinstance(each, Overflow) for each in events):
             self._heard = Heard.TOO_MUCH
         elif events and self._heard is Heard.NOTHING:

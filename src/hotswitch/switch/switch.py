@@ -129,6 +129,11 @@ class Switch:
         return self._is_amid
 
     @property
+    def is_behind(self) -> bool:
+        """Whether links changed amid work that has failed since, so that nobody has looked."""
+        return self._is_asked_to_look and not self._is_amid
+
+    @property
     def desired(self) -> Desired:
         """What is wanted."""
         return self._desired
@@ -246,6 +251,7 @@ class Switch:
         if self._is_amid:
             self._is_asked_to_look = True
             return self._failures
+        self._is_asked_to_look = False
         failures = self.reconcile()
         links = self._world.links.look()
         before = self._refreshed.by_index
