@@ -93,8 +93,8 @@ def show_name(id: int) -> None:
 def rename(link: str, new: str) -> None:
     """Rename LINK to NEW, with everything that refers to it.
 
-    Ports, rules and vNICs that name it name it anew. The old name stays as an
-    alternative name. Forwarding goes on meanwhile. If it can't be, nothing changes.
+    Ports, rules, facades and vNICs that name it name it anew. The old name stays
+    as an alternative name. Forwarding goes on meanwhile. If it can't be, nothing changes.
 
     \b
     Examples:
