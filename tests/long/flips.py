@@ -127,7 +127,7 @@ class Guest:
         """Let the better link's other end come up, or go down."""
         with netns.inside(self._space):
             link_actions.set_up(_index(f"far-{VIF}"), up=to == VIF)
-        until(lambda: self._active() == to, f"it flips to {to}")
+        self._until_active(to)
         self.check()
 
     def make_anew(self) -> None:
@@ -135,9 +135,9 @@ class Guest:
         with self._traffic.paused(), netns.inside(self._space):
             self._until_counted()  # what is on its way dies with a link
             link_actions.delete(_index(VIF))
-            until(lambda: self._active() == TAP, f"it flips to {TAP}")
+            self._until_active(TAP)
             _make(VIF)
-            until(lambda: self._active() == VIF, f"it flips to {VIF}")
+            self._until_active(VIF)
             self._traffic.send_from(VIF)
         self.check()
 
@@ -151,7 +151,7 @@ class Guest:
         self._daemon.start()
         self._ask()
         after = TAP if before == VIF else VIF
-        until(lambda: self._active() == after, f"it flips to {after}")
+        self._until_active(after)
         self.check()
 
     def settle(self) -> None:
@@ -214,6 +214,17 @@ class Guest:
     def _active(self) -> str:
         links: list[dict[str, Any]] = self._control.call("port/show", name="guest")["links"]
         return next((each["name"] for each in links if each["forwards"]), "")
+
+    def _until_active(self, name: str) -> None:
+        try:
+            until(lambda: self._active() == name, f"it flips to {name}")
+        except AssertionError as error:
+            with netns.inside(self._space):  # who is late, the kernel or the daemon?
+                kernel = get_link(VIF)
+            known = self._control.call("link/show", link=VIF) if kernel else None
+            happened = self._control.call("events/wait", since=0)["events"][-8:]
+            said = f"the kernel says {kernel}, the daemon {known}, {happened}"
+            raise AssertionError(f"{error}: {said}\n{self._daemon.log[-2000:]}") from None
 
     def _ask(self) -> None:
         self._control = ControlClient(self._daemon.run_dir / "ctl.sock")
