@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from hotswitch.datapath.engines.kernel import ports, programs
-from hotswitch.kernel import link_actions, link_state
+from hotswitch.kernel import link_actions, link_state, netns
+from hotswitch.kernel.af_packet import PacketSocket
+from hotswitch.kernel.links import get_link
 from hotswitch.model.port import Hook, LinkLife
 from tests.engines.fallback import FRAME, falls_back, goes_to, is_usable, numbered, vif
 from tests.engines.wires import Capture, wires
+from tests.support.namespaces import namespace
 from tests.support.wait import until
 
 UNREAD = 2000
@@ -142,3 +147,36 @@ def test_links_are_found_in_the_kernels_memory() -> None:
         assert list(found) == indexes
         assert len({each.state for each in found.values()}) == 2
         assert link_state.link_states([]) == {}
+
+
+def test_other_ends_in_another_namespace_are_handed_their_frames() -> None:
+    """There the kernel hands frames straight over, if the link works that it is told."""
+    with vif() as (datapath, made), namespace() as other:
+        ends = {}
+        descriptor = netns.open_namespace(other)
+        for name in ("one", "two"):
+            near = link_actions.create_veth(name, f"{name}far", peer_namespace=descriptor)
+            with netns.inside(other):
+                far = get_link(f"{name}far")
+                assert far is not None
+                link_actions.set_up(far.index)
+                ends[near.index] = PacketSocket(far.index)
+            link_actions.set_up(near.index)
+            until(partial(is_usable, near.index), f"{name} is up")
+        os.close(descriptor)
+        one, two = ends
+        port = replace(datapath.ports()[2], ifindex=one, standby=(LinkLife(two),))
+        datapath.set_port(port)
+
+        def arrives(index: int) -> bool:
+            made[1].far.send(FRAME)
+            return bool(until(lambda: (got := ends[index].receive()) and got.data == FRAME, "it"))
+
+        assert arrives(one)
+        link_actions.set_up(one, up=False)
+        assert arrives(two)
+        link_actions.set_up(one)
+        until(partial(is_usable, one), "it is up again")
+        assert arrives(one)
+        for each in ends.values():
+            each.close()
