@@ -35,7 +35,7 @@ _KINDS: Mapping[type[Step], int] = {
 """What is done at once. Of the first four many follow each other, port by port; they may as well
 follow each other kind by kind, in this order. But a link takes all frames and is set up once it is
 bound."""
-_AT_MOST, _LINKS_AT_MOST = 64, 256
+_AT_MOST, _LINKS_AT_MOST = 100, 256
 """Steps in a group: others wait until it is done, but for one of links (`apply`)."""
 _PORT_BY_PORT = SetPromiscuous, SetLinkUp, DeletePort, BindPort
 
