@@ -64,7 +64,7 @@ LONG = (
     "external/test_cluster.py",
     "external/test_following.py",
     "external/test_own_server.py",
-    "guest/test_older_kernel.py",
+    "older_kernel/test_older_kernel.py",
     "guests/test_libvirt.py",
     "guests/test_qemu.py",
     "guests/test_qemu_scripts.py",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from tests.guest.debian_kernel import Kernel
-from tests.guest.machine import make_initial
+from tests.older_kernel.machine import make_initial
+from tests.support.debian_kernel import Kernel
 from tests.support.wait import until
 
 _UP = "the guest is up"

@@ -13,8 +13,8 @@ from tests.clients import libvirt, peers
 from tests.clients.domain import Guest, interface, xml
 from tests.clients.libvirt import Libvirt
 from tests.clients.peers import Switch
-from tests.guest.debian_kernel import NETWORK_MODULES, NoKernelError, debian_kernel
 from tests.support.daemon import REAL
+from tests.support.debian_kernel import NETWORK_MODULES, NoKernelError, debian_kernel
 from tests.support.wait import until
 
 pytestmark = pytest.mark.skipif(

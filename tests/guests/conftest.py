@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.guest.debian_kernel import NETWORK_MODULES, Kernel, NoKernelError, debian_kernel
+from tests.support.debian_kernel import NETWORK_MODULES, Kernel, NoKernelError, debian_kernel
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 
 from qemu.qmp.legacy import QEMUMonitorProtocol
 
-from tests.guest.debian_kernel import Kernel
-from tests.guest.machine import make_initial
+from tests.older_kernel.machine import make_initial
 from tests.support import process
+from tests.support.debian_kernel import Kernel
 from tests.support.room import Room
 from tests.support.wait import until
 

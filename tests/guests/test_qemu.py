@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.guest.debian_kernel import Kernel
 from tests.guests.machine import Machine
 from tests.guests.programs import install
 from tests.support.daemon import Daemon
+from tests.support.debian_kernel import Kernel
 from tests.support.kept import kept
 from tests.support.room import Room
 from tests.support.wait import until

@@ -32,7 +32,7 @@ from tests.engines.facade import HOST, Facade
 from tests.engines.fallback import falls_back, vif
 from tests.engines.harness import ReferenceHarness, observe
 from tests.engines.kernel_harness import kernel_harness
-from tests.guest import scene
+from tests.older_kernel import scene
 
 _RUN_DIRECTORY = Path("/run/hotswitch")
 _HOSTS = {"anna": ("tap0", 10), "ben": ("tap1", 10), "carla": ("tap2", 20)}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guest import machine
-from tests.guest.debian_kernel import NoKernelError, debian_kernel
+from tests.older_kernel import machine
+from tests.support.debian_kernel import NoKernelError, debian_kernel
 
 _ROOT = Path(__file__).parents[2]
 _SECONDS = 300.0
@@ -31,7 +31,7 @@ def test_forwards_without_tcx(
     # The machine would take long to do it, and can't keep it.
     for folder in ("src", "tests"):
         compileall.compile_dir(_ROOT / folder, quiet=1)
-    program = [sys.executable, "-m", "tests.guest.inside"]
+    program = [sys.executable, "-m", "tests.older_kernel.inside"]
     outcome = machine.run(
         kernel, ["env", f"PYTHONPATH={_ROOT / 'src'}:{_ROOT}", *program], _SECONDS
     )

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.guest.debian_kernel import Kernel
 from tests.support import process
+from tests.support.debian_kernel import Kernel
 
 _DONE = "the command ended with"
 
