@@ -18,6 +18,7 @@ from bench.results import Row, rows_of
 from bench.subjects.datapaths import served
 from bench.summary import percentile
 from hotswitch.netlink.attributes import Attributes
+from hotswitch.netlink.families.datapath import DATAPATH
 from hotswitch.netlink.families.flow import FLOW
 
 MANY = 100_000
@@ -29,7 +30,9 @@ _BATCH = 64
 
 def measure(note: Callable[[str], None]) -> list[Row]:
     """Rows; what can't be done has the reason in the number's place."""
-    return rows_of((("an echo", _echo), (f"{MANY:,} flows", _many)), note)
+    return rows_of(
+        (("an echo", _echo), (f"{MANY:,} flows", _many), ("installs", _beside_installs)), note
+    )
 
 
 def _echo() -> list[Row]:
@@ -121,6 +124,33 @@ def _many() -> list[Row]:
         Row("the same beside a dump: p99", 1e3 * percentile(busy, 99), "ms", "beside a dump"),
         Row("the same beside a dump: the longest", 1e3 * busy[-1], "ms"),
     ]
+
+
+def _beside_installs() -> list[Row]:
+    with served() as daemon, closing(NetlinkClient(daemon.path)) as other:
+        path, datapath = daemon.path, daemon.datapath
+        other.in_flight(flows.installs((1,), datapath))
+        took: list[float] = []
+        with Child(lambda: _install(path, datapath), cpu=CPUS[-1]):
+            while _there(other, datapath) < MANY:
+                took += _asked(other, datapath, 0.1)
+        took.sort()
+    what = f"another client's transaction beside {MANY:,} installs"
+    return [
+        Row(f"{what}: p50", 1e6 * percentile(took, 50), "µs"),
+        Row(f"{what}: p99", 1e3 * percentile(took, 99), "ms"),
+        Row(f"{what}: the longest", 1e3 * took[-1], "ms"),
+    ]
+
+
+def _install(path: Path, datapath: int) -> None:
+    with closing(NetlinkClient(path, together=True)) as client:
+        client.in_flight(flows.installs(range(2, MANY + 1), datapath))
+
+
+def _there(client: NetlinkClient, datapath: int) -> int:
+    said = client.ask(DATAPATH, "get", datapath=datapath).attributes
+    return int(said["statistics"].flows)
 
 
 def _asked(client: NetlinkClient, datapath: int, seconds: float) -> Iterator[float]:

@@ -26,6 +26,25 @@ _SEND = (
     "[s.sendall(bytes(65536)) for _ in range(160)]\ns.shutdown(1)\nprint(s.recv(99).decode())"
 )
 
+_ON_THE_WIRE = """
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind(('under', 0))
+s.settimeout(30)
+print('listens', flush=True)
+seen = set()
+while len(seen) < 2:
+    d = s.recv(65536)
+    if d[12:14] == b'\\x08\\0' and d[23] == 17 and d[36:38] == (4789).to_bytes(2, 'big'):
+        ends = [socket.inet_ntoa(d[at:at + 4]) for at in (26, 30)]
+        # RFC 7348, section 5: flags (8: there is a VNI), 24 bits of nothing, VNI, 8 of nothing.
+        if d[62:64] == b'\\x08\\0':  # the inner frame is IPv4
+            inside = d[76:80].hex(), d[80:84].hex()
+            seen.add((*ends, d[42], int.from_bytes(d[46:49], 'big'), *inside))
+print(sorted(seen))
+"""
+"""Prints one packet of each direction: outer addresses, VXLAN flags, VNI, inner addresses."""
+
 
 @pytest.fixture
 def far() -> Iterator[Room]:
@@ -76,6 +95,12 @@ def test_a_tunnel_port_to_a_plain_linux_device(near: Vswitch, far: Room) -> None
     bridge_with_plain_device(far, FAR, NEAR)
     add_bridge(near, f"options:remote_ip={FAR}", f"options:key={VNI}")
     until(near.reaches, "the hosts reach each other", LONG)
+    listener = far.start("python3", "-c", _ON_THE_WIRE, stdout=subprocess.PIPE)
+    assert listener.stdout and listener.stdout.readline() == "listens\n"
+    assert near.reaches()
+    one, two = "0a000001", "0a000002"
+    there, back = (NEAR, FAR, 8, VNI, one, two), (FAR, NEAR, 8, VNI, two, one)
+    assert listener.communicate(timeout=60)[0] == f"{[there, back]}\n"
     server = far.start("python3", "-c", _SERVE, host="h2", stdout=subprocess.PIPE)
     try:
         assert server.stdout and server.stdout.readline() == "serves\n"
