@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import os
 import socket
 import ssl
 import stat
 import subprocess
+import weakref
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from pathlib import Path
@@ -177,6 +180,25 @@ async def test_a_silent_client_is_probed_and_dropped(tmp_path: Path) -> None:
         with pytest.raises((EOFError, ConnectionError)):
             await silent.receive()
         assert len(it.server.connections()) == 1
+
+
+@pytest.mark.parametrize("sent", [b"[" * 100_000, b'{"id":1,"method":"' + b"x" * 100_000, b"{}"])
+@in_loop
+async def test_nothing_is_left_of_a_client_that_has_gone(tmp_path: Path, sent: bytes) -> None:
+    """The collector of cycles comes late: it counts objects, however many bytes they hold."""
+    async with room(tmp_path) as it:
+        gc.disable()
+        try:
+            peer = await it.client()
+            left = weakref.ref((await eventually(it.server.connections)).pop())
+            peer.writer.write(sent)
+            with contextlib.suppress(ConnectionError):
+                await peer.writer.drain()
+            peer.close()
+            await eventually(lambda: not it.server.connections())
+            await eventually(lambda: left() is None, "it is freed")
+        finally:
+            gc.enable()
 
 
 @in_loop

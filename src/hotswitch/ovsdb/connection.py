@@ -115,6 +115,10 @@ class Connection(asyncio.BufferedProtocol):
         self._unread.clear()
         self.session.close()
         self._closed(self, self.reason)
+        # Nobody waits for the collector of cycles: it counts objects, and these hold megabytes.
+        self._framer, self._messages = Framer(), iter(())
+        self._out.clear()
+        del self.session
 
     # What the server calls
 
