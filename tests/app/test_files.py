@@ -171,6 +171,7 @@ def test_links_are_there_by_their_ids(tree: Tree) -> None:
     assert tree.read(f"links/{number}/incarnation").strip() == shown["incarnation"]
     tree.daemon.room.run("ip", "link", "add", "kernel0", "type", "bridge")
     other = tree.daemon.do("link id kernel0").strip()
+    until(lambda: other in tree.names("links"), "it is there")
     assert tree.read(f"links/{other}/details/stp_state") == "0\n"
     tree.daemon.room.run("ip", "link", "set", "tap0", "name", "eth7")
     until(lambda: tree.read(f"links/{number}/name") == "eth7\n", "the name is followed")
