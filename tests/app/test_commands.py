@@ -177,6 +177,8 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "bridge add br0 reserved maybe",
         "bridge set br0",
         "port add tap0",
+        "vnic add --over br0 --name=",
+        "vnic add --over br0 --netns=",
         "port add tap0 bridge br0 tag 4096",
         "port add tap0 bridge br0 tag -1",
         "port add tap0 bridge br0 trunks 10-",

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies
 
+from hotswitch.kernel.link_monitor import Departure
 from hotswitch.kernel.links import Link
 from hotswitch.ports import link_id_records
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, Renamed
@@ -219,6 +220,24 @@ def test_what_is_absent_is_not_kept_for_ever() -> None:
     assert ids.id_of(links[-1]) == 1101
     assert follow(ids, nic) == [1]
     assert follow(started(saved(ids)), links[-1]) == [1101]
+
+
+def test_what_lives_elsewhere_outlives_a_storm() -> None:
+    ids = started()
+    moved = software()
+    follow(ids, moved)
+    ids.follow([Disappeared(moved, Departure(1, 2, 0))])
+    for life in (ids, started(saved(ids))):
+        storm = [software() for _ in range(1100)]
+        follow(life, *storm)
+        life.follow([Disappeared(each) for each in storm])
+        assert life.id_of(moved) == 1
+    follow(ids, moved)
+    ids.follow([Disappeared(moved)])
+    storm = [software() for _ in range(1100)]
+    follow(ids, *storm)
+    ids.follow([Disappeared(each) for each in storm])
+    assert ids.id_of(moved) is None
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,14 @@ class Record(msgspec.Struct, frozen=True, tag="link", tag_field="about", omit_de
     """A link that has an id.
 
     incarnation: 0 for one of an earlier boot. hardware: what it is known by after a boot.
+    elsewhere: it was seen to go to another network namespace.
     """
 
     id: int
     incarnation: int
     name: str = ""
     hardware: tuple[str, ...] = ()
+    elsewhere: bool = False
 
 
 class Forgotten(msgspec.Struct, frozen=True, tag="forgotten", tag_field="about"):

@@ -9,7 +9,7 @@ restarts. The rules:
 3. No id is given to two links. Ids are given below a reserved number only, and that is kept
    before they are told; so those given just before a crash are not given again.
 4. What has gone for good is not remembered for ever: of software links that are absent, the
-   latest 1,024 (they may be in another namespace).
+   latest 1,024, and as many that were seen to go to another namespace, where they live on.
 
 Nothing is read or written here: `pending` is what is to be kept.
 """
@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import islice
+
+import msgspec
 
 from hotswitch.kernel.links import Link
 from hotswitch.ports.link_changes import Appeared, Changed, Disappeared, LinkChange, Renamed
@@ -42,6 +44,7 @@ class LinkIds:
         self._links: dict[int, Link] = {}
         self._absent_hardware: dict[int, None] = {}
         self._absent_software: dict[int, None] = {}
+        self._elsewhere: dict[int, None] = {}
         for each in self._records.values():
             self._miss(each)
         self._pending: dict[int, Edit] = {}
@@ -80,8 +83,8 @@ class LinkIds:
                         new.append(link)
                     else:
                         self._have(known, link)
-                case Disappeared(link):
-                    self._lose(link)
+                case Disappeared(link, departure):
+                    self._lose(link, lives_on=departure is not None)
                 case Renamed(_, link) | Changed(_, link):
                     self._update(link)
         if new:
@@ -138,8 +141,8 @@ class LinkIds:
         return left
 
     def _have(self, link_id: int, link: Link) -> None:
-        self._absent_hardware.pop(link_id, None)
-        self._absent_software.pop(link_id, None)
+        for absent in (self._absent_hardware, self._absent_software, self._elsewhere):
+            absent.pop(link_id, None)
         if link_id in self._records:
             self._ids.pop(self._records[link_id].incarnation, None)
         self._links[link_id] = link
@@ -152,15 +155,19 @@ class LinkIds:
             self._links[link_id] = link
             self._record(link_id, link)
 
-    def _lose(self, link: Link) -> None:
+    def _lose(self, link: Link, *, lives_on: bool) -> None:
         link_id = self._ids.get(link.incarnation, 0)
         if link_id in self._links:
             del self._links[link_id]
-            self._miss(self._records[link_id])
+            record = self._records[link_id]
+            if lives_on and not record.hardware:
+                record = msgspec.structs.replace(record, elsewhere=True)
+                self._records[link_id] = self._pending[link_id] = record
+            self._miss(record)
 
     def _miss(self, record: Record) -> None:
-        absent = self._absent_hardware if record.hardware else self._absent_software
-        absent[record.id] = None
+        absent = self._elsewhere if record.elsewhere else self._absent_software
+        (self._absent_hardware if record.hardware else absent)[record.id] = None
 
     def _record(self, link_id: int, link: Link) -> None:
         hardware = tuple(filter(None, (_address(link), _place(link))))
@@ -170,11 +177,12 @@ class LinkIds:
             self._pending[link_id] = record
 
     def _forget(self) -> None:
-        excess = len(self._absent_software) - _ABSENT_LIMIT
-        for each in list(islice(self._absent_software, max(0, excess))):
-            del self._absent_software[each]
-            self._ids.pop(self._records.pop(each).incarnation, None)
-            self._pending[each] = Forgotten(each)
+        for absent in (self._absent_software, self._elsewhere):
+            excess = len(absent) - _ABSENT_LIMIT
+            for each in list(islice(absent, max(0, excess))):
+                del absent[each]
+                self._ids.pop(self._records.pop(each).incarnation, None)
+                self._pending[each] = Forgotten(each)
 
     def _reserve(self) -> None:
         self._reserved = min(self._next + _RESERVED_AT_ONCE, LARGEST)

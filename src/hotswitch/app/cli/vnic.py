@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from hotswitch.app.cli import names, render
@@ -20,6 +21,14 @@ def _vnics(context: click.Context, _: click.Parameter, start: str) -> list[Compl
 def _bases(context: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
     there = dict.fromkeys((*names.names(context, "bridge"), *names.names(context, "link")))
     return names.items(tuple(there), start)
+
+
+def _given(context: click.Context, option: click.Parameter, value: str) -> str:
+    """An empty value is a variable that a script forgot to set, and not the default."""
+    is_default = context.get_parameter_source(str(option.name)) is ParameterSource.DEFAULT
+    if not value and not is_default:
+        raise click.BadParameter("it is empty")
+    return value
 
 
 @click.group(name="vnic")
@@ -42,18 +51,32 @@ def command() -> None:
 
 @command.command()
 @click.option(
-    "--over", metavar="BRIDGE|LINK", default="", shell_complete=_bases, help="[default: the bridge]"
+    "--over",
+    metavar="BRIDGE|LINK",
+    default="",
+    callback=_given,
+    shell_complete=_bases,
+    help="[default: the bridge]",
 )
 @click.option("--type", "kind", type=click.Choice(_TYPES), help="[default: what fits]")
 @click.option(
     "--netns",
     metavar="NAME",
     default="",
+    callback=_given,
     shell_complete=names.namespaces,
     help="Where it is to be: a name, or a path.",
 )
-@click.option("--mac", metavar="ADDRESS", default="", help="[default: any, and it stays]")
-@click.option("--name", metavar="NAME", default="", help="[default: vnic0, or the next free one]")
+@click.option(
+    "--mac", metavar="ADDRESS", default="", callback=_given, help="[default: any, and it stays]"
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    default="",
+    callback=_given,
+    help="[default: vnic0, or the next free one]",
+)
 @shared_options
 def add(over: str, kind: str | None, netns: str, mac: str, name: str) -> None:
     """Make a vNIC, print its name, and nothing else.
