@@ -47,7 +47,7 @@ def add(datapath: str, link: str, words: dict[str, Any]) -> None:
     \b
       type      system: a device that is there (that is meant without it);
                 internal: a device that is made, for the host's own packets;
-                others are tunnels
+                vxlan: a tunnel (gre and geneve are refused)
       number    the port's number; without it the lowest one that is free
       upcall    the port ids that get packets which no flow takes, with commas
                 between; without it nobody does
